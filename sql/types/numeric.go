@@ -30,24 +30,3 @@ func NumericFromBinary(b []byte) Numeric { panic("numeric: to come") }
 
 // JSONB is a jsonb value in its binary form.
 type JSONB []byte
-
-var enumCodec, arrayCodec, recordCodec codec
-
-// AppendArray appends the vector form of an array.
-func AppendArray(buf []byte, a *Array) []byte { panic("array: to come") }
-
-// DecodeArray reads AppendArray's form.
-func DecodeArray(t T, b []byte) *Array { panic("array: to come") }
-
-// AppendRecord appends the vector form of a record.
-func AppendRecord(buf []byte, r *Record) []byte { panic("record: to come") }
-
-// DecodeRecord reads AppendRecord's form.
-func DecodeRecord(t T, b []byte) *Record { panic("record: to come") }
-
-// AppendDatum appends a self-contained internal form of d (not NULL): exactly the
-// bytes one element of the type's vector has (fixed width little endian, bool one byte).
-func AppendDatum(t T, buf []byte, d Datum) []byte { panic("datum: to come") }
-
-// ReadDatum reads AppendDatum's form; b holds that value alone.
-func ReadDatum(t T, b []byte) (Datum, error) { panic("datum: to come") }
