@@ -1,0 +1,4 @@
+package types
+
+// JSONB is a jsonb value in its binary form.
+type JSONB []byte
