@@ -1,0 +1,95 @@
+// Command compat records PostgreSQL's answers to the corpus, or runs PostgreSQL
+// and Basalt side by side and shows where they differ.
+//
+//	compat record [-dir compat] [-postgres DSN] [-only AREA/NAME]
+//	compat live   [-dir compat] [-postgres DSN] -basalt DSN [-only AREA/NAME] [-minor]
+//
+// Without -postgres a server is started from the installed binaries.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+
+	"github.com/basaltdb/basalt/compat"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "compat:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	if len(os.Args) < 2 || (os.Args[1] != "record" && os.Args[1] != "live") {
+		return fmt.Errorf("usage: compat record|live [flags]")
+	}
+	mode := os.Args[1]
+	fs := flag.NewFlagSet(mode, flag.ExitOnError)
+	dir := fs.String("dir", "compat", "corpus directory")
+	pg := fs.String("postgres", "", "DSN of a PostgreSQL; started from the installed binaries when empty")
+	basalt := fs.String("basalt", "", "DSN of a Basalt (live)")
+	only := fs.String("only", "", "only files whose AREA/NAME.sql starts with this")
+	minor := fs.Bool("minor", false, "show differences in details, hints, positions and notices too")
+	if err := fs.Parse(os.Args[2:]); err != nil {
+		return err
+	}
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer cancel()
+	if *pg == "" {
+		dsn, stop, err := compat.StartPostgres(ctx)
+		if err != nil {
+			return err
+		}
+		defer stop()
+		*pg = dsn
+	}
+	files, err := compat.Load(*dir)
+	if err != nil && mode == "live" {
+		return err
+	}
+	if mode == "record" {
+		if files, err = compat.LoadStatements(*dir); err != nil {
+			return err
+		}
+	}
+	known, err := compat.LoadKnown(filepath.Join(*dir, "known.txt"))
+	if err != nil {
+		return err
+	}
+	var tally compat.Tally
+	n := 0
+	for _, f := range files {
+		if !strings.HasPrefix(f.Name, *only) {
+			continue
+		}
+		want, err := compat.RunFile(ctx, *pg, f)
+		if err != nil {
+			return fmt.Errorf("%s on PostgreSQL: %w", f.Name, err)
+		}
+		n += len(want)
+		if mode == "record" {
+			if err := f.WriteOut(want); err != nil {
+				return err
+			}
+			continue
+		}
+		got, err := compat.RunFile(ctx, *basalt, f)
+		if err != nil {
+			return fmt.Errorf("%s on Basalt: %w", f.Name, err)
+		}
+		tally.Compare(os.Stdout, f, want, got, known, *minor)
+	}
+	if mode == "record" {
+		fmt.Printf("%d statements recorded\n", n)
+		return nil
+	}
+	fmt.Println(tally.Summary())
+	return nil
+}

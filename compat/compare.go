@@ -1,0 +1,81 @@
+package compat
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Tally counts the statements of a comparison.
+type Tally struct {
+	Statements, Failing int // Failing: recorded as an error
+	Equal, Known        int
+	Different           int // not equal, not listed
+	Minor               int // equal but for details, hints, positions or notices
+	Stale               []string
+}
+
+// Compare adds one file's outcomes to the tally and prints each unlisted difference.
+func (t *Tally) Compare(w io.Writer, f *File, want, got []string, known Known, showMinor bool) {
+	for i, s := range f.Statements {
+		t.Statements++
+		if strings.Contains(want[i], "\n! ") || strings.HasPrefix(want[i], "! ") {
+			t.Failing++
+		}
+		reason, listed := known[f.Name][ID(s)]
+		if Essence(want[i]) == Essence(got[i]) {
+			t.Equal++
+			if listed {
+				t.Stale = append(t.Stale, fmt.Sprintf("%s %s %s", f.Name, ID(s), reason))
+			}
+			if want[i] != got[i] {
+				t.Minor++
+				if showMinor {
+					show(w, f.Name, s, want[i], got[i])
+				}
+			}
+			continue
+		}
+		if listed {
+			t.Known++
+			continue
+		}
+		t.Different++
+		show(w, f.Name, s, want[i], got[i])
+	}
+}
+
+// Summary is one line.
+func (t *Tally) Summary() string {
+	return fmt.Sprintf("%d statements (%d of them errors in PostgreSQL): %d equal, %d known differences, %d different; %d equal but for detail, hint, position or notice; %d stale entries in known.txt",
+		t.Statements, t.Failing, t.Equal, t.Known, t.Different, t.Minor, len(t.Stale))
+}
+
+func show(w io.Writer, file, statement, want, got string) {
+	fmt.Fprintf(w, "--- %s %s\n%s\n", file, ID(statement), statement)
+	a, b := strings.Split(strings.TrimSuffix(want, "\n"), "\n"), strings.Split(strings.TrimSuffix(got, "\n"), "\n")
+	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	printSide(w, "  PostgreSQL: ", a)
+	printSide(w, "  Basalt:     ", b)
+}
+
+// linesMax bounds what is shown of one side.
+const linesMax = 12
+
+func printSide(w io.Writer, label string, lines []string) {
+	if len(lines) == 0 {
+		fmt.Fprintf(w, "%s(nothing more)\n", label)
+	}
+	for i, l := range lines {
+		if i == linesMax {
+			fmt.Fprintf(w, "%s… %d more lines\n", label, len(lines)-i)
+			return
+		}
+		fmt.Fprintf(w, "%s%s\n", label, l)
+	}
+}
