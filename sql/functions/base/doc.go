@@ -1,0 +1,2 @@
+// Package base holds operators and casts of the scalar types.
+package base

@@ -1,0 +1,6 @@
+package text
+
+import "github.com/basaltdb/basalt/vexec/expr"
+
+// Register adds this package's functions to r.
+func Register(r *expr.Registry) {}
