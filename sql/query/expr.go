@@ -47,6 +47,9 @@ type Var struct {
 	RTIndex  int
 	AttNum   int
 	LevelsUp int
+	// SynRTIndex and SynAttNum name the column as it was written when that was
+	// through a join's alias; 0 otherwise. For deparse only.
+	SynRTIndex, SynAttNum int
 }
 
 // Const is a literal; Value nil for NULL.

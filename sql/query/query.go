@@ -53,6 +53,13 @@ type Query struct {
 	HasAggs, HasWindowFuncs, HasTargetSRFs, HasSubLinks, HasModifyingCTE bool
 	// CheckOptions of updatable views the target was reached through.
 	CheckOptions []ViewCheck
+	// Generated are the stored generated columns the executor computes for INSERT,
+	// UPDATE and MERGE after everything else: ResNo is the column, Vars refer to
+	// ResultRelation's new row. Filled by the rewriter.
+	Generated []*TargetEntry
+	// ConstEnv: a literal was read with a session setting or the clock (DateStyle,
+	// TimeZone, 'now'); the tree must not be reused when they may have changed. Outermost only.
+	ConstEnv bool
 	// ParamTypes are the statement's $n types; filled on the outermost Query.
 	ParamTypes []types.T
 	// Relations are the OIDs the tree depends on (plan invalidation), outermost only.
