@@ -1,0 +1,82 @@
+package plan
+
+import (
+	"context"
+
+	"github.com/basaltdb/basalt/sql/catalog"
+	"github.com/basaltdb/basalt/sql/query"
+	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/vexec/expr"
+	"github.com/basaltdb/basalt/vexec/planpb"
+)
+
+// Options of one planning run. Catalog, Types and Registry must be set.
+type Options struct {
+	Catalog catalog.Reader
+	// Types is the session's environment; immutable functions are folded with it.
+	Types *types.Env
+	// Registry holds the functions that constant folding may call.
+	Registry *expr.Registry
+	// Settings are the enable_* switches; the zero value has everything on.
+	Settings Settings
+	// Params are the values of $1 … for a custom plan: they are folded into the
+	// plan, which is then not Cacheable. nil makes a generic plan.
+	Params []types.Datum
+	// HasParams says that Params holds values (a statement may have none).
+	HasParams bool
+	// Workers is the number of workers a Gather may use; 0 or 1: no Gather.
+	Workers int
+	// WorkMem in bytes, for choosing between strategies; 0: 64 MiB.
+	WorkMem int64
+	// LimitHint is the number of rows the client will fetch (a cursor, a portal
+	// with a row limit); 0: all.
+	LimitHint float64
+	// Disable names optimizer passes that are not to run (passes.go).
+	Disable map[string]bool
+	// Trace, when set, hears the name of each pass that changed the tree and of
+	// each rule that fired.
+	Trace func(pass, rule string)
+}
+
+// Settings mirrors PostgreSQL's enable_* parameters, inverted so that the zero
+// value enables all.
+type Settings struct {
+	NoHashAgg, NoHashJoin, NoIndexScan, NoSeqScan, NoMergeJoin, NoNestLoop, NoSort, NoParallel bool
+}
+
+// ResultColumn describes an output column for RowDescription.
+type ResultColumn struct {
+	Name string
+	Type types.T
+	// Table and Column are set when the value is a plain table column.
+	Table  types.OID
+	Column int
+}
+
+// Planned is a plan ready to run.
+type Planned struct {
+	Statement *planpb.Statement
+	Columns   []ResultColumn
+	Command   query.CommandType
+	// Returning: a data-modifying statement delivers rows.
+	Returning bool
+	// Root and the other trees are kept for EXPLAIN.
+	Root      *Node
+	InitPlans []*Node
+	CTEs      []*Node
+	// Relations the plan reads or writes (pg_class OIDs), for invalidation.
+	Relations []types.OID
+	// ReadOnly: no Modify and no LockRows anywhere.
+	ReadOnly bool
+	// Cacheable: the plan does not depend on parameter values or on anything but the
+	// catalog's version, the settings and the parameter types.
+	Cacheable bool
+
+	names *planner // column names for EXPLAIN
+}
+
+// Plan plans one optimizable statement (SELECT, INSERT, UPDATE, DELETE, MERGE).
+// Errors are *pgerror.Error; errors of constant folding are left for execution.
+func Plan(ctx context.Context, q *query.Query, opts Options) (*Planned, error) {
+	return newPlanner(ctx, opts).plan(q)
+}
