@@ -190,3 +190,6 @@ func parseLSN(s string) (uint64, error) {
 var lsnCodec = uint64Like(parseLSN, func(buf []byte, v uint64) []byte {
 	return fmt.Appendf(buf, "%X/%X", v>>32, v&math.MaxUint32)
 })
+
+// Uint64Text is the decimal text of v.
+func Uint64Text(v uint64) string { return strconv.FormatUint(v, 10) }
