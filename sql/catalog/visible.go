@@ -1,0 +1,90 @@
+package catalog
+
+import (
+	"context"
+
+	"github.com/basaltdb/basalt/sql/types"
+)
+
+// bg is for look-ups behind interfaces that carry no context.
+var bg = context.Background()
+
+// DefaultPath is the effective search path where no session is at hand.
+var DefaultPath = []types.OID{PgCatalogNamespace, PublicNamespace}
+
+// EffectivePath turns the namespaces of search_path into the list that names
+// are looked up in: pg_catalog comes first unless it is listed.
+func EffectivePath(path []types.OID) []types.OID {
+	for _, n := range path {
+		if n == PgCatalogNamespace {
+			return path
+		}
+	}
+	return append([]types.OID{PgCatalogNamespace}, path...)
+}
+
+// RelationVisible is pg_table_is_visible: an unqualified use of the relation's
+// name finds it. path is an effective search path.
+func RelationVisible(ctx context.Context, r Reader, path []types.OID, namespace types.OID, name string) bool {
+	for _, n := range path {
+		if n == namespace {
+			return true
+		}
+		if rel, err := r.RelationByName(ctx, n, name); err == nil && rel != nil {
+			return false
+		}
+	}
+	return false
+}
+
+// TypeVisible is pg_type_is_visible.
+func TypeVisible(ctx context.Context, r Reader, path []types.OID, ty *Type) bool {
+	for _, n := range path {
+		if n == ty.Namespace {
+			return true
+		}
+		if o, err := r.TypeByName(ctx, n, ty.Name); err == nil && o != nil {
+			return false
+		}
+	}
+	return false
+}
+
+func typeVisible(r Reader, path []types.OID, ty *Type) bool { return TypeVisible(bg, r, path, ty) }
+
+// LookupRelation finds a relation by an optionally qualified name; nil for none.
+// An unknown schema is not an error here.
+func LookupRelation(ctx context.Context, r Reader, path []types.OID, schema, name string) (*Relation, error) {
+	if schema != "" {
+		ns, err := r.NamespaceByName(ctx, schema)
+		if err != nil || ns == nil {
+			return nil, err
+		}
+		return r.RelationByName(ctx, ns.OID, name)
+	}
+	for _, n := range path {
+		rel, err := r.RelationByName(ctx, n, name)
+		if err != nil || rel != nil {
+			return rel, err
+		}
+	}
+	return nil, nil
+}
+
+// LookupType is LookupRelation for types, by pg_type name.
+func LookupType(ctx context.Context, r Reader, path []types.OID, schema, name string) (*Type, error) {
+	if schema != "" {
+		ns, err := r.NamespaceByName(ctx, schema)
+		if err != nil || ns == nil {
+			return nil, err
+		}
+		return r.TypeByName(ctx, ns.OID, name)
+	}
+	for _, n := range path {
+		ty, err := r.TypeByName(ctx, n, name)
+		if err != nil || ty != nil {
+			return ty, err
+		}
+	}
+	return nil, nil
+}
