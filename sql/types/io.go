@@ -154,6 +154,13 @@ func init() { // a map literal would be an initialisation cycle: array and recor
 		RegNamespace:  regCodec(RegNamespace, "regnamespace"),
 		RegRole:       regCodec(RegRole, "regrole"),
 		Void:          &voidCodec,
+
+		DateOID:        &dateCodec,
+		TimeOID:        &timeCodec,
+		TimeTZOID:      &timetzCodec,
+		TimestampOID:   &timestampCodec,
+		TimestampTZOID: &timestamptzCodec,
+		IntervalOID:    &intervalCodec,
 	}
 }
 
