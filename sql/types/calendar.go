@@ -141,8 +141,15 @@ func (c *Clock) timeMicros() int64 {
 
 // Timestamp puts the fields together; ok is false when the result is out of range.
 func (c *Clock) Timestamp() (Timestamp, bool) {
+	t, ok := c.local()
+	return t, ok && t >= minTimestamp
+}
+
+// local is Timestamp with a day to spare at the lower end: a local time that a
+// zone moves into range.
+func (c *Clock) local() (Timestamp, bool) {
 	d := DaysFromCivil(c.Year, c.Month, c.Day)
-	if c.Year < -4714 || d < minDate || d > int64(maxTimestamp)/USecsPerDay {
+	if c.Year < -4714 || d < minDate-1 || d > int64(maxTimestamp)/USecsPerDay {
 		return 0, false
 	}
 	us := c.timeMicros()
@@ -151,8 +158,7 @@ func (c *Clock) Timestamp() (Timestamp, bool) {
 	if t > 0 && t > int64(maxTimestamp)-us {
 		return 0, false
 	}
-	t += us
-	return Timestamp(t), t >= int64(minTimestamp)
+	return Timestamp(t + us), true
 }
 
 // Finite reports whether a timestamp is not an infinity.

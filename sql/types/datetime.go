@@ -206,12 +206,11 @@ func timestampIn(env *Env, t T, s string, zoned bool) (Datum, error) {
 	case dtNegInf:
 		return TimestampNegInfinity, nil
 	}
-	v, ok := d.clock.Timestamp()
+	v, ok := d.clock.local()
 	if ok && zoned {
 		v -= Timestamp(int64(d.offset) * USecsPerSec)
-		ok = ValidTimestamp(v)
 	}
-	if ok {
+	if ok = ok && ValidTimestamp(v); ok {
 		v = RoundTimestamp(v, t.Mod)
 		ok = ValidTimestamp(v)
 	}

@@ -171,7 +171,7 @@ func (d *dtDecoder) decode(toks []dtToken) (dtError, error) {
 				return dtOK, err
 			}
 		case fieldTime:
-			if d.prefix != unitNone && !d.timeOnly {
+			if d.prefix != unitNone {
 				if d.prefix != unitTime {
 					return dtBadFormat, nil
 				}

@@ -41,7 +41,6 @@ const (
 	dtKeywordSize = 10 // words are compared up to here
 )
 
-func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 func isAlpha(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
 func isAlnum(c byte) bool { return isDigit(c) || isAlpha(c) }
 func isPunct(c byte) bool { return c > ' ' && c < 127 && !isAlnum(c) }

@@ -241,7 +241,10 @@ func (in *intervalIn) decode(env *Env, toks []dtToken, rng int32) dtError {
 			case wordUnit:
 				unit, pending = dtUnit(w.val), true
 			case wordAgo:
-				ago, unit = true, unitNone+dtUnit(w.val)
+				if i != len(toks)-1 {
+					return dtBadFormat
+				}
+				ago, unit = true, unitTime // a bare number before it has no unit
 			}
 		}
 		if got&mask != 0 {
