@@ -1,0 +1,133 @@
+package pgwire
+
+import (
+	"encoding/binary"
+	"net"
+
+	"github.com/jackc/pgproto3/v2"
+
+	"github.com/basaltdb/basalt/sql/pgerror"
+)
+
+// outputBytesMax is how much is buffered before it is written to the client; the
+// write blocks when the client does not read: that is the back pressure.
+const outputBytesMax = 32 << 10
+
+// output collects messages for one client. After a write error everything is dropped.
+type output struct {
+	net net.Conn
+	buf []byte
+	err error
+}
+
+func (o *output) flush() error {
+	if len(o.buf) == 0 || o.err != nil {
+		o.buf = o.buf[:0]
+		return o.err
+	}
+	_, o.err = o.net.Write(o.buf)
+	if cap(o.buf) > 16*outputBytesMax {
+		o.buf = nil
+	}
+	o.buf = o.buf[:0]
+	return o.err
+}
+
+// spill flushes when enough has been collected.
+func (o *output) spill() error {
+	if len(o.buf) >= outputBytesMax {
+		return o.flush()
+	}
+	return o.err
+}
+
+func (o *output) message(m pgproto3.BackendMessage) error {
+	buf, err := m.Encode(o.buf)
+	if err != nil {
+		return pgerror.Internal("encoding a message: %s", err)
+	}
+	o.buf = buf
+	return o.spill()
+}
+
+// begin and end frame a message whose body is appended to buf in between.
+func (o *output) begin(typ byte) (at int) {
+	at = len(o.buf)
+	o.buf = append(o.buf, typ, 0, 0, 0, 0)
+	return at
+}
+
+func (o *output) end(at int) {
+	binary.BigEndian.PutUint32(o.buf[at+1:], uint32(len(o.buf)-at-1))
+}
+
+func (o *output) readyForQuery(status byte) {
+	o.buf = append(o.buf, 'Z', 0, 0, 0, 5, status)
+}
+
+// commandComplete, and the messages without a body.
+func (o *output) commandComplete(tag string) {
+	at := o.begin('C')
+	o.buf = append(append(o.buf, tag...), 0)
+	o.end(at)
+}
+
+func (o *output) bare(typ byte) { o.buf = append(o.buf, typ, 0, 0, 0, 4) }
+
+func (o *output) parameterStatus(name, value string) {
+	at := o.begin('S')
+	o.buf = append(append(o.buf, name...), 0)
+	o.buf = append(append(o.buf, value...), 0)
+	o.end(at)
+}
+
+// report appends an ErrorResponse or NoticeResponse.
+func (o *output) report(typ byte, e *pgerror.Error) {
+	severity := e.Severity
+	if severity == "" {
+		severity = "ERROR"
+		if typ == 'N' {
+			severity = "NOTICE"
+		}
+	}
+	m := pgproto3.ErrorResponse{
+		Severity: severity, SeverityUnlocalized: severity, Code: string(e.Code), Message: e.Message,
+		Detail: e.Detail, Hint: e.Hint, Position: int32(e.Position),
+		InternalPosition: int32(e.InternalPosition), InternalQuery: e.InternalQuery, Where: e.Where,
+		SchemaName: e.Schema, TableName: e.Table, ColumnName: e.Column, DataTypeName: e.DataType,
+		ConstraintName: e.Constraint,
+	}
+	at := len(o.buf)
+	o.buf, _ = m.Encode(o.buf)
+	o.buf[at] = typ
+}
+
+func (o *output) rowDescription(cols []Column, formats []int16) {
+	at := o.begin('T')
+	o.buf = binary.BigEndian.AppendUint16(o.buf, uint16(len(cols)))
+	for i := range cols {
+		c := &cols[i]
+		o.buf = append(append(o.buf, c.Name...), 0)
+		o.buf = binary.BigEndian.AppendUint32(o.buf, uint32(c.Table))
+		o.buf = binary.BigEndian.AppendUint16(o.buf, uint16(c.Att))
+		o.buf = binary.BigEndian.AppendUint32(o.buf, uint32(c.Type.OID))
+		o.buf = binary.BigEndian.AppendUint16(o.buf, uint16(c.Len))
+		o.buf = binary.BigEndian.AppendUint32(o.buf, uint32(c.Type.Mod))
+		o.buf = binary.BigEndian.AppendUint16(o.buf, uint16(format(formats, i)))
+	}
+	o.end(at)
+}
+
+// format is the format code of column i.
+func format(formats []int16, i int) int16 {
+	switch len(formats) {
+	case 0:
+		return 0
+	case 1:
+		return formats[0]
+	}
+	if i < len(formats) {
+		return formats[i]
+	}
+	return 0
+}

@@ -1,0 +1,213 @@
+package pgwire
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/basaltdb/basalt/sql/pgerror"
+)
+
+// Options of a Server.
+type Options struct {
+	Backend Backend
+	// TLS, when set, is offered to clients that ask for it.
+	TLS *tls.Config
+	// MaxConnections bounds the connections at a time; 0: 1000.
+	MaxConnections int
+	// NoTrust demands a password on loopback too.
+	NoTrust bool
+	Log     *slog.Logger
+}
+
+const (
+	startupTimeout   = 60 * time.Second
+	watchdogInterval = 500 * time.Millisecond
+)
+
+// Server accepts connections. Serve may be called for several listeners.
+type Server struct {
+	opts Options
+	ctx  context.Context // cancelled when the server stops
+	stop context.CancelCauseFunc
+
+	mu        sync.Mutex
+	conns     map[int32]*conn
+	listeners []net.Listener
+	closing   bool
+	done      sync.WaitGroup
+	nextPID   atomic.Int32
+}
+
+// NewServer makes a server; it starts no goroutine before Serve.
+func NewServer(opts Options) *Server {
+	if opts.MaxConnections == 0 {
+		opts.MaxConnections = 1000
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{opts: opts, conns: map[int32]*conn{}}
+	s.ctx, s.stop = context.WithCancelCause(context.Background())
+	s.nextPID.Store(1000)
+	s.done.Add(1)
+	go s.watch()
+	return s
+}
+
+// Serve accepts connections until Shutdown; it returns nil then.
+func (s *Server) Serve(l net.Listener) error {
+	s.mu.Lock()
+	if s.closing {
+		s.mu.Unlock()
+		return l.Close()
+	}
+	s.listeners = append(s.listeners, l)
+	s.mu.Unlock()
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			if s.ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return nil
+			}
+			var ne net.Error
+			if errors.As(err, &ne) && ne.Timeout() {
+				continue
+			}
+			s.opts.Log.Warn("accepting a connection failed", "err", err)
+			time.Sleep(50 * time.Millisecond) // out of descriptors: existing sessions go on
+			continue
+		}
+		s.mu.Lock()
+		if s.closing {
+			s.mu.Unlock()
+			nc.Close()
+			continue
+		}
+		c := s.newConn(nc)
+		s.conns[c.pid] = c
+		s.done.Add(1)
+		s.mu.Unlock()
+		go func() {
+			defer s.done.Done()
+			c.serve()
+			s.mu.Lock()
+			delete(s.conns, c.pid)
+			s.mu.Unlock()
+		}()
+	}
+}
+
+func (s *Server) newConn(nc net.Conn) *conn {
+	if tc, ok := nc.(*net.TCPConn); ok {
+		tc.SetNoDelay(true)
+		tc.SetKeepAlive(true)
+	}
+	c := &conn{server: s, raw: nc, pid: s.nextPID.Add(1), started: time.Now()}
+	var secret [4]byte
+	rand.Read(secret[:])
+	c.secret = binary.BigEndian.Uint32(secret[:])
+	c.setNet(nc)
+	return c
+}
+
+// Shutdown stops accepting, ends every session with 57P01, and waits for them.
+func (s *Server) Shutdown(ctx context.Context) error {
+	reason := pgerror.New(pgerror.AdminShutdown, "terminating connection due to administrator command").WithSeverity("FATAL")
+	s.mu.Lock()
+	s.closing = true
+	for _, l := range s.listeners {
+		l.Close()
+	}
+	conns := make([]*conn, 0, len(s.conns))
+	for _, c := range s.conns {
+		conns = append(conns, c)
+	}
+	s.mu.Unlock()
+	s.stop(reason)
+	for _, c := range conns {
+		c.Terminate(reason)
+	}
+	finished := make(chan struct{})
+	go func() { s.done.Wait(); close(finished) }()
+	select {
+	case <-finished:
+		return nil
+	case <-ctx.Done():
+		for _, c := range conns {
+			c.raw.Close()
+		}
+		return ctx.Err()
+	}
+}
+
+// Cancel cancels what the session pid runs; false when there is no such session.
+func (s *Server) Cancel(pid int32) bool {
+	if c := s.conn(pid); c != nil {
+		c.Cancel(userCancel())
+		return true
+	}
+	return false
+}
+
+// Terminate ends the session pid; false when there is no such session.
+func (s *Server) Terminate(pid int32) bool {
+	if c := s.conn(pid); c != nil {
+		c.Terminate(pgerror.New(pgerror.AdminShutdown, "terminating connection due to administrator command").WithSeverity("FATAL"))
+		return true
+	}
+	return false
+}
+
+func (s *Server) conn(pid int32) *conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conns[pid]
+}
+
+// cancelRequest serves a CancelRequest; a wrong key is ignored.
+func (s *Server) cancelRequest(pid int32, secret uint32) {
+	if c := s.conn(pid); c != nil && c.secret == secret {
+		c.Cancel(userCancel())
+	}
+}
+
+func userCancel() *pgerror.Error {
+	return pgerror.New(pgerror.QueryCanceled, "canceling statement due to user request")
+}
+
+// watch cancels the statements of clients that have gone: their connection
+// goroutine is busy and does not read.
+func (s *Server) watch() {
+	defer s.done.Done()
+	tick := time.NewTicker(watchdogInterval)
+	defer tick.Stop()
+	var busy []*conn
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		busy = busy[:0]
+		s.mu.Lock()
+		for _, c := range s.conns {
+			if c.busySince() > watchdogInterval {
+				busy = append(busy, c)
+			}
+		}
+		s.mu.Unlock()
+		for _, c := range busy {
+			if vanished(c.raw) {
+				c.Cancel(pgerror.New(pgerror.ConnectionFailure, "connection to client lost").WithSeverity("FATAL"))
+			}
+		}
+	}
+}
