@@ -5,8 +5,9 @@ import "github.com/spf13/cobra"
 // Command is `basalt bench`.
 func Command() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "bench",
-		Short: "Measure Basalt and its peers",
+		Use:          "bench",
+		SilenceUsage: true,
+		Short:        "Measure Basalt and its peers",
 		Long: `Measure Basalt and its peers over the PostgreSQL wire protocol.
 
 --target NAME:DSN names a server and may be repeated; ratios are to the first.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -80,7 +81,7 @@ func pgbenchCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				err = transfer.Check(cmd.Context(), conn)
+				err = transfer.Check(cmd.Context(), conn, !slices.Contains(scripts, string(transfer.SimpleUpdate)))
 				conn.Close(context.WithoutCancel(cmd.Context()))
 				if err != nil {
 					return fmt.Errorf("%s: %w", t.Name, err)
