@@ -41,6 +41,8 @@ type Options struct {
 	Script  Script
 	Mode    Mode
 	Seed    uint64
+	// Stop, when set, ends the run early: each client finishes its transaction.
+	Stop <-chan struct{}
 }
 
 // Result of a run. Latencies are of whole transactions.
@@ -130,7 +132,7 @@ func Run(ctx context.Context, connect func(context.Context) (*pgconn.PgConn, err
 				return
 			}
 			<-start
-			for ctx.Err() == nil && time.Now().Before(deadline) {
+			for ctx.Err() == nil && time.Now().Before(deadline) && !stopped(o.Stop) {
 				t := time.Now()
 				if err := cl.transaction(ctx); err != nil {
 					if ctx.Err() == nil {
@@ -265,4 +267,13 @@ func (c *client) attempt(ctx context.Context) error {
 		return err
 	}
 	return c.conn.Exec(ctx, "END").Close()
+}
+
+func stopped(stop <-chan struct{}) bool {
+	select {
+	case <-stop:
+		return true
+	default:
+		return false
+	}
 }
