@@ -1,0 +1,159 @@
+package expr
+
+import (
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/vexec/kernel"
+)
+
+// funcNode calls a function: the registry's, or a kernel of the engine that has
+// the same meaning and is tried first.
+type funcNode struct {
+	fn       *Function
+	call     *Call
+	args     []node
+	fast     kernel.Fast
+	compare  kernel.Comparison // set when isCmp
+	isCmp    bool
+	prepared bool
+	vecs     []arrow.Array
+}
+
+func (m *maker) call(oid types.OID, t types.T, coll types.OID, ts []types.T, args []node, variadic bool) (node, error) {
+	n, err := m.callNode(oid, t, coll, ts, args, variadic)
+	if err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+func (m *maker) callNode(oid types.OID, t types.T, coll types.OID, ts []types.T, args []node, variadic bool) (*funcNode, error) {
+	n := &funcNode{args: args, vecs: make([]arrow.Array, len(args))}
+	n.call = &Call{OID: oid, ArgTypes: ts, Result: t, Collation: coll, Variadic: variadic,
+		Const: make([]types.Datum, len(args)), IsConst: make([]bool, len(args))}
+	for i, a := range args {
+		if c, ok := a.(*constNode); ok && c.err == nil {
+			n.call.Const[i], n.call.IsConst[i] = c.value, true
+		}
+	}
+	n.fn = m.reg.Function(oid)
+	n.fast = kernel.FastFunction(oid)
+	n.compare, n.isCmp = kernel.ComparisonFunction(oid)
+	if n.fn == nil {
+		if n.fast == nil {
+			return nil, pgerror.Unsupported("function with OID %d", oid)
+		}
+		n.fn = &Function{OID: oid, Strict: true}
+	}
+	return n, nil
+}
+
+func (c *funcNode) constant() bool {
+	return c.fn.Volatility == Immutable && !c.fn.NeedsSession && allConstant(c.args)
+}
+
+func (c *funcNode) eval(f *Frame, in *Input) (arrow.Array, error) {
+	if in.N == 0 {
+		return kernel.Nulls(c.call.Result, 0), nil
+	}
+	for i, a := range c.args {
+		v, err := a.eval(f, in)
+		if err != nil {
+			return nil, err
+		}
+		if c.fn.Strict && v.NullN() == in.N {
+			return kernel.Nulls(c.call.Result, in.N), nil
+		}
+		c.vecs[i] = v
+	}
+	return c.apply(f, c.vecs, in.N)
+}
+
+// apply calls the function on evaluated arguments.
+func (c *funcNode) apply(f *Frame, args []arrow.Array, n int) (arrow.Array, error) {
+	if n == 0 {
+		return kernel.Nulls(c.call.Result, 0), nil
+	}
+	if c.fast != nil {
+		v, err := c.fast(args, n)
+		if err != nil {
+			return nil, err
+		}
+		if v != nil {
+			return v, nil
+		}
+	}
+	if c.fn.Eval == nil {
+		return nil, pgerror.Unsupported("function with OID %d over these forms", c.fn.OID)
+	}
+	if !c.prepared {
+		if c.fn.Prepare != nil {
+			state, err := c.fn.Prepare(f.Ctx, c.call)
+			if err != nil {
+				return nil, err
+			}
+			c.call.State = state
+		}
+		c.prepared = true
+	}
+	v, err := c.fn.Eval(f.Ctx, c.call, args, n)
+	if err != nil {
+		return nil, err
+	}
+	v = kernel.Flatten(v)
+	if v.Len() != n {
+		return nil, pgerror.Internal("function %d gave %d values for %d rows", c.fn.OID, v.Len(), n)
+	}
+	if c.fn.Strict {
+		v = kernel.MaskNulls(v, args)
+	}
+	return v, nil
+}
+
+// selectRows implements selecter for column op constant and column op column.
+func (c *funcNode) selectRows(f *Frame, in *Input) ([]int32, bool, error) {
+	if !c.isCmp || len(c.args) != 2 {
+		return nil, false, nil
+	}
+	l, lc := c.args[0].(*columnNode)
+	r, rc := c.args[1].(*columnNode)
+	switch {
+	case lc && !rc:
+		v, ok, err := scalarOf(f, c.args[1])
+		if !ok || err != nil {
+			return nil, false, err
+		}
+		if v == nil {
+			return []int32{}, true, nil
+		}
+		a, sel := in.source(l.index)
+		keep, done := c.compare.SelectConst(a, sel, v, false)
+		return keep, done, nil
+	case rc && !lc:
+		v, ok, err := scalarOf(f, c.args[0])
+		if !ok || err != nil {
+			return nil, false, err
+		}
+		if v == nil {
+			return []int32{}, true, nil
+		}
+		a, sel := in.source(r.index)
+		keep, done := c.compare.SelectConst(a, sel, v, true)
+		return keep, done, nil
+	}
+	return nil, false, nil
+}
+
+// scalarOf gives the value of a node that is the same for every row.
+func scalarOf(f *Frame, n node) (types.Datum, bool, error) {
+	switch c := n.(type) {
+	case *constNode:
+		return c.value, c.err == nil, nil
+	case *slotNode:
+		d, err := f.Slot(c.slot)
+		return d, true, err
+	}
+	return nil, false, nil
+}

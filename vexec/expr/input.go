@@ -1,0 +1,91 @@
+package expr
+
+import (
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"github.com/basaltdb/basalt/vexec/kernel"
+)
+
+// Input is the rows an expression is evaluated on: columns, and optionally a
+// selection of their rows. Columns are gathered by the selection when an
+// expression first asks for them, so untouched columns cost nothing.
+type Input struct {
+	N      int // rows that count
+	cols   []arrow.Array
+	sel    []int32       // rows of cols that count; nil: all
+	dense  []arrow.Array // gathered columns, nil until asked for
+	locals []local       // CASE tests and array elements in scope, dense
+}
+
+// local is a vector bound to an EXEC slot inside an expression.
+type local struct {
+	slot uint32
+	vec  arrow.Array
+}
+
+// NewInput makes an Input over cols of n rows, of which sel (nil: all) count.
+func NewInput(cols []arrow.Array, n int, sel []int32) *Input {
+	in := &Input{N: n, cols: cols, sel: sel}
+	if sel != nil {
+		in.N = len(sel)
+		in.dense = make([]arrow.Array, len(cols))
+	}
+	return in
+}
+
+// Subset is the rows sel of in.
+func (in *Input) Subset(sel []int32) *Input {
+	if len(sel) == in.N {
+		return in
+	}
+	rows := sel
+	if in.sel != nil {
+		rows = make([]int32, len(sel))
+		for i, s := range sel {
+			rows[i] = in.sel[s]
+		}
+	}
+	out := NewInput(in.cols, 0, rows)
+	if len(in.locals) > 0 {
+		out.locals = make([]local, len(in.locals))
+		for i, l := range in.locals {
+			out.locals[i] = local{l.slot, kernel.Take(l.vec, sel)}
+		}
+	}
+	return out
+}
+
+// bind is in with one more local.
+func (in *Input) bind(slot uint32, vec arrow.Array) *Input {
+	out := *in
+	out.locals = append(append([]local{}, in.locals...), local{slot, vec})
+	return &out
+}
+
+// Column is column i of the rows that count.
+func (in *Input) Column(i int) arrow.Array {
+	if in.sel == nil {
+		return in.cols[i]
+	}
+	if in.dense[i] == nil {
+		in.dense[i] = kernel.Take(in.cols[i], in.sel)
+	}
+	return in.dense[i]
+}
+
+// source is column i without gathering it: rows sel (nil: all) of vec.
+func (in *Input) source(i int) (vec arrow.Array, sel []int32) {
+	if in.sel != nil && in.dense[i] != nil {
+		return in.dense[i], nil
+	}
+	return in.cols[i], in.sel
+}
+
+func (in *Input) local(slot uint32) arrow.Array {
+	for i := len(in.locals) - 1; i >= 0; i-- {
+		if in.locals[i].slot == slot {
+			return in.locals[i].vec
+		}
+	}
+	return nil
+}

@@ -1,0 +1,250 @@
+package expr
+
+import (
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/vexec/kernel"
+	"github.com/basaltdb/basalt/vexec/planpb"
+)
+
+// boolNode is AND, OR or NOT in three-valued logic. An argument is evaluated
+// only on the rows its predecessors have not decided.
+type boolNode struct {
+	op   planpb.BoolExpr_Op
+	args []node
+}
+
+func (b *boolNode) constant() bool { return allConstant(b.args) }
+
+func (b *boolNode) eval(f *Frame, in *Input) (arrow.Array, error) {
+	if b.op == planpb.BoolExpr_NOT {
+		v, err := b.args[0].eval(f, in)
+		if err != nil {
+			return nil, err
+		}
+		return kernel.Not(v), nil
+	}
+	if len(b.args) == 1 {
+		return b.args[0].eval(f, in)
+	}
+	n := in.N
+	const no, yes, null = 0, 1, 2
+	neutral, decided := byte(yes), false // AND: true goes on, false decides
+	if b.op == planpb.BoolExpr_OR {
+		neutral, decided = no, true
+	}
+	state := make([]byte, n)
+	for i := range state {
+		state[i] = neutral
+	}
+	var rows []int32 // undecided; nil: all
+	cur := in
+	for k, a := range b.args {
+		v, err := a.eval(f, cur)
+		if err != nil {
+			return nil, err
+		}
+		val, valid := kernel.Bools(v), kernel.Valid(v)
+		last := k == len(b.args)-1
+		var left []int32
+		if !last {
+			left = make([]int32, 0, cur.N)
+		}
+		for i := range cur.N {
+			r := i
+			if rows != nil {
+				r = int(rows[i])
+			}
+			switch {
+			case !valid.Get(i):
+				state[r] = null
+			case val.Get(i) == decided:
+				state[r] = 1 - neutral
+				continue
+			}
+			if !last {
+				left = append(left, int32(i))
+			}
+		}
+		if last {
+			break
+		}
+		if len(left) == 0 {
+			break
+		}
+		if len(left) < cur.N {
+			cur = cur.Subset(left)
+			if rows == nil {
+				rows = left
+			} else {
+				next := make([]int32, len(left))
+				for i, l := range left {
+					next[i] = rows[l]
+				}
+				rows = next
+			}
+		}
+	}
+	return kernel.BoolsFromStates(state), nil
+}
+
+type nullTestNode struct {
+	arg     node
+	argType types.T
+	not     bool
+	row     bool
+}
+
+func (t *nullTestNode) constant() bool { return isConstant(t.arg) }
+
+func (t *nullTestNode) eval(f *Frame, in *Input) (arrow.Array, error) {
+	v, err := t.arg.eval(f, in)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]byte, kernel.BitmapLen(in.N))
+	valid := kernel.Valid(v)
+	for i := range in.N {
+		hit := valid.Get(i) == t.not
+		if t.row && valid.Get(i) {
+			// IS NULL: every field is NULL; IS NOT NULL: none is
+			hit = true
+			for _, d := range types.Get(t.argType, v, i).(*types.Record).Fields {
+				if (d != nil) != t.not {
+					hit = false
+				}
+			}
+		}
+		if hit {
+			kernel.SetBit(out, i)
+		}
+	}
+	return kernel.MakeBool(out, in.N, nil, 0), nil
+}
+
+type booleanTestNode struct {
+	arg  node
+	test planpb.BooleanTest_Test
+}
+
+func (t *booleanTestNode) constant() bool { return isConstant(t.arg) }
+
+func (t *booleanTestNode) eval(f *Frame, in *Input) (arrow.Array, error) {
+	v, err := t.arg.eval(f, in)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]byte, kernel.BitmapLen(in.N))
+	val, valid := kernel.Bools(v), kernel.Valid(v)
+	for i := range in.N {
+		known := valid.Get(i)
+		is := known && val.Get(i)
+		var hit bool
+		switch t.test {
+		case planpb.BooleanTest_IS_TRUE:
+			hit = is
+		case planpb.BooleanTest_IS_NOT_TRUE:
+			hit = !is
+		case planpb.BooleanTest_IS_FALSE:
+			hit = known && !is
+		case planpb.BooleanTest_IS_NOT_FALSE:
+			hit = !known || is
+		case planpb.BooleanTest_IS_UNKNOWN:
+			hit = !known
+		case planpb.BooleanTest_IS_NOT_UNKNOWN:
+			hit = known
+		}
+		if hit {
+			kernel.SetBit(out, i)
+		}
+	}
+	return kernel.MakeBool(out, in.N, nil, 0), nil
+}
+
+// distinctNode is IS DISTINCT FROM.
+type distinctNode struct {
+	left, right node
+	eq          *funcNode
+}
+
+func (d *distinctNode) constant() bool {
+	return isConstant(d.left) && isConstant(d.right) && d.eq.fn.Volatility == Immutable
+}
+
+func (d *distinctNode) eval(f *Frame, in *Input) (arrow.Array, error) {
+	l, r, rows, same, err := pairEqual(f, in, d.left, d.right, d.eq)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]byte, kernel.BitmapLen(in.N))
+	lv, rv := kernel.Valid(l), kernel.Valid(r)
+	for i := range in.N {
+		if lv.Get(i) != rv.Get(i) {
+			kernel.SetBit(out, i)
+		}
+	}
+	for k, i := range rows {
+		if !same(k) {
+			kernel.SetBit(out, int(i))
+		}
+	}
+	return kernel.MakeBool(out, in.N, nil, 0), nil
+}
+
+// pairEqual evaluates both sides and eq on the rows where neither is NULL.
+func pairEqual(f *Frame, in *Input, left, right node, eq *funcNode) (l, r arrow.Array, rows []int32, same func(int) bool, err error) {
+	if l, err = left.eval(f, in); err != nil {
+		return
+	}
+	if r, err = right.eval(f, in); err != nil {
+		return
+	}
+	lv, rv := kernel.Valid(l), kernel.Valid(r)
+	rows = make([]int32, 0, in.N)
+	for i := range in.N {
+		if lv.Get(i) && rv.Get(i) {
+			rows = append(rows, int32(i))
+		}
+	}
+	a, b := l, r
+	if len(rows) < in.N {
+		a, b = kernel.Take(l, rows), kernel.Take(r, rows)
+	}
+	v, err := eq.apply(f, []arrow.Array{a, b}, len(rows))
+	if err != nil {
+		return
+	}
+	val, valid := kernel.Bools(v), kernel.Valid(v)
+	return l, r, rows, func(k int) bool { return valid.Get(k) && val.Get(k) }, nil
+}
+
+type nullIfNode struct {
+	left, right node
+	eq          *funcNode
+}
+
+func (d *nullIfNode) constant() bool {
+	return isConstant(d.left) && isConstant(d.right) && d.eq.fn.Volatility == Immutable
+}
+
+func (d *nullIfNode) eval(f *Frame, in *Input) (arrow.Array, error) {
+	l, _, rows, same, err := pairEqual(f, in, d.left, d.right, d.eq)
+	if err != nil {
+		return nil, err
+	}
+	idx := make([]int32, in.N)
+	for i := range idx {
+		idx[i] = int32(i)
+	}
+	hit := false
+	for k, i := range rows {
+		if same(k) {
+			idx[i], hit = -1, true
+		}
+	}
+	if !hit {
+		return l, nil
+	}
+	return kernel.Take(l, idx), nil
+}

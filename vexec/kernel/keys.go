@@ -1,0 +1,340 @@
+package kernel
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/zeebo/xxh3"
+
+	"github.com/basaltdb/basalt/sql/types"
+)
+
+// Keys are the rows of some columns in a form where two rows are equal in SQL
+// (NULL equal to NULL) exactly when their forms are. A single column of a
+// narrow type is one uint64 per row; anything else is a byte string per row:
+//
+//	per column: 0 for NULL, else 1 and the value: fixed width types little
+//	endian, strings and odd types length (uint32) and bytes, numeric see numericKey
+type Keys struct {
+	N       int
+	Narrow  bool
+	U64     []uint64
+	off     []uint32
+	data    []byte
+	Hash    []uint64
+	Null    []bool // some column of the row is NULL; nil: no NULL at all
+	cursors []uint32
+}
+
+// KeySpec describes the columns of a key.
+type KeySpec struct {
+	Types  []types.T
+	narrow bool
+}
+
+// NewKeySpec prepares keys over columns of the given types.
+func NewKeySpec(ts []types.T) *KeySpec {
+	return &KeySpec{Types: ts, narrow: len(ts) == 1 && narrowType(ts[0])}
+}
+
+// narrowType: equality of values is equality of at most 64 bits.
+func narrowType(t types.T) bool {
+	if t.Class == types.ClassEnum {
+		return true
+	}
+	if t.Class != types.ClassBase {
+		return false
+	}
+	switch t.OID {
+	case types.Bool, types.Char, types.Float4, types.Float8:
+		return true
+	}
+	return Width(types.ArrowType(t)) > 0 && Width(types.ArrowType(t)) <= 8
+}
+
+// Bytes is the byte form of row i; shared.
+func (k *Keys) Bytes(i int) []byte { return k.data[k.off[i]:k.off[i+1]] }
+
+// Encode fills k with the rows of cols, reusing its memory. n is the number of rows.
+func (s *KeySpec) Encode(env *types.Env, k *Keys, cols []arrow.Array, n int) {
+	k.N, k.Narrow, k.Null = n, s.narrow, nil
+	for _, c := range cols {
+		if c.NullN() == 0 {
+			continue
+		}
+		if k.Null == nil {
+			k.Null = make([]bool, n)
+		}
+		v := Valid(c)
+		for i := range n {
+			if !v.Get(i) {
+				k.Null[i] = true
+			}
+		}
+	}
+	k.Hash = resize(k.Hash, n)
+	if s.narrow {
+		k.U64 = resize(k.U64, n)
+		narrowValues(cols[0], k.U64)
+		for i, x := range k.U64 {
+			k.Hash[i] = HashU64(x)
+		}
+		for i := range k.Null {
+			if k.Null[i] {
+				k.U64[i], k.Hash[i] = 0, 0x9e3779b97f4a7c15
+			}
+		}
+		return
+	}
+	// lengths, then offsets, then one column after the other
+	encs := make([]columnKey, len(cols))
+	k.off = resize(k.off, n+1)
+	sizes := k.off[1:]
+	clear(sizes)
+	for c, a := range cols {
+		encs[c] = newColumnKey(env, s.Types[c], a)
+		encs[c].addSizes(sizes)
+	}
+	k.off[0] = 0
+	total := uint32(0)
+	for i, w := range sizes {
+		total += w
+		sizes[i] = total
+	}
+	k.data = resize(k.data, int(total))
+	k.cursors = resize(k.cursors, n)
+	copy(k.cursors, k.off[:n])
+	for c := range encs {
+		encs[c].write(k.data, k.cursors)
+	}
+	for i := range n {
+		k.Hash[i] = xxh3.Hash(k.data[k.off[i]:k.off[i+1]])
+	}
+}
+
+// HashU64 mixes one narrow key.
+func HashU64(x uint64) uint64 {
+	x ^= x >> 32
+	x *= 0x9fb21c651e98df25
+	x ^= x >> 29
+	x *= 0xd6e8feb86659fd93
+	return x ^ x>>32
+}
+
+func resize[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n, n+n/4)
+	}
+	return s[:n]
+}
+
+// narrowValues writes the canonical 64 bits of each value (anything at NULLs).
+func narrowValues(a arrow.Array, out []uint64) {
+	switch a.DataType().ID() {
+	case arrow.BOOL:
+		v := Bools(a)
+		for i := range out {
+			out[i] = uint64(b2i(v.Get(i)))
+		}
+		return
+	case arrow.FLOAT32:
+		for i, x := range Values[float32](a) {
+			out[i] = floatKey(float64(x))
+		}
+		return
+	case arrow.FLOAT64:
+		for i, x := range Values[float64](a) {
+			out[i] = floatKey(x)
+		}
+		return
+	}
+	switch Width(a.DataType()) {
+	case 1:
+		fill(out, Values[uint8](a), func(x uint8) uint64 { return uint64(x) })
+	case 2:
+		fill(out, Values[int16](a), func(x int16) uint64 { return uint64(x) })
+	case 4:
+		fill(out, Values[int32](a), func(x int32) uint64 { return uint64(x) })
+	case 8:
+		copy(out, Values[uint64](a))
+	}
+}
+
+func floatKey(x float64) uint64 {
+	if x == 0 {
+		return 0
+	}
+	if math.IsNaN(x) {
+		return 0x7ff8000000000001
+	}
+	return math.Float64bits(x)
+}
+
+// columnKey writes one column into row keys.
+type columnKey struct {
+	n      int
+	valid  Bits
+	width  int      // fixed: 1 + width bytes
+	fixed  []uint64 // width 8 values
+	raw16  [][16]byte
+	strs   *Strs
+	trim   bool
+	custom [][]byte // encoded values
+}
+
+func newColumnKey(env *types.Env, t types.T, a arrow.Array) columnKey {
+	c := columnKey{n: a.Len(), valid: Valid(a)}
+	switch {
+	case narrowType(t):
+		c.width = max(Width(a.DataType()), 1)
+		if t.OID == types.Float4 && t.Class == types.ClassBase {
+			c.width = 8
+		}
+		c.fixed = make([]uint64, c.n)
+		narrowValues(a, c.fixed)
+	case t.Class == types.ClassBase && t.OID == types.UUIDOID:
+		c.width, c.raw16 = 16, Values[[16]byte](a)
+	case t.Class == types.ClassBase && t.OID == types.NumericOID:
+		c.custom = numericKeys(env, t, a)
+	case t.Class == types.ClassBase && (a.DataType().ID() == arrow.STRING || t.OID == types.Bytea) && t.OID != types.JSON:
+		s := Strings(a)
+		c.strs, c.trim = &s, t.OID == types.BPChar
+	default:
+		c.custom = make([][]byte, c.n)
+		for i := range c.custom {
+			if c.valid.Get(i) {
+				c.custom[i] = types.AppendEqualityKey(env, t, nil, types.Get(t, a, i))
+			}
+		}
+	}
+	return c
+}
+
+func (c *columnKey) addSizes(sizes []uint32) {
+	switch {
+	case c.width > 0 && c.valid.All():
+		for i := range sizes {
+			sizes[i] += uint32(1 + c.width)
+		}
+	case c.width > 0:
+		for i := range sizes {
+			sizes[i]++
+			if c.valid.Get(i) {
+				sizes[i] += uint32(c.width)
+			}
+		}
+	case c.strs != nil:
+		for i := range sizes {
+			sizes[i]++
+			if c.valid.Get(i) {
+				sizes[i] += uint32(4 + len(c.str(i)))
+			}
+		}
+	default:
+		for i := range sizes {
+			sizes[i]++
+			if c.valid.Get(i) {
+				sizes[i] += uint32(4 + len(c.custom[i]))
+			}
+		}
+	}
+}
+
+func (c *columnKey) str(i int) []byte {
+	b := c.strs.At(i)
+	if c.trim {
+		return TrimBlanks(b)
+	}
+	return b
+}
+
+func (c *columnKey) write(data []byte, cur []uint32) {
+	for i := range cur {
+		p := data[cur[i]:]
+		if !c.valid.Get(i) {
+			p[0] = 0
+			cur[i]++
+			continue
+		}
+		p[0] = 1
+		p = p[1:]
+		switch {
+		case c.width == 16:
+			copy(p, c.raw16[i][:])
+		case c.width == 8:
+			binary.LittleEndian.PutUint64(p, c.fixed[i])
+		case c.width == 4:
+			binary.LittleEndian.PutUint32(p, uint32(c.fixed[i]))
+		case c.width == 2:
+			binary.LittleEndian.PutUint16(p, uint16(c.fixed[i]))
+		case c.width == 1:
+			p[0] = byte(c.fixed[i])
+		default:
+			var b []byte
+			if c.strs != nil {
+				b = c.str(i)
+			} else {
+				b = c.custom[i]
+			}
+			binary.LittleEndian.PutUint32(p, uint32(len(b)))
+			copy(p[4:], b)
+			cur[i] += uint32(5 + len(b))
+			continue
+		}
+		cur[i] += uint32(1 + c.width)
+	}
+}
+
+// numericKeys encodes values so that 1.0 and 1.00 agree in either form: when the
+// value without trailing zeros fits an int64 it is 'd', scale, unscaled; else 'n'
+// and the type's own equality key.
+func numericKeys(env *types.Env, t types.T, a arrow.Array) [][]byte {
+	n := a.Len()
+	out := make([][]byte, n)
+	valid := Valid(a)
+	arena := make([]byte, 0, 10*n)
+	small := func(u int64, scale int32) []byte {
+		u, scale = ReduceDecimal(u, scale)
+		at := len(arena)
+		arena = append(arena, 'd', byte(scale))
+		arena = binary.LittleEndian.AppendUint64(arena, uint64(u))
+		return arena[at:len(arena):len(arena)]
+	}
+	if d, ok := a.(*types.Dec64Array); ok {
+		vals, scale := d.Int64Values(), d.Scale()
+		for i := range out {
+			if valid.Get(i) {
+				out[i] = small(vals[i], scale)
+			}
+		}
+		return out
+	}
+	s := Strings(a)
+	for i := range out {
+		if !valid.Get(i) {
+			continue
+		}
+		num := types.NumericFromBinary(s.At(i))
+		if u, scale, ok := num.Int64(); ok {
+			out[i] = small(u, scale)
+		} else if u, scale, ok := num.TrimScale().Int64(); ok {
+			out[i] = small(u, scale)
+		} else {
+			out[i] = types.AppendEqualityKey(env, t, []byte{'n'}, num)
+		}
+	}
+	return out
+}
+
+// ReduceDecimal drops trailing zeros after the point.
+func ReduceDecimal(u int64, scale int32) (int64, int32) {
+	if u == 0 {
+		return 0, 0
+	}
+	for scale > 0 && u%10 == 0 {
+		u /= 10
+		scale--
+	}
+	return u, scale
+}

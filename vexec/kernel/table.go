@@ -1,0 +1,169 @@
+package kernel
+
+import "bytes"
+
+// Table is a hash table from keys to dense numbers 0, 1, 2 … in order of first
+// insertion: group numbers of an aggregation, distinct build keys of a join.
+// It is open-addressed with linear probing over flat arrays.
+type Table struct {
+	narrow bool
+	slots  []slot
+	mask   uint64
+	count  int
+	// keys by number
+	u64   []uint64
+	hash  []uint64
+	off   []uint64
+	data  []byte
+	nullN int32 // number of the NULL key of a narrow table, −1 when none
+}
+
+type slot struct {
+	tag    uint32 // upper half of the hash
+	number uint32 // number + 1; 0: empty
+}
+
+// NewTable makes a table for keys of spec.
+func NewTable(spec *KeySpec, hint int) *Table {
+	size := 64
+	for size < hint*3/2 {
+		size *= 2
+	}
+	return &Table{narrow: spec.narrow, slots: make([]slot, size), mask: uint64(size - 1), off: make([]uint64, 1), nullN: -1}
+}
+
+// Len is the number of distinct keys.
+func (t *Table) Len() int { return t.count }
+
+// Size is the table's memory in bytes.
+func (t *Table) Size() int64 {
+	return int64(len(t.slots))*8 + int64(cap(t.u64)+cap(t.hash)+cap(t.off))*8 + int64(cap(t.data))
+}
+
+// Hash is the hash of key number i.
+func (t *Table) Hash(i int) uint64 { return t.hash[i] }
+
+// Insert gives each row of k the number of its key, new keys included. rows
+// where skip is true get −1. Rows that brought a new key are appended to fresh
+// (in order: the j-th new one has the j-th new number).
+func (t *Table) Insert(k *Keys, skip []bool, numbers []int32, fresh []int32) []int32 {
+	for i := range k.N {
+		if skip != nil && skip[i] {
+			numbers[i] = -1
+			continue
+		}
+		if (t.count+1)*3 > len(t.slots)*2 {
+			t.grow()
+		}
+		if t.narrow && k.Null != nil && k.Null[i] {
+			if t.nullN < 0 {
+				t.nullN = int32(t.count)
+				t.u64, t.hash = append(t.u64, 0), append(t.hash, k.Hash[i])
+				t.count++
+				fresh = append(fresh, int32(i))
+			}
+			numbers[i] = t.nullN
+			continue
+		}
+		h := k.Hash[i]
+		tag := uint32(h >> 32)
+		for p := h & t.mask; ; p = (p + 1) & t.mask {
+			s := t.slots[p]
+			if s.number == 0 {
+				t.slots[p] = slot{tag, uint32(t.count + 1)}
+				numbers[i] = int32(t.count)
+				t.hash = append(t.hash, h)
+				if t.narrow {
+					t.u64 = append(t.u64, k.U64[i])
+				} else {
+					t.data = append(t.data, k.Bytes(i)...)
+					t.off = append(t.off, uint64(len(t.data)))
+				}
+				t.count++
+				fresh = append(fresh, int32(i))
+				break
+			}
+			if s.tag == tag && t.equal(int(s.number-1), k, i) {
+				numbers[i] = int32(s.number - 1)
+				break
+			}
+		}
+	}
+	return fresh
+}
+
+// Find gives each row of k the number of its key, −1 when absent or skipped.
+func (t *Table) Find(k *Keys, skip []bool, numbers []int32) {
+	if t.narrow {
+		t.findNarrow(k, skip, numbers)
+		return
+	}
+	for i := range k.N {
+		numbers[i] = -1
+		if skip != nil && skip[i] {
+			continue
+		}
+		h := k.Hash[i]
+		tag := uint32(h >> 32)
+		for p := h & t.mask; ; p = (p + 1) & t.mask {
+			s := t.slots[p]
+			if s.number == 0 {
+				break
+			}
+			if s.tag == tag && t.equal(int(s.number-1), k, i) {
+				numbers[i] = int32(s.number - 1)
+				break
+			}
+		}
+	}
+}
+
+func (t *Table) findNarrow(k *Keys, skip []bool, numbers []int32) {
+	slots, mask, u64 := t.slots, t.mask, t.u64
+	for i, h := range k.Hash[:k.N] {
+		numbers[i] = -1
+		if skip != nil && skip[i] {
+			continue
+		}
+		if k.Null != nil && k.Null[i] {
+			numbers[i] = t.nullN
+			continue
+		}
+		tag, x := uint32(h>>32), k.U64[i]
+		for p := h & mask; ; p = (p + 1) & mask {
+			s := slots[p]
+			if s.number == 0 {
+				break
+			}
+			if s.tag == tag && u64[s.number-1] == x {
+				numbers[i] = int32(s.number - 1)
+				break
+			}
+		}
+	}
+}
+
+func (t *Table) equal(number int, k *Keys, i int) bool {
+	if t.narrow {
+		return t.u64[number] == k.U64[i]
+	}
+	return bytes.Equal(t.data[t.off[number]:t.off[number+1]], k.Bytes(i))
+}
+
+func (t *Table) grow() {
+	size := len(t.slots) * 2
+	if len(t.slots) < 1<<16 {
+		size *= 2
+	}
+	t.slots, t.mask = make([]slot, size), uint64(size-1)
+	for i, h := range t.hash {
+		if int32(i) == t.nullN {
+			continue
+		}
+		p := h & t.mask
+		for t.slots[p].number != 0 {
+			p = (p + 1) & t.mask
+		}
+		t.slots[p] = slot{uint32(h >> 32), uint32(i + 1)}
+	}
+}
