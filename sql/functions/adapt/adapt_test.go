@@ -68,7 +68,9 @@ func TestKernels(t *testing.T) {
 	got, err = F1(func(s string) int32 { return int32(len(s)) })(nil, call(types.Int4, types.Text), []arrow.Array{dict}, 3)
 	check(t, types.Int4, got, err, int32(3), int32(1), int32(3))
 
-	got, err = D(func(_ *expr.Context, _ *expr.Call, args []types.Datum) (types.Datum, error) { return args[0] == nil, nil })(
+	got, err = D(func(_ *expr.Context, _ *expr.Call, args []types.Datum) (types.Datum, error) {
+		return args[0] == nil, nil
+	})(
 		nil, call(types.Bool, types.Text), []arrow.Array{vec(types.Text, nil, "x")}, 2)
 	check(t, types.Bool, got, err, true, false)
 
