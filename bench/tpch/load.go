@@ -13,6 +13,9 @@ import (
 	"github.com/basaltdb/basalt/bench/tpch/dbgen"
 )
 
+// Schema is the eight CREATE TABLE statements, keys declared.
+func Schema() string { return schema }
+
 //go:embed schema.sql
 var schema string
 
