@@ -5,6 +5,7 @@ import (
 
 	"github.com/basaltdb/basalt/sql/functions/aggfn"
 	"github.com/basaltdb/basalt/sql/functions/base"
+	"github.com/basaltdb/basalt/sql/functions/datetime"
 	"github.com/basaltdb/basalt/sql/functions/math"
 	"github.com/basaltdb/basalt/sql/functions/text"
 	"github.com/basaltdb/basalt/vexec/expr"
@@ -20,6 +21,7 @@ func Fill() *expr.Registry {
 	base.Register(r)
 	math.Register(r)
 	text.Register(r)
+	datetime.Register(r)
 	aggfn.Register(r)
 	return r
 }

@@ -1,0 +1,5 @@
+package datetime
+
+import "github.com/basaltdb/basalt/vexec/expr"
+
+func registerFormatting(r *expr.Registry) {}
