@@ -8,4 +8,7 @@ func Register(r *expr.Registry) {
 	registerStrings(r)
 	registerFormat(r)
 	registerSplit(r)
+	registerBytes(r)
+	registerEncoding(r)
+	registerUnicode(r)
 }

@@ -246,7 +246,7 @@ func ascii(s string) int32 {
 func chr(c int32) (string, error) {
 	switch {
 	case c < 0:
-		return "", pgerror.New(pgerror.ProgramLimitExceeded, "character number must be positive")
+		return "", invalidParameter("character number must be positive")
 	case c == 0:
 		return "", pgerror.New(pgerror.ProgramLimitExceeded, "null character not permitted")
 	case c > utf8.MaxRune:
