@@ -1,0 +1,175 @@
+package transfer_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/basaltdb/basalt/bench/transfer"
+)
+
+// crashRounds is how often the server is killed.
+const crashRounds = 20
+
+// TestKillDuringTransfers kills the server with SIGKILL in the middle of
+// transfers, again and again. After each restart the sums must agree, and every
+// history row whose COMMIT was acknowledged must be there.
+func TestKillDuringTransfers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts and kills a server twenty times")
+	}
+	dir := t.TempDir()
+	bin := filepath.Join(dir, "basalt")
+	if out, err := exec.Command("go", "build", "-o", bin, "github.com/basaltdb/basalt/cmd/basalt").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+
+	n := &node{t: t, bin: bin, data: filepath.Join(dir, "data")}
+	n.start()
+	defer n.kill()
+	conn := n.connect(ctx)
+	if err := transfer.Init(ctx, conn, 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	conn.Close(ctx)
+
+	acknowledged := map[string]bool{}
+	for round := range crashRounds {
+		acked := n.transfersUntilKilled(ctx, round, time.Duration(200+rng.IntN(800))*time.Millisecond, rng.Uint64())
+		for _, id := range acked {
+			acknowledged[id] = true
+		}
+		n.start()
+		conn := n.connect(ctx)
+		if err := transfer.Check(ctx, conn, true); err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		res := conn.ExecParams(ctx, "select trim(filler), count(*) from pgbench_history group by filler", nil, nil, nil, nil).Read()
+		if res.Err != nil {
+			t.Fatal(res.Err)
+		}
+		there := map[string]bool{}
+		for _, row := range res.Rows {
+			if string(row[1]) != "1" {
+				t.Fatalf("round %d: history row %s is there %s times", round, row[0], row[1])
+			}
+			there[string(row[0])] = true
+		}
+		for id := range acknowledged {
+			if !there[id] {
+				t.Fatalf("round %d: acknowledged transfer %s is lost", round, id)
+			}
+		}
+		conn.Close(ctx)
+	}
+	if len(acknowledged) < crashRounds {
+		t.Fatalf("only %d transfers in %d rounds: the test did not test", len(acknowledged), crashRounds)
+	}
+	t.Logf("%d acknowledged transfers survived %d kills", len(acknowledged), crashRounds)
+}
+
+// node is a server process that is killed and started again on one directory.
+type node struct {
+	t         *testing.T
+	bin, data string
+	port      int
+	cmd       *exec.Cmd
+}
+
+func (n *node) start() {
+	n.t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.port = l.Addr().(*net.TCPAddr).Port
+	l.Close()
+	n.cmd = exec.Command(n.bin, "start", "--data", n.data, "--sql-addr", fmt.Sprintf("127.0.0.1:%d", n.port))
+	n.cmd.Stderr = os.Stderr
+	n.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := n.cmd.Start(); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+func (n *node) kill() {
+	if n.cmd != nil {
+		n.cmd.Process.Kill()
+		n.cmd.Wait() // its error is the kill
+		n.cmd = nil
+	}
+}
+
+func (n *node) connect(ctx context.Context) *pgconn.PgConn {
+	n.t.Helper()
+	var err error
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		var c *pgconn.PgConn
+		if c, err = pgconn.Connect(ctx, fmt.Sprintf("host=127.0.0.1 port=%d user=postgres dbname=postgres sslmode=disable", n.port)); err == nil {
+			return c
+		}
+	}
+	n.t.Fatalf("the server does not come up: %v", err)
+	return nil
+}
+
+// transfersUntilKilled runs eight clients, kills the server after a while, and
+// returns the ids of the transfers whose COMMIT was acknowledged.
+func (n *node) transfersUntilKilled(ctx context.Context, round int, after time.Duration, seed uint64) []string {
+	var (
+		mu    sync.Mutex
+		acked []string
+		wg    sync.WaitGroup
+	)
+	conns := make([]*pgconn.PgConn, 8)
+	for i := range conns {
+		conns[i] = n.connect(ctx)
+	}
+	for i, conn := range conns {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			rng := rand.New(rand.NewPCG(seed, uint64(i)))
+			for k := 0; ; k++ {
+				id := fmt.Sprintf("%d.%d.%d", round, i, k)
+				aid, tid, delta := 1+rng.IntN(100000), 1+rng.IntN(10), rng.IntN(10001)-5000
+				sql := fmt.Sprintf(`BEGIN;
+UPDATE pgbench_accounts SET abalance = abalance + %[1]d WHERE aid = %[2]d;
+UPDATE pgbench_tellers SET tbalance = tbalance + %[1]d WHERE tid = %[3]d;
+UPDATE pgbench_branches SET bbalance = bbalance + %[1]d WHERE bid = 1;
+INSERT INTO pgbench_history (tid, bid, aid, delta, mtime, filler) VALUES (%[3]d, 1, %[2]d, %[1]d, CURRENT_TIMESTAMP, '%[4]s');
+COMMIT`, delta, aid, tid, id)
+				if err := conn.Exec(ctx, sql).Close(); err != nil {
+					return // killed
+				}
+				mu.Lock()
+				acked = append(acked, id)
+				mu.Unlock()
+			}
+		}()
+	}
+	time.Sleep(after)
+	n.kill()
+	wg.Wait()
+	for _, c := range conns {
+		closeCtx, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+		c.Close(closeCtx) // the connection is gone already
+		cancel()
+	}
+	return acked
+}
