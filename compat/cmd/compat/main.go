@@ -86,6 +86,32 @@ func run() error {
 		}
 		tally.Compare(os.Stdout, f, want, got, known, *minor)
 	}
+	scripts, err := compat.LoadScripts(*dir)
+	if err != nil {
+		return err
+	}
+	for _, s := range scripts {
+		if !strings.HasPrefix(s.Name, *only) {
+			continue
+		}
+		want, err := compat.RunScript(ctx, *pg, s)
+		if err != nil {
+			return fmt.Errorf("%s on PostgreSQL: %w", s.Name, err)
+		}
+		if mode == "record" {
+			if err := s.WriteOut(want); err != nil {
+				return err
+			}
+			continue
+		}
+		got, err := compat.RunScript(ctx, *basalt, s)
+		if err != nil {
+			return fmt.Errorf("%s on Basalt: %w", s.Name, err)
+		}
+		if diff := compat.DiffLines(want, got); diff != "" {
+			fmt.Printf("--- %s (- PostgreSQL, + Basalt)\n%s", s.Name, diff)
+		}
+	}
 	if mode == "record" {
 		fmt.Printf("%d statements recorded\n", n)
 		return nil
