@@ -29,7 +29,11 @@ func (n Numeric) Sqrt() (Numeric, error) {
 	}
 	w, _ := n.weight()
 	half := (w+1)*4/2 - 1
-	scale := clampScale(numericMinSigDigits-half, n.scale)
+	return n.SqrtTo(clampScale(numericMinSigDigits-half, n.scale))
+}
+
+// SqrtTo is sqrt(n) rounded to scale. REQUIRES: n ≥ 0, finite, scale ≥ n's.
+func (n Numeric) SqrtTo(scale int32) (Numeric, error) {
 	v := new(big.Int).Mul(n.Big(), pow10big(2*(int(scale)+1)-int(n.scale)))
 	v.Sqrt(v)
 	return NumericFromBig(quoRound(v, pow10bigs[1]), scale).checked()

@@ -53,7 +53,12 @@ type Call struct {
 	IsConst []bool
 	// State is what Function.Prepare returned.
 	State any
+	// Order is the direction of each WITHIN GROUP sort column, for ordered-set aggregates.
+	Order []OrderKey
 }
+
+// OrderKey is the direction of one sort column.
+type OrderKey struct{ Descending, NullsFirst bool }
 
 // Volatility is pg_proc.provolatile.
 type Volatility uint8

@@ -2,5 +2,10 @@ package aggfn
 
 import "github.com/basaltdb/basalt/vexec/expr"
 
-// Register adds this package's functions to r.
-func Register(r *expr.Registry) {}
+// Register adds this package's aggregates to r.
+func Register(r *expr.Registry) {
+	registerSums(r)
+	registerMoments(r)
+	registerSimple(r)
+	registerOrdered(r)
+}

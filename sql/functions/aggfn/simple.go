@@ -1,0 +1,107 @@
+package aggfn
+
+import (
+	"github.com/basaltdb/basalt/sql/functions/adapt"
+	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/vexec/expr"
+)
+
+// fold combines values pairwise: min, max, bool_and, bit_or, …
+type fold struct {
+	v types.Datum
+	f func(acc, v types.Datum) types.Datum
+}
+
+func (s *fold) Add(args []types.Datum) error {
+	if s.v == nil {
+		s.v = args[0]
+	} else {
+		s.v = s.f(s.v, args[0])
+	}
+	return nil
+}
+
+func (s *fold) Result() (types.Datum, error) { return s.v, nil }
+
+func (s *fold) Size() int64 {
+	switch v := s.v.(type) {
+	case string:
+		return 48 + int64(len(v))
+	case []byte:
+		return 48 + int64(len(v))
+	}
+	return 64
+}
+
+// extreme is min (dir −1) or max (dir 1) by the type's ordering.
+func extreme(dir int) func(*expr.Context, *expr.Call) expr.AggState {
+	return func(ctx *expr.Context, call *expr.Call) expr.AggState {
+		t := call.ArgTypes[0]
+		return &fold{f: func(acc, v types.Datum) types.Datum {
+			if types.Compare(ctx.Env, t, v, acc)*dir > 0 {
+				return v
+			}
+			return acc
+		}}
+	}
+}
+
+func bitFold[A int16 | int32 | int64](r *expr.Registry, typ string) {
+	for name, op := range map[string]func(a, b A) A{
+		"bit_and": func(a, b A) A { return a & b },
+		"bit_or":  func(a, b A) A { return a | b },
+		"bit_xor": func(a, b A) A { return a ^ b },
+	} {
+		adapt.AddAgg(r, name+"("+typ+")", true, func(*expr.Context, *expr.Call) expr.AggState {
+			return &fold{f: func(a, b types.Datum) types.Datum { return op(a.(A), b.(A)) }}
+		})
+	}
+}
+
+// stringAgg joins values; each but the first brings its delimiter.
+type stringAgg[S string | []byte] struct {
+	b    []byte
+	some bool
+}
+
+func (s *stringAgg[S]) Add(args []types.Datum) error {
+	if args[0] == nil {
+		return nil
+	}
+	if s.some && args[1] != nil {
+		s.b = append(s.b, args[1].(S)...)
+	}
+	s.b = append(s.b, args[0].(S)...)
+	s.some = true
+	return nil
+}
+
+func (s *stringAgg[S]) Result() (types.Datum, error) {
+	if !s.some {
+		return nil, nil
+	}
+	return S(append([]byte{}, s.b...)), nil
+}
+
+func (s *stringAgg[S]) Size() int64 { return 32 + int64(cap(s.b)) }
+
+func registerSimple(r *expr.Registry) {
+	for _, t := range []string{"int2", "int4", "int8", "numeric", "float4", "float8", "text", "bpchar", "oid", "pg_lsn", "xid8",
+		"date", "time", "timetz", "timestamp", "timestamptz", "interval", "anyarray", "anyenum"} {
+		adapt.AddAgg(r, "min("+t+")", true, extreme(-1))
+		adapt.AddAgg(r, "max("+t+")", true, extreme(1))
+	}
+	and := func(*expr.Context, *expr.Call) expr.AggState {
+		return &fold{f: func(a, b types.Datum) types.Datum { return a.(bool) && b.(bool) }}
+	}
+	adapt.AddAgg(r, "bool_and(bool)", true, and)
+	adapt.AddAgg(r, "every(bool)", true, and)
+	adapt.AddAgg(r, "bool_or(bool)", true, func(*expr.Context, *expr.Call) expr.AggState {
+		return &fold{f: func(a, b types.Datum) types.Datum { return a.(bool) || b.(bool) }}
+	})
+	bitFold[int16](r, "int2")
+	bitFold[int32](r, "int4")
+	bitFold[int64](r, "int8")
+	adapt.AddAgg(r, "string_agg(text,text)", false, func(*expr.Context, *expr.Call) expr.AggState { return &stringAgg[string]{} })
+	adapt.AddAgg(r, "string_agg(bytea,bytea)", false, func(*expr.Context, *expr.Call) expr.AggState { return &stringAgg[[]byte]{} })
+}
