@@ -125,7 +125,10 @@ func (b *BuiltinObjects) proc(s string) types.OID {
 		return types.OID(n)
 	}
 	fs := b.funcsByName[s]
-	if len(fs) != 1 {
+	if len(fs) == 0 {
+		return 0 // not among the facts: handlers of what Basalt does not have
+	}
+	if len(fs) > 1 {
 		panic("facts: function name " + s + " is not unique")
 	}
 	return fs[0].OID
