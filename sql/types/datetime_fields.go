@@ -36,6 +36,14 @@ func (f DateField) errUnknown(typ string) error {
 	return pgerror.New(pgerror.FeatureNotSupported, "unit \"%s\" not supported for type %s", f.name, typ)
 }
 
+// errTrunc is errUnknown for date_trunc, which knows units of length only.
+func (f DateField) errTrunc(typ string) error {
+	if _, ok := unitWords[dtKey(f.name)]; !ok {
+		f.unit = unitNone
+	}
+	return f.errUnknown(typ)
+}
+
 // IsYear reports the field YEAR, which has a kernel of its own.
 func (f DateField) IsYear() bool { return f.unit == unitYear }
 
@@ -50,6 +58,7 @@ type FieldValue struct {
 	frac  int64 // microseconds of the day
 	exact bool
 	big   *big.Int
+	float float64 // epoch of an interval: date_part sums it in floating point
 }
 
 // Numeric is the value as EXTRACT gives it.
@@ -78,9 +87,8 @@ func (v FieldValue) Float() float64 {
 		return math.Inf(v.Inf)
 	case v.exact:
 		return float64(v.day) + float64(v.frac)/float64(USecsPerDay)
-	case v.big != nil:
-		f, _ := new(big.Float).SetInt(v.big).Float64()
-		return f / math.Pow10(int(v.Scale))
+	case v.float != 0:
+		return v.float
 	}
 	return float64(v.Units) / math.Pow10(int(v.Scale))
 }
@@ -157,7 +165,7 @@ func timeField(u dtUnit, us int64) (FieldValue, bool) {
 }
 
 // infiniteField is a field of ±infinity.
-func (f DateField) infiniteField(positive bool, date, zoned bool, typ string) (FieldValue, error) {
+func (f DateField) infiniteField(positive, date bool, typ string) (FieldValue, error) {
 	switch f.unit {
 	case unitYear, unitDecade, unitCentury, unitMillennium, unitJulian, unitIsoYear, unitEpoch:
 		if positive {
@@ -166,12 +174,8 @@ func (f DateField) infiniteField(positive bool, date, zoned bool, typ string) (F
 		return FieldValue{Inf: -1}, nil
 	case unitDay, unitMonth, unitQuarter, unitWeek, unitDow, unitIsoDow, unitDoy:
 		return FieldValue{Null: true}, nil
-	case unitMicrosecond, unitMillisecond, unitSecond, unitMinute, unitHour:
+	case unitMicrosecond, unitMillisecond, unitSecond, unitMinute, unitHour, unitTimezone, unitTimezoneHour, unitTimezoneMinute:
 		if !date {
-			return FieldValue{Null: true}, nil
-		}
-	case unitTimezone, unitTimezoneHour, unitTimezoneMinute:
-		if zoned {
 			return FieldValue{Null: true}, nil
 		}
 	}
@@ -181,7 +185,7 @@ func (f DateField) infiniteField(positive bool, date, zoned bool, typ string) (F
 // OfDate is EXTRACT(f FROM date).
 func (f DateField) OfDate(d Date) (FieldValue, error) {
 	if !d.Finite() {
-		return f.infiniteField(d > 0, true, false, "date")
+		return f.infiniteField(d > 0, true, "date")
 	}
 	switch f.unit {
 	case unitJulian:
@@ -202,7 +206,7 @@ func (f DateField) OfTimestamp(env *Env, t Timestamp, zoned bool) (FieldValue, e
 		typ = "timestamp with time zone"
 	}
 	if !t.Finite() {
-		return f.infiniteField(t > 0, false, zoned, typ)
+		return f.infiniteField(t > 0, false, typ)
 	}
 	if f.unit == unitEpoch {
 		return FieldValue{Units: int64(t), Scale: 6}, nil
@@ -287,12 +291,15 @@ func (f DateField) OfInterval(v Interval) (FieldValue, error) {
 	case unitMillennium:
 		return whole(year / 1000), nil
 	case unitEpoch:
+		f := float64(v.Micros)/1e6 + 365.25*86400*float64(year)
+		f += 30.0 * 86400 * float64(v.Months%12)
+		f += 86400 * float64(v.Days)
 		secs := (1461*year + 120*int64(v.Months%12) + 4*int64(v.Days)) * (86400 / 4)
 		if us, ok := mulInt64(secs, USecsPerSec); ok && addInt64(&us, v.Micros) {
-			return FieldValue{Units: us, Scale: 6}, nil
+			return FieldValue{Units: us, Scale: 6, float: f}, nil
 		}
 		b := new(big.Int).Mul(big.NewInt(secs), big.NewInt(USecsPerSec))
-		return FieldValue{big: b.Add(b, big.NewInt(v.Micros)), Scale: 6}, nil
+		return FieldValue{big: b.Add(b, big.NewInt(v.Micros)), Scale: 6, float: f}, nil
 	}
 	if x, ok := timeField(f.unit, v.Micros); ok {
 		return x, nil
@@ -324,6 +331,9 @@ func truncYear(u dtUnit, y int) int {
 
 // TruncTimestamp is date_trunc of a local timestamp; coarse: the unit is a day or more.
 func (f DateField) TruncTimestamp(t Timestamp, typ string) (r Timestamp, coarse bool, err error) {
+	if !t.Finite() {
+		return t, false, nil // whatever the unit, as in PostgreSQL
+	}
 	var step int64
 	switch f.unit {
 	case unitMicrosecond:
@@ -341,10 +351,7 @@ func (f DateField) TruncTimestamp(t Timestamp, typ string) (r Timestamp, coarse 
 	case unitWeek, unitMonth, unitQuarter, unitYear, unitDecade, unitCentury, unitMillennium:
 		coarse = true
 	default:
-		return 0, false, f.errUnknown(typ)
-	}
-	if !t.Finite() {
-		return t, false, nil
+		return 0, false, f.errTrunc(typ)
 	}
 	if step > 0 {
 		return Timestamp(floorDiv64(int64(t), step) * step), coarse, nil
@@ -430,7 +437,7 @@ func (f DateField) TruncInterval(v Interval) (Interval, error) {
 		return v, pgerror.New(pgerror.FeatureNotSupported, "unit \"%s\" not supported for type interval", f.name).
 			WithDetail("Months usually have fractional weeks.")
 	default:
-		return v, f.errUnknown("interval")
+		return v, f.errTrunc("interval")
 	}
 	return Interval{Months: v.Months / m * m}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/bitutil"
 
 	"github.com/basaltdb/basalt/sql/functions/adapt"
+	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec/expr"
 )
@@ -100,8 +101,11 @@ func registerFields(r *expr.Registry) {
 			return nil, err
 		}
 		v, err := types.FindDateField(name).OfTimestamp(ctx.Env, t, false)
-		if err != nil || v.Null {
-			return nil, err
+		if err != nil {
+			return nil, pgerror.From(err).WithWhere("SQL function \"date_part\" statement 1")
+		}
+		if v.Null {
+			return nil, nil
 		}
 		return v.Float(), nil
 	}))

@@ -241,7 +241,7 @@ func makeDate(y, m, d int32) (types.Date, error) {
 	}
 	days := types.DaysFromCivil(year, int(m), int(d))
 	if !types.ValidDate(days) {
-		return 0, pgerror.New(pgerror.DatetimeFieldOverflow, "date out of range: %d-%02d-%02d", y, m, d)
+		return 0, pgerror.New(pgerror.DatetimeFieldOverflow, "date out of range: %d-%02d-%02d", year, m, d)
 	}
 	return types.Date(days), nil
 }

@@ -27,12 +27,12 @@ func padG(f float64) string {
 
 // zonedBack reads a local timestamp in a named zone.
 func zonedBack(zone string, t types.Timestamp) (types.Datum, error) {
+	if !t.Finite() {
+		return t, nil
+	}
 	z, err := types.FindZone(zone)
 	if err != nil {
 		return nil, err
-	}
-	if !t.Finite() {
-		return t, nil
 	}
 	u := t - types.Timestamp(int64(z.AtLocal(t))*types.USecsPerSec)
 	if !types.ValidTimestamp(u) {
@@ -71,8 +71,11 @@ func registerZones(r *expr.Registry) {
 		return d.(ts), nil
 	}))
 	adapt.Add(r, "timezone(text,timestamptz)", adapt.E2(func(zone string, t ts) (ts, error) {
+		if !t.Finite() {
+			return t, nil
+		}
 		z, err := types.FindZone(zone)
-		if err != nil || !t.Finite() {
+		if err != nil {
 			return t, err
 		}
 		u := t + ts(int64(z.AtUTC(t))*types.USecsPerSec)
