@@ -4,18 +4,15 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"net"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/basaltdb/basalt/bench/transfer"
+	"github.com/basaltdb/basalt/internal/nodetest"
 )
 
 // crashRounds is how often the server is killed.
@@ -28,21 +25,14 @@ func TestKillDuringTransfers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts and kills a server twenty times")
 	}
-	dir := t.TempDir()
-	bin := filepath.Join(dir, "basalt")
-	if out, err := exec.Command("go", "build", "-o", bin, "github.com/basaltdb/basalt/cmd/basalt").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 
-	n := &node{t: t, bin: bin, data: filepath.Join(dir, "data")}
-	n.start()
-	defer n.kill()
-	conn := n.connect(ctx)
+	n := nodetest.Start(t, filepath.Join(t.TempDir(), "data"))
+	conn := n.Connect(ctx)
 	if err := transfer.Init(ctx, conn, 1, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -50,12 +40,12 @@ func TestKillDuringTransfers(t *testing.T) {
 
 	acknowledged := map[string]bool{}
 	for round := range crashRounds {
-		acked := n.transfersUntilKilled(ctx, round, time.Duration(200+rng.IntN(800))*time.Millisecond, rng.Uint64())
+		acked := transfersUntilKilled(ctx, n, round, time.Duration(200+rng.IntN(800))*time.Millisecond, rng.Uint64())
 		for _, id := range acked {
 			acknowledged[id] = true
 		}
-		n.start()
-		conn := n.connect(ctx)
+		n.Restart()
+		conn := n.Connect(ctx)
 		if err := transfer.Check(ctx, conn, true); err != nil {
 			t.Fatalf("round %d: %v", round, err)
 		}
@@ -83,54 +73,9 @@ func TestKillDuringTransfers(t *testing.T) {
 	t.Logf("%d acknowledged transfers survived %d kills", len(acknowledged), crashRounds)
 }
 
-// node is a server process that is killed and started again on one directory.
-type node struct {
-	t         *testing.T
-	bin, data string
-	port      int
-	cmd       *exec.Cmd
-}
-
-func (n *node) start() {
-	n.t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	n.port = l.Addr().(*net.TCPAddr).Port
-	l.Close()
-	n.cmd = exec.Command(n.bin, "start", "--data", n.data, "--sql-addr", fmt.Sprintf("127.0.0.1:%d", n.port))
-	n.cmd.Stderr = os.Stderr
-	n.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := n.cmd.Start(); err != nil {
-		n.t.Fatal(err)
-	}
-}
-
-func (n *node) kill() {
-	if n.cmd != nil {
-		n.cmd.Process.Kill()
-		n.cmd.Wait() // its error is the kill
-		n.cmd = nil
-	}
-}
-
-func (n *node) connect(ctx context.Context) *pgconn.PgConn {
-	n.t.Helper()
-	var err error
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		var c *pgconn.PgConn
-		if c, err = pgconn.Connect(ctx, fmt.Sprintf("host=127.0.0.1 port=%d user=postgres dbname=postgres sslmode=disable", n.port)); err == nil {
-			return c
-		}
-	}
-	n.t.Fatalf("the server does not come up: %v", err)
-	return nil
-}
-
 // transfersUntilKilled runs eight clients, kills the server after a while, and
 // returns the ids of the transfers whose COMMIT was acknowledged.
-func (n *node) transfersUntilKilled(ctx context.Context, round int, after time.Duration, seed uint64) []string {
+func transfersUntilKilled(ctx context.Context, n *nodetest.Node, round int, after time.Duration, seed uint64) []string {
 	var (
 		mu    sync.Mutex
 		acked []string
@@ -138,7 +83,7 @@ func (n *node) transfersUntilKilled(ctx context.Context, round int, after time.D
 	)
 	conns := make([]*pgconn.PgConn, 8)
 	for i := range conns {
-		conns[i] = n.connect(ctx)
+		conns[i] = n.Connect(ctx)
 	}
 	for i, conn := range conns {
 		wg.Add(1)
@@ -164,7 +109,7 @@ COMMIT`, delta, aid, tid, id)
 		}()
 	}
 	time.Sleep(after)
-	n.kill()
+	n.Kill()
 	wg.Wait()
 	for _, c := range conns {
 		closeCtx, cancel := context.WithTimeout(ctx, 100*time.Millisecond)

@@ -1,0 +1,79 @@
+package compat_test
+
+import (
+	"context"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/basaltdb/basalt/compat"
+	"github.com/basaltdb/basalt/internal/nodetest"
+)
+
+// knownShareMax is the largest share of the corpus that known.txt may hold.
+const knownShareMax = 0.01
+
+// TestReplay runs the whole corpus on Basalt and compares it with what
+// PostgreSQL answered. Statements listed in known.txt may differ; one that is
+// listed and agrees must be taken off the list.
+func TestReplay(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	files, err := compat.Load(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, err := compat.LoadKnown("known.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := nodetest.Start(t, filepath.Join(t.TempDir(), "data"))
+	var tally compat.Tally
+	for _, f := range files {
+		if f.Recorded == nil {
+			t.Errorf("%s has no recording: make compat-record", f.Name)
+			continue
+		}
+		got, err := compat.RunFile(ctx, n.DSN(), f)
+		if err != nil {
+			t.Fatalf("%s: %v", f.Name, err)
+		}
+		var diff strings.Builder
+		tally.Compare(&diff, f, f.Recorded, got, known, false)
+		if diff.Len() > 0 {
+			t.Errorf("%s", diff.String())
+		}
+	}
+	t.Log(tally.Summary())
+	for _, s := range tally.Stale {
+		t.Errorf("known.txt lists a difference that is gone: %s", s)
+	}
+	if share := float64(tally.Known) / float64(tally.Statements); share > knownShareMax {
+		t.Errorf("%.2f %% of the statements are listed as known differences, at most %.0f %% may be", share*100, knownShareMax*100)
+	}
+}
+
+// TestPsql runs the psql sessions and compares what psql prints.
+func TestPsql(t *testing.T) {
+	if _, err := exec.LookPath("psql"); err != nil {
+		t.Skip("psql is not installed")
+	}
+	scripts, err := compat.LoadScripts(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := nodetest.Start(t, filepath.Join(t.TempDir(), "data"))
+	for _, s := range scripts {
+		t.Run(filepath.Base(s.Name), func(t *testing.T) {
+			got, err := compat.RunScript(t.Context(), n.DSN(), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := compat.DiffLines(s.Recorded, got); diff != "" {
+				t.Errorf("- PostgreSQL, + Basalt\n%s", diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,139 @@
+// Package nodetest runs the built binary as a process of its own for end-to-end
+// tests: start it on a directory, connect, kill it with SIGKILL, start it again.
+// The binary is built once per test process. Processes die with the test.
+package nodetest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+var binary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "basalt-nodetest-")
+	if err != nil {
+		return "", err
+	}
+	bin := filepath.Join(dir, "basalt")
+	if out, err := exec.Command("go", "build", "-o", bin, "github.com/basaltdb/basalt/cmd/basalt").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return bin, nil
+})
+
+// Binary is the path of the built binary.
+func Binary(t testing.TB) string {
+	t.Helper()
+	bin, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bin
+}
+
+// Node is a server process. Its methods are for the test's goroutine.
+type Node struct {
+	t    testing.TB
+	data string
+	args []string
+	port int
+	cmd  *exec.Cmd
+	log  bytes.Buffer
+}
+
+// Start starts a server on data (made when it does not exist) and waits until it
+// accepts connections. args are added to `basalt start`. The process is killed
+// at the test's end.
+func Start(t testing.TB, data string, args ...string) *Node {
+	t.Helper()
+	n := &Node{t: t, data: data, args: args}
+	t.Cleanup(n.Kill)
+	n.Restart()
+	return n
+}
+
+// Restart starts the server again after Kill or Stop, on a new port.
+func (n *Node) Restart() {
+	n.t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.port = l.Addr().(*net.TCPAddr).Port
+	l.Close()
+	n.log.Reset()
+	n.cmd = exec.Command(Binary(n.t), append([]string{"start", "--data", n.data, "--sql-addr", fmt.Sprintf("127.0.0.1:%d", n.port)}, n.args...)...)
+	n.cmd.Stdout, n.cmd.Stderr = &n.log, &n.log
+	n.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := n.cmd.Start(); err != nil {
+		n.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	n.Connect(ctx).Close(ctx)
+}
+
+// Port is where it listens; it changes with Restart.
+func (n *Node) Port() int { return n.port }
+
+// PID is the process's id.
+func (n *Node) PID() int { return n.cmd.Process.Pid }
+
+// DSN connects to database postgres as the superuser.
+func (n *Node) DSN() string {
+	return fmt.Sprintf("host=127.0.0.1 port=%d user=postgres dbname=postgres sslmode=disable", n.port)
+}
+
+// Connect opens a connection, waiting for the server to come up.
+func (n *Node) Connect(ctx context.Context) *pgconn.PgConn {
+	n.t.Helper()
+	var err error
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		var c *pgconn.PgConn
+		if c, err = pgconn.Connect(ctx, n.DSN()); err == nil {
+			return c
+		}
+		if n.cmd.Process.Signal(syscall.Signal(0)) != nil {
+			break
+		}
+	}
+	n.Kill()
+	n.t.Fatalf("the server does not come up: %v\n%s", err, n.log.Bytes())
+	return nil
+}
+
+// Kill ends the process with SIGKILL and waits for it.
+func (n *Node) Kill() {
+	if n.cmd != nil {
+		n.cmd.Process.Kill()
+		n.cmd.Wait() // its error is the kill
+		n.cmd = nil
+	}
+}
+
+// Stop ends the process with SIGTERM and fails the test unless it exits cleanly
+// within half a minute.
+func (n *Node) Stop() {
+	n.t.Helper()
+	n.cmd.Process.Signal(syscall.SIGTERM)
+	timer := time.AfterFunc(30*time.Second, func() { n.cmd.Process.Kill() })
+	err := n.cmd.Wait()
+	timer.Stop()
+	n.cmd = nil
+	if err != nil {
+		n.t.Fatalf("the server does not stop cleanly: %v\n%s", err, n.log.Bytes())
+	}
+}
+
+// Log is what the process has printed; only to be read after Kill or Stop.
+func (n *Node) Log() string { return n.log.String() }
