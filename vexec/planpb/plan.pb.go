@@ -2701,8 +2701,9 @@ type Table struct {
 	Indexes    []*Index               `protobuf:"bytes,7,rep,name=indexes,proto3" json:"indexes,omitempty"`                         // secondary indexes
 	// computed are expressions over the columns that indexes need; computed k has
 	// ordinal len(columns) + k in the "extended row".
-	Computed       []*Expr `protobuf:"bytes,8,rep,name=computed,proto3" json:"computed,omitempty"`
-	PrimaryKeyName string  `protobuf:"bytes,9,opt,name=primary_key_name,json=primaryKeyName,proto3" json:"primary_key_name,omitempty"` // constraint name, for 23505
+	Computed       []*Expr  `protobuf:"bytes,8,rep,name=computed,proto3" json:"computed,omitempty"`
+	PrimaryKeyName string   `protobuf:"bytes,9,opt,name=primary_key_name,json=primaryKeyName,proto3" json:"primary_key_name,omitempty"` // constraint name, for 23505
+	ComputedNames  []string `protobuf:"bytes,10,rep,name=computed_names,json=computedNames,proto3" json:"computed_names,omitempty"`     // text of computed k as error details show it: lower(name)
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -2798,6 +2799,13 @@ func (x *Table) GetPrimaryKeyName() string {
 		return x.PrimaryKeyName
 	}
 	return ""
+}
+
+func (x *Table) GetComputedNames() []string {
+	if x != nil {
+		return x.ComputedNames
+	}
+	return nil
 }
 
 type Column struct {
@@ -6995,7 +7003,7 @@ const file_vexec_planpb_plan_proto_rawDesc = "" +
 	"FieldStore\x12&\n" +
 	"\x03arg\x18\x01 \x01(\v2\x14.basalt.plan.v1.ExprR\x03arg\x12\x14\n" +
 	"\x05field\x18\x02 \x01(\rR\x05field\x12*\n" +
-	"\x05value\x18\x03 \x01(\v2\x14.basalt.plan.v1.ExprR\x05value\"\xec\x02\n" +
+	"\x05value\x18\x03 \x01(\v2\x14.basalt.plan.v1.ExprR\x05value\"\x93\x03\n" +
 	"\x05Table\x12\x1d\n" +
 	"\n" +
 	"storage_id\x18\x01 \x01(\x04R\tstorageId\x12\x1f\n" +
@@ -7008,7 +7016,9 @@ const file_vexec_planpb_plan_proto_rawDesc = "" +
 	"primaryKey\x12/\n" +
 	"\aindexes\x18\a \x03(\v2\x15.basalt.plan.v1.IndexR\aindexes\x120\n" +
 	"\bcomputed\x18\b \x03(\v2\x14.basalt.plan.v1.ExprR\bcomputed\x12(\n" +
-	"\x10primary_key_name\x18\t \x01(\tR\x0eprimaryKeyName\"\xb4\x01\n" +
+	"\x10primary_key_name\x18\t \x01(\tR\x0eprimaryKeyName\x12%\n" +
+	"\x0ecomputed_names\x18\n" +
+	" \x03(\tR\rcomputedNames\"\xb4\x01\n" +
 	"\x06Column\x12\x16\n" +
 	"\x06attnum\x18\x01 \x01(\rR\x06attnum\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12(\n" +

@@ -1,0 +1,97 @@
+package engine
+
+import (
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// The bytes of a stored version's value (frozen, format version 1):
+//
+//	offset  size  what
+//	0       1     kind: 0 tombstone (nothing follows), 1 value
+//	1       n     the value
+const (
+	kindTombstone = 0
+	kindValue     = 1
+)
+
+var tombstone = []byte{kindTombstone}
+
+// Batch collects versions and local keys to be applied at once.
+type Batch struct {
+	e *Engine
+	b *pebble.Batch
+}
+
+// NewBatch makes a batch with room for size bytes.
+func (e *Engine) NewBatch(size int) *Batch {
+	return &Batch{e: e, b: e.db.NewBatchWithSize(size)}
+}
+
+// Put adds a version of key.
+func (b *Batch) Put(t Tablet, key, value []byte, ts Timestamp) error {
+	d := b.b.SetDeferred(tabletLen+len(key)+1+suffixLen, 1+len(value))
+	AppendKey(d.Key[:0], t, key, ts)
+	d.Value[0] = kindValue
+	copy(d.Value[1:], value)
+	return b.e.wrap(d.Finish())
+}
+
+// Delete adds a tombstone.
+func (b *Batch) Delete(t Tablet, key []byte, ts Timestamp) error {
+	d := b.b.SetDeferred(tabletLen+len(key)+1+suffixLen, 1)
+	AppendKey(d.Key[:0], t, key, ts)
+	d.Value[0] = kindTombstone
+	return b.e.wrap(d.Finish())
+}
+
+// Forget removes one version for good (garbage collection).
+func (b *Batch) Forget(t Tablet, key []byte, ts Timestamp) error {
+	d := b.b.DeleteDeferred(tabletLen + len(key) + 1 + suffixLen)
+	AppendKey(d.Key[:0], t, key, ts)
+	return b.e.wrap(d.Finish())
+}
+
+// ForgetEngineKey is Forget by engine key.
+func (b *Batch) ForgetEngineKey(ek []byte) error { return b.e.wrap(b.b.Delete(ek, nil)) }
+
+// ForgetRange removes all versions of the keys in [lower, upper).
+func (b *Batch) ForgetRange(t Tablet, lower, upper []byte) error {
+	return b.e.wrap(b.b.DeleteRange(AppendPrefix(nil, t, lower), AppendPrefix(nil, t, upper), nil))
+}
+
+// LocalSet and LocalDelete change local keys.
+func (b *Batch) LocalSet(key, value []byte) error {
+	return b.e.wrap(b.b.Set(AppendPrefix(nil, LocalTablet, key), value, nil))
+}
+
+func (b *Batch) LocalDelete(key []byte) error {
+	return b.e.wrap(b.b.Delete(AppendPrefix(nil, LocalTablet, key), nil))
+}
+
+// Len is the batch's size in bytes.
+func (b *Batch) Len() int { return b.b.Len() }
+
+// Commit applies the batch and, with sync, returns after it is durable; commits
+// of several goroutines share one sync of the log. An error leaves the engine
+// failed unless nothing was applied; the batch is closed either way.
+func (b *Batch) Commit(sync bool) error {
+	defer b.b.Close()
+	if err := b.e.Failed(); err != nil {
+		return err
+	}
+	n := b.e.unlogged.Load()
+	opts := pebble.NoSync
+	if sync {
+		opts = pebble.Sync
+	}
+	if err := b.e.finish(b.e.db.Apply(b.b, opts)); err != nil {
+		return err
+	}
+	if sync {
+		b.e.covered(n)
+	}
+	return nil
+}
+
+// Close drops a batch that was not committed.
+func (b *Batch) Close() { b.b.Close() }

@@ -1,0 +1,285 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/basaltdb/basalt/sql/pgerror"
+)
+
+// Get reads the newest version of key at or below at. found is false when there
+// is none; deleted tells a tombstone from a value. The value is appended to buf.
+func (e *Engine) Get(t Tablet, key []byte, at Timestamp, buf []byte) (value []byte, ts Timestamp, found, deleted bool, err error) {
+	g, err := e.NewGetter(t)
+	if err != nil {
+		return nil, 0, false, false, err
+	}
+	v, ts, found, deleted, err := g.Get(key, at)
+	if v != nil {
+		value = append(buf, v...)
+		if value == nil {
+			value = []byte{}
+		}
+	}
+	if cerr := g.Close(); err == nil && cerr != nil {
+		return nil, 0, false, false, cerr
+	}
+	return value, ts, found, deleted, err
+}
+
+// Getter reads single keys of the engine as it was when the getter was made.
+type Getter struct {
+	e   *Engine
+	t   Tablet
+	it  *pebble.Iterator
+	buf []byte
+}
+
+var getterOptions = &pebble.IterOptions{KeyTypes: pebble.IterKeyTypePointsOnly}
+
+// NewGetter makes a getter. Close it.
+func (e *Engine) NewGetter(t Tablet) (*Getter, error) {
+	if err := e.Failed(); err != nil {
+		return nil, err
+	}
+	it, err := e.db.NewIter(getterOptions)
+	if err != nil {
+		return nil, e.wrap(err)
+	}
+	g := e.getters.Get().(*Getter)
+	g.e, g.t, g.it = e, t, it
+	return g, nil
+}
+
+// Get is Engine.Get; the value is valid until the next call.
+func (g *Getter) Get(key []byte, at Timestamp) (value []byte, ts Timestamp, found, deleted bool, err error) {
+	g.buf = AppendKey(g.buf[:0], g.t, key, at)
+	if !g.it.SeekPrefixGE(g.buf) {
+		return nil, 0, false, false, g.e.wrap(g.it.Error())
+	}
+	v, err := g.it.ValueAndErr()
+	if err != nil {
+		return nil, 0, false, false, g.e.wrap(err)
+	}
+	_, _, ts, found = DecodeKey(g.it.Key())
+	if !found || len(v) == 0 || v[0] > kindValue {
+		return nil, 0, false, false, corruptVersion(g.it.Key())
+	}
+	if v[0] == kindTombstone {
+		return nil, ts, true, true, nil
+	}
+	return v[1:], ts, true, false, nil
+}
+
+// Close ends the getter; it must not be used afterwards.
+func (g *Getter) Close() error {
+	err := g.e.wrap(g.it.Close())
+	g.it = nil
+	g.e.getters.Put(g)
+	return err
+}
+
+func corruptVersion(ek []byte) error {
+	return pgerror.New(pgerror.DataCorrupted, "malformed version at engine key %x", ek)
+}
+
+// Iter walks the newest versions at a timestamp, tombstones left out unless asked for.
+type Iter struct {
+	e       *Engine
+	it      *pebble.Iterator
+	at      Timestamp
+	reverse bool
+	started bool
+	valid   bool // it stands on a key not yet looked at (forward, after the first step)
+	skip    []byte
+	// deleted keys are delivered too
+	deleted bool
+
+	key, val []byte
+	ts       Timestamp
+	isDel    bool
+	lower    []byte
+	upper    []byte
+	err      error
+	keyBuf   []byte
+	valBuf   []byte
+	closed   bool
+}
+
+// IterOptions of NewIter.
+type IterOptions struct {
+	Lower, Upper []byte // keys; Upper exclusive
+	At           Timestamp
+	Reverse      bool
+	// Tombstones are delivered as well, with Deleted true.
+	Tombstones bool
+}
+
+// NewIter opens an iterator over [Lower, Upper) of a tablet. It keeps seeing the
+// engine as it was.
+func (e *Engine) NewIter(t Tablet, o IterOptions) (*Iter, error) {
+	if err := e.Failed(); err != nil {
+		return nil, err
+	}
+	i := e.iters.Get().(*Iter)
+	lower, upper, kb, vb, sk := i.lower[:0], i.upper[:0], i.keyBuf, i.valBuf, i.skip
+	*i = Iter{e: e, at: o.At, reverse: o.Reverse, deleted: o.Tombstones, keyBuf: kb, valBuf: vb, skip: sk[:0]}
+	i.lower = AppendPrefix(lower, t, o.Lower)
+	i.upper = AppendPrefix(upper, t, o.Upper)
+	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: i.lower, UpperBound: i.upper, KeyTypes: pebble.IterKeyTypePointsOnly})
+	if err != nil {
+		return nil, e.wrap(err)
+	}
+	i.it = it
+	return i, nil
+}
+
+// Next moves to the next key; false at the end or on error.
+func (i *Iter) Next() bool {
+	if i.err != nil || i.closed {
+		return false
+	}
+	if i.reverse {
+		return i.prev()
+	}
+	if !i.started {
+		i.started = true
+		i.valid = i.it.First()
+	} else if i.valid {
+		i.valid = i.it.Next()
+	}
+	same := 0
+	for i.valid {
+		k := i.it.Key()
+		n := len(k) - suffixLen
+		if n < tabletLen+1 || k[len(k)-1] != suffixLen {
+			return i.fail(corruptVersion(k))
+		}
+		if bytes.Equal(k[:n], i.skip) { // an older version of a key already seen
+			if same++; same > 3 {
+				i.valid = i.it.NextPrefix()
+			} else {
+				i.valid = i.it.Next()
+			}
+			continue
+		}
+		ts := ^binary.BigEndian.Uint64(k[n:])
+		if ts > i.at {
+			if same++; same > 3 {
+				i.keyBuf = append(i.keyBuf[:0], k[:n]...)
+				i.keyBuf = binary.BigEndian.AppendUint64(i.keyBuf, ^i.at)
+				i.keyBuf = append(i.keyBuf, suffixLen)
+				i.valid = i.it.SeekGE(i.keyBuf)
+				same = 0
+			} else {
+				i.valid = i.it.Next()
+			}
+			continue
+		}
+		v, err := i.it.ValueAndErr()
+		if err != nil {
+			return i.fail(err)
+		}
+		if len(v) == 0 || v[0] > kindValue {
+			return i.fail(corruptVersion(k))
+		}
+		i.skip = append(i.skip[:0], k[:n]...)
+		same = 0
+		if i.isDel = v[0] == kindTombstone; i.isDel && !i.deleted {
+			i.valid = i.it.Next()
+			continue
+		}
+		i.key, i.val, i.ts = i.skip[tabletLen:n-1], v[1:], ts
+		return true
+	}
+	return i.fail(i.it.Error())
+}
+
+// prev is Next downwards: the versions of a key come oldest first, the last one
+// not above at is the key's.
+func (i *Iter) prev() bool {
+	if !i.started {
+		i.started = true
+		i.valid = i.it.Last()
+	}
+	for i.valid {
+		found := false
+		i.skip = i.skip[:0]
+		for i.valid {
+			k := i.it.Key()
+			n := len(k) - suffixLen
+			if n < tabletLen+1 || k[len(k)-1] != suffixLen {
+				return i.fail(corruptVersion(k))
+			}
+			if len(i.skip) == 0 {
+				i.skip = append(i.skip, k[:n]...)
+			} else if !bytes.Equal(k[:n], i.skip) {
+				break
+			}
+			if ts := ^binary.BigEndian.Uint64(k[n:]); ts <= i.at {
+				v, err := i.it.ValueAndErr()
+				if err != nil {
+					return i.fail(err)
+				}
+				if len(v) == 0 || v[0] > kindValue {
+					return i.fail(corruptVersion(k))
+				}
+				i.valBuf = append(i.valBuf[:0], v...)
+				i.ts, found = ts, true
+			}
+			i.valid = i.it.Prev()
+		}
+		if !found {
+			continue
+		}
+		i.isDel = i.valBuf[0] == kindTombstone
+		if i.isDel && !i.deleted {
+			continue
+		}
+		i.key, i.val = i.skip[tabletLen:len(i.skip)-1], i.valBuf[1:]
+		return true
+	}
+	return i.fail(i.it.Error())
+}
+
+func (i *Iter) fail(err error) bool {
+	i.valid = false
+	if err != nil {
+		i.err = i.e.wrap(err)
+	}
+	return false
+}
+
+// Key, Value, Timestamp and Deleted describe the version the iterator stands on;
+// valid until the next Next or Close.
+func (i *Iter) Key() []byte          { return i.key }
+func (i *Iter) Value() []byte        { return i.val }
+func (i *Iter) Timestamp() Timestamp { return i.ts }
+func (i *Iter) Deleted() bool        { return i.isDel }
+
+// Err is why Next returned false, nil at the end.
+func (i *Iter) Err() error { return i.err }
+
+// Close ends the iterator; it must not be used afterwards.
+func (i *Iter) Close() error {
+	if i.closed {
+		return i.err
+	}
+	i.closed = true
+	err := i.err
+	if cerr := i.it.Close(); err == nil && cerr != nil {
+		err = i.e.wrap(cerr)
+	}
+	i.it = nil
+	return err
+}
+
+// Recycle is Close and hands the iterator's memory to later ones. REQUIRES: no
+// reference to the iterator is left.
+func (i *Iter) Recycle() error {
+	e, err := i.e, i.Close()
+	e.iters.Put(i)
+	return err
+}

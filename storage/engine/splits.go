@@ -1,0 +1,106 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// splitFilesMin is how many files a range must have per part for the files to
+// say where its middle is.
+const splitFilesMin = 3
+
+// Splits gives up to parts−1 keys, ascending, strictly inside [lower, upper),
+// that cut the range into parts of roughly equal size: by the files that hold
+// it, or, where there are few, by interpolation between its first and last key.
+func (e *Engine) Splits(t Tablet, lower, upper []byte, parts int) ([][]byte, error) {
+	lo, hi := AppendPrefix(nil, t, lower), AppendPrefix(nil, t, upper)
+	levels, err := e.db.SSTables(pebble.WithKeyRangeFilter(lo, hi))
+	if err != nil {
+		return nil, e.wrap(err)
+	}
+	type mark struct {
+		key  []byte
+		size uint64
+	}
+	var marks []mark
+	var total uint64
+	for _, l := range levels {
+		for i := range l {
+			k := l[i].Largest.UserKey
+			k = k[:split(k)]
+			if compareKeys(k, lo) <= 0 || compareKeys(k, hi) >= 0 || len(k) < tabletLen+1 {
+				continue
+			}
+			marks = append(marks, mark{bytes.Clone(k[tabletLen : len(k)-1]), l[i].Size})
+			total += l[i].Size
+		}
+	}
+	if len(marks) < splitFilesMin*parts {
+		return e.interpolate(t, lower, upper, parts)
+	}
+	slices.SortFunc(marks, func(a, b mark) int { return bytes.Compare(a.key, b.key) })
+	var out [][]byte
+	var sum uint64
+	for _, m := range marks {
+		sum += m.size
+		if want := total * uint64(len(out)+1) / uint64(parts); sum >= want && len(out) < parts-1 {
+			out = appendSplit(out, m.key, lower, upper)
+		}
+	}
+	return out, nil
+}
+
+func appendSplit(out [][]byte, k, lower, upper []byte) [][]byte {
+	if bytes.Compare(k, lower) <= 0 || bytes.Compare(k, upper) >= 0 || len(out) > 0 && bytes.Compare(k, out[len(out)-1]) <= 0 {
+		return out
+	}
+	return append(out, k)
+}
+
+// interpolate cuts between the first and the last key as if keys were evenly
+// spread over the eight bytes after what they have in common.
+func (e *Engine) interpolate(t Tablet, lower, upper []byte, parts int) ([][]byte, error) {
+	ends := [2][]byte{}
+	for i := range ends {
+		it, err := e.NewIter(t, IterOptions{Lower: lower, Upper: upper, At: MaxTimestamp, Reverse: i == 1, Tombstones: true})
+		if err != nil {
+			return nil, err
+		}
+		if it.Next() {
+			ends[i] = bytes.Clone(it.Key())
+		}
+		if err := it.Recycle(); err != nil {
+			return nil, err
+		}
+	}
+	first, last := ends[0], ends[1]
+	n := 0
+	for n < len(first) && n < len(last) && first[n] == last[n] {
+		n++
+	}
+	word := func(k []byte) uint64 {
+		var b [8]byte
+		copy(b[:], k[min(n, len(k)):])
+		return binary.BigEndian.Uint64(b[:])
+	}
+	a, b := word(first), word(last)
+	if a >= b {
+		return nil, nil
+	}
+	var out [][]byte
+	for p := 1; p < parts; p++ {
+		k := binary.BigEndian.AppendUint64(bytes.Clone(first[:n]), a+(b-a)/uint64(parts)*uint64(p))
+		out = appendSplit(out, k, lower, upper)
+	}
+	return out, nil
+}
+
+// Size is the disk space of a key range, an estimate that leaves out what was
+// written last.
+func (e *Engine) Size(t Tablet, lower, upper []byte) (int64, error) {
+	n, err := e.db.EstimateDiskUsage(AppendPrefix(nil, t, lower), AppendPrefix(nil, t, upper))
+	return int64(n), e.wrap(err)
+}

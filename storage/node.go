@@ -1,0 +1,203 @@
+package storage
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/storage/engine"
+	"github.com/basaltdb/basalt/storage/keyenc"
+	"github.com/basaltdb/basalt/storage/table"
+	"github.com/basaltdb/basalt/txn"
+	"github.com/basaltdb/basalt/vexec/planpb"
+)
+
+// Options of Open. The zero value is usable.
+type Options struct {
+	// MemoryBytes is storage's share of the process's memory: block cache, write
+	// buffers, writes of open transactions; 0 for 512 MiB.
+	MemoryBytes int64
+	// SpillBytes bounds the writes of one transaction held in memory; 0: an eighth
+	// of MemoryBytes, at most 128 MiB.
+	SpillBytes int64
+	// FS is the file system, the operating system's when nil.
+	FS vfs.FS
+	// Logf gets notes for the operator. May be nil.
+	Logf func(format string, args ...any)
+	// OnFatal is told once that the store failed for good; the process should end. May be nil.
+	OnFatal func(err error)
+	// DisableGC leaves old versions and dropped tables in place (tests).
+	DisableGC bool
+}
+
+// Node is an open store.
+type Node struct {
+	eng    *engine.Engine
+	mgr    *txn.Manager
+	shared *table.Shared
+	opts   Options
+
+	stop chan struct{}
+	wake chan struct{}
+	done sync.WaitGroup
+}
+
+// dropQueue is the storage id of the queue of dropped storage ids.
+const dropQueue = 1
+
+// Open opens or creates the store in dir. Errors are worded for the operator.
+func Open(dir string, o Options) (*Node, error) {
+	if o.MemoryBytes <= 0 {
+		o.MemoryBytes = 512 << 20
+	}
+	if o.SpillBytes <= 0 {
+		o.SpillBytes = min(o.MemoryBytes/8, 128<<20)
+	}
+	eng, err := engine.Open(dir, engine.Options{FS: o.FS, MemoryBytes: o.MemoryBytes, Logf: o.Logf, OnFatal: o.OnFatal})
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{eng: eng, opts: o, stop: make(chan struct{}), wake: make(chan struct{}, 1)}
+	if n.mgr, err = txn.NewManager(eng, txn.Config{SpillBytes: o.SpillBytes, DisableGC: o.DisableGC}); err != nil {
+		return nil, errors.Join(err, eng.Close())
+	}
+	if n.shared, err = table.NewShared(eng); err != nil {
+		return nil, errors.Join(err, n.mgr.Close(), eng.Close())
+	}
+	if !o.DisableGC {
+		n.done.Add(1)
+		go n.reap()
+	}
+	return n, nil
+}
+
+// Close stops background work, flushes and closes. REQUIRES: no transaction open.
+func (n *Node) Close() error {
+	close(n.stop)
+	n.done.Wait()
+	err := n.mgr.Close()
+	if n.eng.Failed() == nil {
+		err = errors.Join(err, n.shared.SaveCounts())
+	}
+	return errors.Join(err, n.eng.Close())
+}
+
+// DB begins transactions.
+func (n *Node) DB() *txn.Manager { return n.mgr }
+
+// Engine is the store beneath, for metrics and debugging.
+func (n *Node) Engine() *engine.Engine { return n.eng }
+
+// Store gives the tables as the transaction sees them. env orders enum keys and
+// words error details.
+func (n *Node) Store(tx txn.Txn, env *types.Env) *table.Store {
+	return table.NewStore(n.shared, tx, env)
+}
+
+// Drop gives up the storage of tables and indexes when tx commits.
+func (n *Node) Drop(ctx context.Context, tx txn.Txn, storageIDs ...uint64) error {
+	for _, id := range storageIDs {
+		if id < firstStorageID {
+			return pgerror.Internal("storage id %d cannot be dropped", id)
+		}
+		if err := tx.Put(ctx, binary.BigEndian.AppendUint64(keyenc.Prefix(dropQueue), id), nil); err != nil {
+			return err
+		}
+	}
+	tx.OnCommit(func(txn.Timestamp) {
+		select {
+		case n.wake <- struct{}{}:
+		default:
+		}
+	})
+	return nil
+}
+
+// firstStorageID is the first storage id that is not the store's own.
+const firstStorageID = 16
+
+// reapInterval is how often the queue is looked at when nothing wakes the reaper.
+const reapInterval = 10 * time.Second
+
+func (n *Node) reap() {
+	defer n.done.Done()
+	t := time.NewTicker(reapInterval)
+	defer t.Stop()
+	for {
+		if err := n.ReapNow(); err != nil && n.opts.Logf != nil {
+			n.opts.Logf("storage: removing dropped tables: %v", err)
+		}
+		if err := n.shared.SaveCounts(); err != nil {
+			return
+		}
+		select {
+		case <-n.stop:
+			return
+		case <-t.C:
+		case <-n.wake:
+		}
+	}
+}
+
+// ReapNow removes the dropped storage that no snapshot can see.
+func (n *Node) ReapNow() error {
+	horizon := n.mgr.OldestSnapshot()
+	it, err := n.eng.NewIter(engine.DataTablet, engine.IterOptions{Lower: keyenc.Prefix(dropQueue), Upper: keyenc.PrefixEnd(dropQueue), At: engine.Timestamp(horizon)})
+	if err != nil {
+		return err
+	}
+	var ids []uint64
+	for it.Next() {
+		if k := it.Key(); len(k) == 2*keyenc.PrefixLen {
+			ids = append(ids, binary.BigEndian.Uint64(k[keyenc.PrefixLen:]))
+		}
+	}
+	if err := it.Recycle(); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := n.mgr.DropRange(keyenc.Prefix(id), keyenc.PrefixEnd(id)); err != nil {
+			return err
+		}
+		q := binary.BigEndian.AppendUint64(keyenc.Prefix(dropQueue), id)
+		if err := n.mgr.DropRange(q, append(q[:len(q):len(q)], 0)); err != nil {
+			return err
+		}
+		n.shared.Forget(id)
+	}
+	return nil
+}
+
+// TableStats is what the planner may know of a table without ANALYZE.
+type TableStats struct {
+	Rows  int64 // estimate
+	Bytes int64 // on disk, with what is still in memory estimated from Rows
+}
+
+// memoryRowBytes is the guess for a row that is not on disk yet.
+const memoryRowBytes = 100
+
+// Stats estimates a table's or index's size.
+func (n *Node) Stats(storageID uint64) (TableStats, error) {
+	s := TableStats{Rows: n.shared.Rows(storageID)}
+	var err error
+	if s.Bytes, err = n.eng.Size(engine.DataTablet, keyenc.Prefix(storageID), keyenc.PrefixEnd(storageID)); err != nil {
+		return s, err
+	}
+	if s.Bytes == 0 {
+		s.Bytes = s.Rows * memoryRowBytes
+	}
+	return s, nil
+}
+
+// BuildIndex fills the new index at position pos of a table's indexes with the
+// rows that tx sees. 23505 when it is unique and the rows are not.
+func (n *Node) BuildIndex(ctx context.Context, tx txn.Txn, env *types.Env, t *planpb.Table, pos int, eval table.Eval) error {
+	return n.Store(tx, env).BuildIndex(ctx, t, pos, eval)
+}

@@ -1,0 +1,89 @@
+package table
+
+import (
+	"encoding/binary"
+	"sync"
+
+	"github.com/basaltdb/basalt/storage/engine"
+	"github.com/basaltdb/basalt/txn"
+)
+
+// counts are estimates of the rows of every table, for planning before ANALYZE
+// and between runs of it: kept in memory, adjusted at commit, saved now and then.
+// After a crash they are as of the last save.
+type counts struct {
+	mu    sync.Mutex
+	rows  map[uint64]int64
+	dirty bool
+}
+
+// The local record "rowcounts": storage id and count, 16 bytes each, little endian.
+var countsKey = []byte("rowcounts")
+
+func (c *counts) load(eng *engine.Engine) error {
+	c.rows = map[uint64]int64{}
+	v, ok, err := eng.LocalGet(countsKey)
+	if err != nil || !ok {
+		return err
+	}
+	for ; len(v) >= 16; v = v[16:] {
+		c.rows[binary.LittleEndian.Uint64(v)] = int64(binary.LittleEndian.Uint64(v[8:]))
+	}
+	return nil
+}
+
+func (c *counts) save(eng *engine.Engine) error {
+	c.mu.Lock()
+	if !c.dirty {
+		c.mu.Unlock()
+		return nil
+	}
+	c.dirty = false
+	var v []byte
+	for id, n := range c.rows {
+		v = binary.LittleEndian.AppendUint64(v, id)
+		v = binary.LittleEndian.AppendUint64(v, uint64(n))
+	}
+	c.mu.Unlock()
+	return eng.LocalSet(countsKey, v, false)
+}
+
+func (c *counts) add(delta map[uint64]int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dirty = true
+	for id, n := range delta {
+		c.rows[id] = max(0, c.rows[id]+n)
+	}
+}
+
+// SaveCounts writes the row counts down.
+func (s *Shared) SaveCounts() error { return s.counts.save(s.eng) }
+
+// Rows is an estimate of a table's rows.
+func (s *Shared) Rows(storageID uint64) int64 {
+	s.counts.mu.Lock()
+	defer s.counts.mu.Unlock()
+	return s.counts.rows[storageID]
+}
+
+// Forget drops what is known of a table whose storage is gone.
+func (s *Shared) Forget(storageID uint64) {
+	s.counts.mu.Lock()
+	delete(s.counts.rows, storageID)
+	s.counts.dirty = true
+	s.counts.mu.Unlock()
+	s.mu.Lock()
+	delete(s.rowIDs, storageID)
+	s.mu.Unlock()
+}
+
+// count notes rows written by the transaction; it counts when it commits. Rows
+// undone by a savepoint are counted nonetheless: an estimate.
+func (s *Store) count(storageID uint64, n int64) {
+	if s.delta == nil {
+		s.delta = map[uint64]int64{}
+		s.tx.OnCommit(func(txn.Timestamp) { s.shared.counts.add(s.delta) })
+	}
+	s.delta[storageID] += n
+}

@@ -1,0 +1,20 @@
+// Package table is tables over versioned keys: it implements vexec.Store for one
+// transaction. It reads table schemas (planpb.Table) and nothing of SQL text.
+//
+// Vocabulary. A row's key is the table's storage id and its locator: the encoded
+// primary key, or a hidden row id. An extended row is the table's columns and
+// then the computed columns that indexes need. An index entry is either unique by
+// its key columns (a unique index, no NULL among them or NULLS NOT DISTINCT): its
+// key is the columns alone, its value the locator; or it has the locator behind
+// the columns in its key and no value.
+//
+// Invariants. (1) At every timestamp a row has exactly one entry in every index
+// (none in a partial index whose predicate is not true), and every entry has its
+// row: Check verifies it. (2) Rows and unique entries are written under the lock
+// of their key; row ids and other entries are private to the row. (3) A unique
+// check sees the newest committed state and holds the key's lock to the end of
+// the transaction.
+//
+// Threading: a Store belongs to one transaction; see vexec.Store. Shared holds
+// what the transactions of a node have in common and is safe for concurrent use.
+package table

@@ -1,0 +1,118 @@
+package table
+
+import (
+	"context"
+
+	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/storage/keyenc"
+	"github.com/basaltdb/basalt/txn"
+	"github.com/basaltdb/basalt/vexec"
+)
+
+// indexReader reads key ranges of a secondary index and fetches the rows, in
+// index order.
+type indexReader struct {
+	view    txn.View
+	sc      *schema
+	x       *index
+	ranges  []keyRange
+	reverse bool
+	out     *output
+	it      txn.Iter
+	key     []byte
+	done    bool
+}
+
+func newIndexReader(view txn.View, sc *schema, x *index, ranges []keyRange, columns []int32, reverse bool, limitHint uint64) *indexReader {
+	return &indexReader{view: view, sc: sc, x: x, ranges: ranges, reverse: reverse,
+		out: newOutput(sc, columns, capacityFor(limitHint, ranges)), key: append([]byte{}, sc.prefix...)}
+}
+
+// fetch appends the row an entry points to.
+func (r *indexReader) fetch(ctx context.Context, entryKey, entryValue []byte) error {
+	loc, err := entryLocator(entryKey, entryValue)
+	if err != nil {
+		return err
+	}
+	r.key = append(r.key[:keyenc.PrefixLen], loc...)
+	v, ok, err := r.view.Get(ctx, r.key)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return pgerror.New(pgerror.IndexCorrupted, "index \"%s\" has an entry without a row in table \"%s\"", r.x.Name, r.sc.t.Name).
+			WithTable(r.sc.t.Schema, r.sc.t.Name).WithConstraint(r.x.Name)
+	}
+	return r.out.append(r.key[keyenc.PrefixLen:], v)
+}
+
+func (r *indexReader) Next(ctx context.Context) (*vexec.Batch, error) {
+	if r.done {
+		return nil, nil
+	}
+	if ctx.Err() != nil {
+		return nil, pgerror.From(context.Cause(ctx))
+	}
+	rows := 0
+	for {
+		if r.it == nil {
+			kr, ok := nextRange(&r.ranges, r.reverse)
+			if !ok {
+				b := r.out.finish()
+				r.Close()
+				return b, nil
+			}
+			if kr.point {
+				loc, ok, err := r.view.Get(ctx, kr.lower)
+				if err == nil && ok {
+					err = r.fetch(ctx, kr.lower, append([]byte{}, loc...))
+				}
+				if err != nil {
+					return nil, r.fail(err)
+				}
+			} else {
+				it, err := r.view.NewIter(ctx, txn.IterOptions{Lower: kr.lower, Upper: kr.upper, Reverse: r.reverse})
+				if err != nil {
+					return nil, r.fail(err)
+				}
+				r.it = it
+			}
+		}
+		for r.it != nil && !r.out.dec.Full() {
+			if !r.it.Next() {
+				err := r.it.Close()
+				r.it = nil
+				if err != nil {
+					return nil, r.fail(err)
+				}
+				break
+			}
+			if err := r.fetch(ctx, r.it.Key(), r.it.Value()); err != nil {
+				return nil, r.fail(err)
+			}
+			if rows++; rows%ctxCheckRows == 0 && ctx.Err() != nil {
+				return nil, r.fail(pgerror.From(context.Cause(ctx)))
+			}
+		}
+		if r.out.dec.Full() {
+			return r.out.finish(), nil
+		}
+	}
+}
+
+func (r *indexReader) fail(err error) error {
+	r.Close()
+	return err
+}
+
+func (r *indexReader) Close() {
+	if r.done {
+		return
+	}
+	r.done = true
+	if r.it != nil {
+		r.it.Close()
+		r.it = nil
+	}
+	r.view.Close()
+}

@@ -1,0 +1,408 @@
+package table
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"slices"
+
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/storage/keyenc"
+	"github.com/basaltdb/basalt/storage/rowcodec"
+	"github.com/basaltdb/basalt/txn"
+	"github.com/basaltdb/basalt/vexec"
+	"github.com/basaltdb/basalt/vexec/planpb"
+)
+
+// rowIDLen is the length of a hidden row id, the locator of tables without a primary key.
+const rowIDLen = 8
+
+func decodeRowID(loc []byte) (uint64, bool) {
+	if len(loc) != rowIDLen {
+		return 0, false
+	}
+	return binary.BigEndian.Uint64(loc), true
+}
+
+// InsertBatch implements vexec.Mutator.
+func (s *Store) InsertBatch(ctx context.Context, table *planpb.Table, ext *vexec.Batch) error {
+	sc, err := s.schema(table)
+	if err != nil {
+		return err
+	}
+	n := ext.Rows()
+	if n == 0 {
+		return nil
+	}
+	var nextID uint64
+	if len(sc.key) == 0 {
+		if nextID, err = s.shared.nextRowIDs(table.StorageId, n); err != nil {
+			return err
+		}
+	}
+	src := &vectorRow{s: sc, cols: ext.Cols}
+	stored := ext.Cols[:len(sc.cols):len(sc.cols)]
+	for j := range n {
+		src.i = j
+		if ext.Sel != nil {
+			src.i = int(ext.Sel[j])
+		}
+		if j%ctxCheckRows == 0 && ctx.Err() != nil {
+			return pgerror.From(context.Cause(ctx))
+		}
+		key := append(s.keyBuf[:0], sc.prefix...)
+		if len(sc.key) == 0 {
+			key = binary.BigEndian.AppendUint64(key, nextID)
+			nextID++
+		} else {
+			for i := range sc.key {
+				if key, err = src.appendKey(s.env, key, &sc.key[i], sc.keyOrds[i]); err != nil {
+					return err
+				}
+			}
+		}
+		s.keyBuf = key
+		if s.rowBuf, err = sc.enc.AppendRow(s.rowBuf[:0], stored, src.i); err != nil {
+			return err
+		}
+		if err := s.insertRow(ctx, sc, src, key, s.rowBuf); err != nil {
+			return err
+		}
+	}
+	s.count(table.StorageId, int64(n))
+	return nil
+}
+
+// insertRow writes a row and its index entries; 23505 when one is taken.
+func (s *Store) insertRow(ctx context.Context, sc *schema, src rowSource, key, value []byte) error {
+	if len(sc.key) == 0 {
+		if err := s.tx.PutNew(ctx, key, value); err != nil {
+			return err
+		}
+	} else {
+		n, err := s.lockUnique(ctx, key)
+		if err != nil {
+			return err
+		}
+		if n.Exists {
+			return s.uniqueViolation(sc, sc.t.PrimaryKeyName, sc.keyOrds, src)
+		}
+		if err := s.putFresh(ctx, key, value, n); err != nil {
+			return err
+		}
+	}
+	for _, x := range sc.indexes {
+		e, ok, err := x.entryOf(s.env, src, key[keyenc.PrefixLen:])
+		if err != nil {
+			return err
+		}
+		if ok {
+			if err := s.addEntry(ctx, sc, x, src, &e, key[keyenc.PrefixLen:]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// putFresh writes a key where LockKey found no row.
+func (s *Store) putFresh(ctx context.Context, key, value []byte, n txn.Newest) error {
+	if n.CommitTS == 0 && n.OwnStatement == 0 {
+		return s.tx.PutNew(ctx, key, value)
+	}
+	return s.tx.Put(ctx, key, value)
+}
+
+// addEntry writes an index entry; 23505 when it is unique and taken.
+func (s *Store) addEntry(ctx context.Context, sc *schema, x *index, src rowSource, e *entry, locator []byte) error {
+	var vb [80]byte
+	v := e.value(vb[:0], locator)
+	if !e.unique {
+		return s.tx.Put(ctx, e.key, v)
+	}
+	n, err := s.lockUnique(ctx, e.key)
+	if err != nil {
+		return err
+	}
+	if n.Exists {
+		return s.uniqueViolation(sc, x.Name, x.ords, src)
+	}
+	return s.putFresh(ctx, e.key, v, n)
+}
+
+// removeEntry deletes an index entry. A unique one is locked: whoever wants to
+// take its key waits to see whether it becomes free.
+func (s *Store) removeEntry(ctx context.Context, e *entry) error {
+	if e.unique {
+		if _, err := s.tx.LockKey(ctx, e.key, txn.LockUpdate, txn.WaitBlock); err != nil {
+			return err
+		}
+	}
+	return s.tx.Delete(ctx, e.key)
+}
+
+// lockUnique locks a key for a unique check. A key that is taken and that nobody
+// is about to free is reported without waiting for those who merely share it:
+// they are waited for only when the key is free.
+func (s *Store) lockUnique(ctx context.Context, key []byte) (txn.Newest, error) {
+	n, err := s.tx.LockKey(ctx, key, txn.LockUpdate, txn.WaitSkip)
+	if err != nil || !n.Skipped {
+		return n, err
+	}
+	sp := s.tx.Savepoint()
+	// A key-share lock waits for those who insert, delete or move the key only.
+	n, err = s.tx.LockKey(ctx, key, txn.LockKeyShare, txn.WaitBlock)
+	if err != nil || n.Exists {
+		return n, err
+	}
+	// Nothing was written since sp: this gives back the lock alone.
+	if err := s.tx.RollbackTo(sp); err != nil {
+		return n, err
+	}
+	return s.tx.LockKey(ctx, key, txn.LockUpdate, txn.WaitBlock)
+}
+
+// InsertOrConflict implements vexec.Mutator.
+func (s *Store) InsertOrConflict(ctx context.Context, table *planpb.Table, oc *planpb.OnConflict, ext []types.Datum) (*vexec.Conflict, error) {
+	sc, err := s.schema(table)
+	if err != nil {
+		return nil, err
+	}
+	src := datumRow(ext)
+	key := append([]byte{}, sc.prefix...)
+	if len(sc.key) == 0 {
+		id, err := s.shared.nextRowIDs(table.StorageId, 1)
+		if err != nil {
+			return nil, err
+		}
+		key = binary.BigEndian.AppendUint64(key, id)
+	} else if key, err = sc.rowKey(s.env, key[:0], ext); err != nil {
+		return nil, err
+	}
+	sp := s.tx.Savepoint()
+	found := func(n txn.Newest, locator []byte, constraint string) (*vexec.Conflict, error) {
+		c := &vexec.Conflict{Locator: bytes.Clone(locator), Constraint: constraint,
+			SameStatement: n.OwnStatement != 0 && n.OwnStatement == s.tx.Statement()}
+		// The keys that were looked at are not ours: give their locks back.
+		if err := s.tx.RollbackTo(sp); err != nil {
+			return nil, err
+		}
+		rowKey := append(append([]byte{}, sc.prefix...), c.Locator...)
+		if !oc.Update {
+			if s.tx.Options().Isolation != txn.ReadCommitted && n.Changed && n.OwnStatement == 0 {
+				return nil, pgerror.New(pgerror.SerializationFailure, "could not serialize access due to concurrent update")
+			}
+			return c, nil
+		}
+		row, err := s.tx.LockRow(ctx, rowKey, txn.LockUpdate, txn.WaitBlock)
+		if err != nil {
+			return nil, err
+		}
+		if !row.Exists { // it went away meanwhile: look again
+			return nil, nil
+		}
+		c.SameStatement = row.OwnStatement != 0 && row.OwnStatement == s.tx.Statement()
+		return c, nil
+	}
+retry:
+	for {
+		if ctx.Err() != nil {
+			return nil, pgerror.From(context.Cause(ctx))
+		}
+		if len(sc.key) > 0 && (oc.AnyIndex || oc.PrimaryKey) {
+			n, err := s.lockUnique(ctx, key)
+			if err != nil {
+				return nil, err
+			}
+			if n.Exists {
+				c, err := found(n, key[keyenc.PrefixLen:], sc.t.PrimaryKeyName)
+				if err != nil || c != nil {
+					return c, err
+				}
+				continue retry
+			}
+		}
+		for _, x := range sc.indexes {
+			if !x.Unique || !oc.AnyIndex && !slices.Contains(oc.Indexes, uint32(x.pos)) {
+				continue
+			}
+			e, ok, err := x.entryOf(s.env, src, key[keyenc.PrefixLen:])
+			if err != nil {
+				return nil, err
+			}
+			if !ok || !e.unique {
+				continue
+			}
+			n, err := s.lockUnique(ctx, e.key)
+			if err != nil {
+				return nil, err
+			}
+			if n.Exists {
+				loc, err := entryLocator(e.key, n.Value)
+				if err != nil {
+					return nil, err
+				}
+				c, err := found(n, loc, x.Name)
+				if err != nil || c != nil {
+					return c, err
+				}
+				continue retry
+			}
+		}
+		break
+	}
+	if s.rowBuf, err = sc.enc.AppendDatums(s.rowBuf[:0], ext[:len(sc.cols)]); err != nil {
+		return nil, err
+	}
+	if err := s.insertRow(ctx, sc, src, key, s.rowBuf); err != nil {
+		return nil, err
+	}
+	s.count(table.StorageId, 1)
+	return nil, nil
+}
+
+// LockRow implements vexec.Mutator.
+func (s *Store) LockRow(ctx context.Context, table *planpb.Table, locator []byte, strength, policy uint32) (vexec.RowState, []types.Datum, error) {
+	sc, err := s.schema(table)
+	if err != nil {
+		return 0, nil, err
+	}
+	s.keyBuf = append(append(s.keyBuf[:0], sc.prefix...), locator...)
+	n, err := s.tx.LockRow(ctx, s.keyBuf, txn.LockStrength(strength), txn.WaitPolicy(policy))
+	switch {
+	case err != nil:
+		if pgerror.Is(err, pgerror.LockNotAvailable) && txn.WaitPolicy(policy) == txn.WaitError {
+			return 0, nil, pgerror.New(pgerror.LockNotAvailable, "could not obtain lock on row in relation \"%s\"", table.Name)
+		}
+		return 0, nil, err
+	case n.Skipped:
+		return vexec.RowSkipped, nil, nil
+	case n.OwnStatement != 0 && n.OwnStatement == s.tx.Statement():
+		if !n.Exists {
+			return vexec.RowSelfModified, nil, nil
+		}
+		row, err := rowcodec.Row(sc.cols, n.Value)
+		return vexec.RowSelfModified, row, err
+	case !n.Exists:
+		return vexec.RowDeleted, nil, nil
+	}
+	row, err := rowcodec.Row(sc.cols, n.Value)
+	if err != nil {
+		return 0, nil, err
+	}
+	if n.Changed && n.OwnStatement == 0 {
+		return vexec.RowUpdated, row, nil
+	}
+	return vexec.RowUnchanged, row, nil
+}
+
+// Update implements vexec.Mutator.
+func (s *Store) Update(ctx context.Context, table *planpb.Table, locator []byte, oldExt, newExt []types.Datum) error {
+	sc, err := s.schema(table)
+	if err != nil {
+		return err
+	}
+	key := append(append([]byte{}, sc.prefix...), locator...)
+	newKey := key
+	moved := false
+	if len(sc.key) > 0 {
+		if newKey, err = sc.rowKey(s.env, nil, newExt); err != nil {
+			return err
+		}
+		moved = !bytes.Equal(newKey, key)
+	}
+	if s.rowBuf, err = sc.enc.AppendDatums(s.rowBuf[:0], newExt[:len(sc.cols)]); err != nil {
+		return err
+	}
+	if moved {
+		n, err := s.lockUnique(ctx, newKey)
+		if err != nil {
+			return err
+		}
+		if n.Exists {
+			return s.uniqueViolation(sc, sc.t.PrimaryKeyName, sc.keyOrds, datumRow(newExt))
+		}
+		// The old key was perhaps locked with a weaker strength than giving it up needs.
+		if _, err := s.tx.LockKey(ctx, key, txn.LockUpdate, txn.WaitBlock); err != nil {
+			return err
+		}
+		if err := s.tx.Delete(ctx, key); err != nil {
+			return err
+		}
+		if err := s.putFresh(ctx, newKey, s.rowBuf, n); err != nil {
+			return err
+		}
+	} else if err := s.tx.Put(ctx, key, s.rowBuf); err != nil {
+		return err
+	}
+	oldLoc, newLoc := key[keyenc.PrefixLen:], newKey[keyenc.PrefixLen:]
+	for _, x := range sc.indexes {
+		oldE, oldOK, err := x.entryOf(s.env, datumRow(oldExt), oldLoc)
+		if err != nil {
+			return err
+		}
+		newE, newOK, err := x.entryOf(s.env, datumRow(newExt), newLoc)
+		if err != nil {
+			return err
+		}
+		if oldOK && newOK && bytes.Equal(oldE.key, newE.key) {
+			if moved && newE.unique { // the same entry leads to the row's new place
+				if _, err := s.tx.LockKey(ctx, newE.key, txn.LockUpdate, txn.WaitBlock); err != nil {
+					return err
+				}
+				if err := s.tx.Put(ctx, newE.key, newE.value(nil, newLoc)); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		if oldOK {
+			if err := s.removeEntry(ctx, &oldE); err != nil {
+				return err
+			}
+		}
+		if newOK {
+			if err := s.addEntry(ctx, sc, x, datumRow(newExt), &newE, newLoc); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Delete implements vexec.Mutator.
+func (s *Store) Delete(ctx context.Context, table *planpb.Table, locator []byte, oldExt []types.Datum) error {
+	sc, err := s.schema(table)
+	if err != nil {
+		return err
+	}
+	key := append(append([]byte{}, sc.prefix...), locator...)
+	if err := s.tx.Delete(ctx, key); err != nil {
+		return err
+	}
+	for _, x := range sc.indexes {
+		e, ok, err := x.entryOf(s.env, datumRow(oldExt), locator)
+		if err != nil {
+			return err
+		}
+		if ok {
+			if err := s.removeEntry(ctx, &e); err != nil {
+				return err
+			}
+		}
+	}
+	s.count(table.StorageId, -1)
+	return nil
+}
+
+// fullRow lays table columns out as an extended row without its computed part.
+func fullRow(cols []arrow.Array, sc *schema, i int) []types.Datum {
+	out := make([]types.Datum, len(cols))
+	for c := range cols {
+		out[c] = types.Get(sc.types[c], cols[c], i)
+	}
+	return out
+}

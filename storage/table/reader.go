@@ -1,0 +1,244 @@
+package table
+
+import (
+	"context"
+	"encoding/binary"
+
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/storage/keyenc"
+	"github.com/basaltdb/basalt/storage/rowcodec"
+	"github.com/basaltdb/basalt/txn"
+	"github.com/basaltdb/basalt/vexec"
+)
+
+// batchRows is the number of rows of a full batch.
+const batchRows = 4096
+
+// System columns, as planpb.Scan numbers them.
+const (
+	columnLocator  = -1
+	columnTableOID = -2
+	columnXmin     = -3
+	columnCtid     = -4
+)
+
+// output builds the batches of a scan: which column of the decoder, or which
+// system column, each output column is.
+type output struct {
+	dec     *rowcodec.Decoder
+	from    []int // per output column: decoder column, or a system column's number
+	loc     []byte
+	locOffs []int32
+	needLoc bool
+	oid     types.OID
+}
+
+func newOutput(sc *schema, columns []int32, capacity int) *output {
+	o := &output{oid: types.OID(uint32(sc.t.RelationId))}
+	var cols []rowcodec.Column
+	for _, c := range columns {
+		if c < 0 {
+			o.from = append(o.from, int(c))
+			o.needLoc = o.needLoc || c == columnLocator || c == columnCtid
+			continue
+		}
+		o.from = append(o.from, len(cols))
+		cols = append(cols, sc.cols[c])
+	}
+	o.dec = rowcodec.NewDecoder(cols, capacity)
+	return o
+}
+
+func (o *output) append(locator, row []byte) error {
+	if o.needLoc {
+		if o.locOffs == nil {
+			o.locOffs = append(make([]int32, 0, 64), 0)
+		}
+		o.loc = append(o.loc, locator...)
+		o.locOffs = append(o.locOffs, int32(len(o.loc)))
+	}
+	return o.dec.Append(row)
+}
+
+// finish makes the batch; nil when there are no rows.
+func (o *output) finish() *vexec.Batch {
+	n := o.dec.Len()
+	if n == 0 {
+		return nil
+	}
+	cols := o.dec.Finish()
+	b := &vexec.Batch{N: n, Cols: make([]arrow.Array, len(o.from))}
+	for i, f := range o.from {
+		switch f {
+		case columnLocator:
+			b.Cols[i] = types.NewVarlen(arrow.BinaryTypes.Binary, o.locOffs, o.loc, nil, 0)
+		case columnTableOID:
+			b.Cols[i] = types.Repeat(types.Of(types.Oid), o.oid, n)
+		case columnXmin:
+			b.Cols[i] = types.Repeat(types.Of(types.Xid), types.OID(frozenXid), n)
+		case columnCtid:
+			b.Cols[i] = ctids(o.loc, o.locOffs)
+		default:
+			b.Cols[i] = cols[f]
+		}
+	}
+	o.loc, o.locOffs = nil, nil
+	return b
+}
+
+// frozenXid is PostgreSQL's FrozenTransactionId: visible to everybody, which is
+// all that rows of a scan promise about the transaction that made them.
+const frozenXid = 2
+
+// ctids gives every locator a "(block,offset)" form: the last six bytes.
+func ctids(loc []byte, offs []int32) arrow.Array {
+	b := types.NewBuilder(types.Of(types.Text), len(offs)-1)
+	for i := 1; i < len(offs); i++ {
+		b.Append(ctid(loc[offs[i-1]:offs[i]]))
+	}
+	return b.Finish()
+}
+
+func ctid(l []byte) string {
+	var x [8]byte
+	copy(x[max(0, 8-len(l)):], l[max(0, len(l)-8):])
+	v := binary.BigEndian.Uint64(x[:])
+	return "(" + utoa(v>>16&0xffffffff) + "," + utoa(v&0xffff) + ")"
+}
+
+func utoa(v uint64) string {
+	var b [20]byte
+	i := len(b)
+	for {
+		i--
+		b[i] = byte('0' + v%10)
+		if v /= 10; v == 0 {
+			return string(b[i:])
+		}
+	}
+}
+
+// capacityFor sizes batches: no larger than what will be asked for.
+func capacityFor(limitHint uint64, ranges []keyRange) int {
+	n := batchRows
+	if limitHint > 0 && limitHint < uint64(n) {
+		n = int(limitHint)
+	}
+	points := 0
+	for _, r := range ranges {
+		if !r.point {
+			return n
+		}
+		points++
+	}
+	return max(1, min(n, points))
+}
+
+// ctxCheckRows is how many rows pass between looks at the context.
+const ctxCheckRows = 256
+
+// tableReader reads key ranges of a table.
+type tableReader struct {
+	view    txn.View
+	ranges  []keyRange
+	reverse bool
+	out     *output
+	it      txn.Iter
+	done    bool
+}
+
+func newTableReader(view txn.View, sc *schema, ranges []keyRange, columns []int32, reverse bool, limitHint uint64) *tableReader {
+	return &tableReader{view: view, ranges: ranges, reverse: reverse, out: newOutput(sc, columns, capacityFor(limitHint, ranges))}
+}
+
+// nextRange takes the next range in scan order.
+func nextRange(ranges *[]keyRange, reverse bool) (keyRange, bool) {
+	n := len(*ranges)
+	if n == 0 {
+		return keyRange{}, false
+	}
+	if reverse {
+		r := (*ranges)[n-1]
+		*ranges = (*ranges)[:n-1]
+		return r, true
+	}
+	r := (*ranges)[0]
+	*ranges = (*ranges)[1:]
+	return r, true
+}
+
+func (r *tableReader) Next(ctx context.Context) (*vexec.Batch, error) {
+	if r.done {
+		return nil, nil
+	}
+	if ctx.Err() != nil {
+		return nil, pgerror.From(context.Cause(ctx))
+	}
+	rows := 0
+	for {
+		if r.it == nil {
+			kr, ok := nextRange(&r.ranges, r.reverse)
+			if !ok {
+				b := r.out.finish()
+				r.Close()
+				return b, nil
+			}
+			if kr.point {
+				v, ok, err := r.view.Get(ctx, kr.lower)
+				if err != nil {
+					return nil, r.fail(err)
+				}
+				if ok {
+					if err := r.out.append(kr.lower[keyenc.PrefixLen:], v); err != nil {
+						return nil, r.fail(err)
+					}
+				}
+			} else {
+				it, err := r.view.NewIter(ctx, txn.IterOptions{Lower: kr.lower, Upper: kr.upper, Reverse: r.reverse})
+				if err != nil {
+					return nil, r.fail(err)
+				}
+				r.it = it
+			}
+		}
+		for r.it != nil && !r.out.dec.Full() {
+			if !r.it.Next() {
+				err := r.it.Close()
+				r.it = nil
+				if err != nil {
+					return nil, r.fail(err)
+				}
+				break
+			}
+			if err := r.out.append(r.it.Key()[keyenc.PrefixLen:], r.it.Value()); err != nil {
+				return nil, r.fail(err)
+			}
+			if rows++; rows%ctxCheckRows == 0 && ctx.Err() != nil {
+				return nil, r.fail(pgerror.From(context.Cause(ctx)))
+			}
+		}
+		if r.out.dec.Full() {
+			return r.out.finish(), nil
+		}
+	}
+}
+
+func (r *tableReader) fail(err error) error {
+	r.Close()
+	return err
+}
+
+func (r *tableReader) Close() {
+	if r.done {
+		return
+	}
+	r.done = true
+	if r.it != nil {
+		r.it.Close()
+		r.it = nil
+	}
+	r.view.Close()
+}

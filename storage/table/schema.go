@@ -1,0 +1,144 @@
+package table
+
+import (
+	"encoding/binary"
+
+	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/storage/keyenc"
+	"github.com/basaltdb/basalt/storage/rowcodec"
+	"github.com/basaltdb/basalt/vexec/planpb"
+)
+
+// schema is a planpb.Table prepared for use.
+type schema struct {
+	t      *planpb.Table
+	prefix []byte
+	end    []byte
+	cols   []rowcodec.Column
+	// types of the extended row
+	types   []types.T
+	key     []keyenc.Column // empty: hidden row ids
+	keyOrds []int
+	indexes []*index
+	enc     *rowcodec.Encoder // for the one goroutine that changes rows
+}
+
+// index is a planpb.Index prepared for use.
+type index struct {
+	*planpb.Index
+	pos    int
+	prefix []byte
+	end    []byte
+	key    []keyenc.Column
+	ords   []int
+}
+
+// TypeOf is a planpb type as types has it.
+func TypeOf(t *planpb.Type) types.T {
+	return types.T{OID: types.OID(t.GetOid()), Mod: t.GetMod(), Class: types.Class(t.GetClass()),
+		Elem: types.OID(t.GetElem()), ElemClass: types.Class(t.GetElemClass())}
+}
+
+func newSchema(t *planpb.Table) (*schema, error) {
+	s := &schema{t: t, prefix: keyenc.Prefix(t.StorageId), end: keyenc.PrefixEnd(t.StorageId)}
+	for _, c := range t.Columns {
+		rc := rowcodec.Column{Attnum: int(c.Attnum), T: TypeOf(c.Type)}
+		if c.HasMissing {
+			d, err := types.ReadDatum(rc.T, c.Missing)
+			if err != nil {
+				return nil, err
+			}
+			rc.HasMissing, rc.Missing = true, d
+		}
+		s.cols = append(s.cols, rc)
+		s.types = append(s.types, rc.T)
+	}
+	for _, e := range t.Computed {
+		s.types = append(s.types, TypeOf(e.Type))
+	}
+	s.key, s.keyOrds = s.keyColumns(t.PrimaryKey)
+	for i, x := range t.Indexes {
+		ix := &index{Index: x, pos: i, prefix: keyenc.Prefix(x.StorageId), end: keyenc.PrefixEnd(x.StorageId)}
+		ix.key, ix.ords = s.keyColumns(x.Keys)
+		s.indexes = append(s.indexes, ix)
+	}
+	var err error
+	s.enc, err = rowcodec.NewEncoder(s.cols)
+	return s, err
+}
+
+func (s *schema) keyColumns(parts []*planpb.KeyPart) ([]keyenc.Column, []int) {
+	var cols []keyenc.Column
+	var ords []int
+	for _, p := range parts {
+		cols = append(cols, keyenc.Column{T: s.types[p.Ordinal], Desc: p.Descending, NullsFirst: p.NullsFirst})
+		ords = append(ords, int(p.Ordinal))
+	}
+	return cols, ords
+}
+
+// rowKey appends the key of an extended row that has a primary key.
+func (s *schema) rowKey(env *types.Env, dst []byte, ext []types.Datum) ([]byte, error) {
+	dst = append(dst, s.prefix...)
+	var err error
+	for i := range s.key {
+		if dst, err = s.key[i].Append(env, dst, ext[s.keyOrds[i]]); err != nil {
+			return nil, err
+		}
+	}
+	return dst, nil
+}
+
+// entry is one index entry.
+type entry struct {
+	key []byte
+	// unique by its key: the value is the locator and writers lock the key
+	unique bool
+}
+
+// The bytes of an entry's value: a uvarint k. k > 0: the locator is the last k
+// bytes of the key. k = 0: the locator follows.
+
+// value is what the entry stores.
+func (e *entry) value(dst, locator []byte) []byte {
+	if e.unique {
+		return append(append(dst, 0), locator...)
+	}
+	return binary.AppendUvarint(dst, uint64(len(locator)))
+}
+
+// entryLocator gives the locator an entry leads to; it shares their memory.
+func entryLocator(key, value []byte) ([]byte, error) {
+	k, n := binary.Uvarint(value)
+	if n <= 0 || k > uint64(len(key)) || k == 0 && len(value) == n {
+		return nil, pgerror.New(pgerror.IndexCorrupted, "malformed index entry")
+	}
+	if k == 0 {
+		return value[n:], nil
+	}
+	return key[len(key)-int(k):], nil
+}
+
+// entryOf gives the entry of a row in an index; ok is false when a partial index leaves the row out.
+func (x *index) entryOf(env *types.Env, src rowSource, locator []byte) (e entry, ok bool, err error) {
+	if x.Partial {
+		if p, _ := src.datum(int(x.Predicate)).(bool); !p {
+			return entry{}, false, nil
+		}
+	}
+	key := append(make([]byte, 0, 64), x.prefix...)
+	unique := x.Unique
+	for i := range x.key {
+		if unique && !x.NullsNotDistinct && src.null(x.ords[i]) {
+			unique = false
+		}
+		if key, err = src.appendKey(env, key, &x.key[i], x.ords[i]); err != nil {
+			return entry{}, false, err
+		}
+	}
+	if !unique {
+		key = append(key, locator...)
+	}
+	return entry{key, unique}, true, nil
+}

@@ -1,0 +1,51 @@
+package table
+
+import (
+	"strings"
+
+	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/sql/types"
+)
+
+// uniqueViolation is PostgreSQL's 23505 for a row whose key is taken.
+func (s *Store) uniqueViolation(sc *schema, constraint string, ords []int, src rowSource) error {
+	e := pgerror.New(pgerror.UniqueViolation, "duplicate key value violates unique constraint \"%s\"", constraint).
+		WithTable(sc.t.Schema, sc.t.Name).WithConstraint(constraint)
+	if key := s.describeKey(sc, ords, src); key != "" {
+		e.WithDetail("Key %s already exists.", key)
+	}
+	return e
+}
+
+// describeKey is "(a, b)=(1, 2)", as PostgreSQL words a key; "" where a value has no text.
+func (s *Store) describeKey(sc *schema, ords []int, src rowSource) string {
+	var names, vals strings.Builder
+	for i, o := range ords {
+		if i > 0 {
+			names.WriteString(", ")
+			vals.WriteString(", ")
+		}
+		names.WriteString(sc.columnName(o))
+		d := src.datum(o)
+		if d == nil {
+			vals.WriteString("null")
+			continue
+		}
+		txt, err := types.Out(s.env, sc.types[o], d)
+		if err != nil {
+			return ""
+		}
+		vals.WriteString(txt)
+	}
+	return "(" + names.String() + ")=(" + vals.String() + ")"
+}
+
+func (sc *schema) columnName(ord int) string {
+	if ord < len(sc.t.Columns) {
+		return sc.t.Columns[ord].Name
+	}
+	if k := ord - len(sc.t.Columns); k < len(sc.t.ComputedNames) {
+		return sc.t.ComputedNames[k]
+	}
+	return "expr"
+}

@@ -1,0 +1,95 @@
+package txn
+
+import (
+	"context"
+
+	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/storage/engine"
+)
+
+// Commit implements Txn. The order matters: the timestamp is drawn first, the
+// batch is durable before the timestamp becomes visible, the timestamp is
+// visible before the locks go and before the commit is acknowledged.
+func (t *transaction) Commit(ctx context.Context) (Timestamp, error) {
+	if err := t.usable(); err != nil {
+		return 0, err
+	}
+	if !t.HasWrites() {
+		// Sequence values handed out by this transaction must not come again.
+		err := t.m.eng.Sync()
+		ts := t.Snapshot()
+		if err != nil {
+			t.state = txnEnded
+			t.end()
+			return 0, err
+		}
+		t.state = txnCommitted
+		for _, f := range t.onCommit {
+			f(ts)
+		}
+		t.end()
+		return ts, nil
+	}
+	if err := ctx.Err(); err != nil {
+		t.state = txnEnded
+		t.end()
+		return 0, contextError(ctx)
+	}
+	var ts Timestamp
+	var err error
+	if t.spill != nil {
+		ts, err = t.commitBulk(ctx)
+	} else {
+		ts, err = t.commitBatch()
+	}
+	if err != nil {
+		t.state = txnEnded
+		t.end()
+		return 0, err
+	}
+	t.state = txnCommitted
+	for _, f := range t.onCommit {
+		f(ts)
+	}
+	t.end()
+	return ts, nil
+}
+
+// commitBatch commits the writes in memory as one batch.
+func (t *transaction) commitBatch() (Timestamp, error) {
+	slot, err := t.m.oracle.begin()
+	if err != nil {
+		return 0, err
+	}
+	b := t.m.eng.NewBatch(int(t.writes.bytes) - (writeOverheadBytes-32)*len(t.writes.log))
+	var stale []staleKey
+	ts := engine.Timestamp(slot.ts)
+	err = t.writes.ascend(func(x *write) error {
+		if x.overwrites {
+			stale = append(stale, staleKey{key: x.key, ts: slot.ts})
+		}
+		if x.del {
+			return b.Delete(engine.DataTablet, x.key, ts)
+		}
+		return b.Put(engine.DataTablet, x.key, x.value, ts)
+	})
+	if err != nil {
+		b.Close()
+		t.m.oracle.finish(slot)
+		return 0, err
+	}
+	if err := b.Commit(true); err != nil {
+		// The engine has failed and answers no read any more, so it does no harm that
+		// the slot counts as visible; others wait for it to pass.
+		t.m.oracle.finish(slot)
+		return 0, unknownOutcome(err)
+	}
+	t.m.oracle.finish(slot)
+	t.m.gc.add(stale)
+	return slot.ts, nil
+}
+
+// unknownOutcome is the report of a commit whose record may or may not be on disk.
+func unknownOutcome(err error) error {
+	return pgerror.Wrap(err, "08007", "the outcome of the transaction is unknown: %v", err)
+}

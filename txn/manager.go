@@ -1,0 +1,158 @@
+package txn
+
+import (
+	"context"
+	"encoding/binary"
+	"hash/maphash"
+	"sync"
+
+	"github.com/basaltdb/basalt/storage/engine"
+)
+
+// Config of a Manager. The zero value is usable.
+type Config struct {
+	// SpillBytes is how much of a transaction's writes is held in memory before
+	// they go to files; 0 for 64 MiB.
+	SpillBytes int64
+	// DisableGC leaves old versions alone (tests).
+	DisableGC bool
+}
+
+// Manager is the DB of a lone node: all keys in one tablet of one engine.
+type Manager struct {
+	eng    *engine.Engine
+	cfg    Config
+	oracle oracle
+	rows   *lockTable
+	rels   *lockTable
+	waits  waits
+	gc     *collector
+	bulk   bulkState
+
+	ids struct {
+		sync.Mutex
+		c *counter
+	}
+	// now holds the latches of UpdateNow, by hash of the key.
+	now     [64]sync.Mutex
+	nowSeed maphash.Seed
+}
+
+var _ DB = (*Manager)(nil)
+
+// Chunks of numbers that become durable at once.
+const (
+	timestampChunk = 1 << 20
+	idChunk        = 1 << 16
+)
+
+// NewManager starts transactions over an engine. Close it before the engine.
+func NewManager(eng *engine.Engine, cfg Config) (*Manager, error) {
+	if cfg.SpillBytes <= 0 {
+		cfg.SpillBytes = 64 << 20
+	}
+	m := &Manager{eng: eng, cfg: cfg, nowSeed: maphash.MakeSeed()}
+	var err error
+	if m.oracle.ts, err = openCounter(eng, "oracle", timestampChunk); err != nil {
+		return nil, err
+	}
+	if m.ids.c, err = openCounter(eng, "txnid", idChunk); err != nil {
+		return nil, err
+	}
+	// Everything in the store was committed at or below the bound.
+	m.oracle.watermark = Timestamp(m.oracle.ts.last)
+	m.rows = newLockTable(rowLockKind, &m.waits, describeRowWait)
+	m.rels = newLockTable(relationLockKind, &m.waits, describeRelationWait)
+	if err := m.bulk.init(m); err != nil {
+		return nil, err
+	}
+	m.gc = startCollector(m)
+	return m, nil
+}
+
+// Close stops the background work. REQUIRES: no transaction open.
+func (m *Manager) Close() error { return m.gc.stop() }
+
+// Engine is the store beneath.
+func (m *Manager) Engine() *engine.Engine { return m.eng }
+
+// Begin implements DB. An ID is drawn when the transaction first needs one.
+func (m *Manager) Begin(opts Options) Txn { return newTransaction(m, opts) }
+
+// nextID draws a transaction ID.
+func (m *Manager) nextID() ID {
+	m.ids.Lock()
+	defer m.ids.Unlock()
+	id, err := m.ids.c.next()
+	if err != nil {
+		// The engine has failed, and with it every commit: any ID will do.
+		m.ids.c.last++
+		id = m.ids.c.last
+	}
+	return ID(id)
+}
+
+// OldestSnapshot implements DB.
+func (m *Manager) OldestSnapshot() Timestamp { return m.oracle.horizon() }
+
+// Watermark is the newest snapshot: at or above every acknowledged commit.
+func (m *Manager) Watermark() Timestamp { return m.oracle.fresh() }
+
+// nowKey is the local key that holds the value of an UpdateNow key.
+func nowKey(buf, key []byte) []byte { return append(append(buf, "now/"...), key...) }
+
+// UpdateNow implements DB.
+func (m *Manager) UpdateNow(ctx context.Context, key []byte, f func(old []byte) ([]byte, error)) error {
+	if err := ctx.Err(); err != nil {
+		return contextError(ctx)
+	}
+	var kb [64]byte
+	k := nowKey(kb[:0], key)
+	mu := &m.now[maphash.Bytes(m.nowSeed, key)%uint64(len(m.now))]
+	mu.Lock()
+	defer mu.Unlock()
+	old, ok, err := m.eng.LocalGet(k)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		old = nil
+	}
+	v, err := f(old)
+	if err != nil {
+		return err
+	}
+	return m.eng.LocalSet(k, v, false)
+}
+
+// ReadNow implements DB.
+func (m *Manager) ReadNow(_ context.Context, key []byte) ([]byte, error) {
+	var kb [64]byte
+	v, ok, err := m.eng.LocalGet(nowKey(kb[:0], key))
+	if err != nil || !ok {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DropRange removes every version of the keys in [lower, upper) at once, and
+// what UpdateNow wrote there. REQUIRES: no snapshot in use can see them.
+func (m *Manager) DropRange(lower, upper []byte) error {
+	b := m.eng.NewBatch(0)
+	if err := b.ForgetRange(engine.DataTablet, lower, upper); err != nil {
+		b.Close()
+		return err
+	}
+	if err := b.Commit(true); err != nil {
+		return err
+	}
+	return m.eng.LocalDeleteRange(nowKey(nil, lower), nowKey(nil, upper))
+}
+
+func relationKey(id uint64) [8]byte {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], id)
+	return b
+}
+
+func decodeRelationKey(k string) uint64 { return binary.BigEndian.Uint64([]byte(k)) }

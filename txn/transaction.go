@@ -1,0 +1,316 @@
+package txn
+
+import (
+	"context"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/storage/engine"
+)
+
+// transaction implements Txn over a Manager.
+type transaction struct {
+	m     *Manager
+	opts  Options
+	state txnState
+
+	stmt uint32
+	seq  uint64 // of the last write or lock
+	snap *snapshot
+
+	owner  lockOwner
+	writes writeBuffer
+	spill  *spilled // nil until the writes outgrow memory
+	rels   []heldRelation
+
+	lockTimeout time.Duration
+	onCommit    []func(ts Timestamp)
+
+	idOnce sync.Once
+	id     atomic.Uint64
+}
+
+type txnState uint8
+
+const (
+	txnActive txnState = iota
+	txnCommitted
+	txnEnded // rolled back, or its commit failed
+)
+
+// heldRelation remembers a relation lock, to skip the lock table.
+type heldRelation struct {
+	id   uint64
+	mask uint16
+	seq  uint64
+}
+
+func newTransaction(m *Manager, opts Options) *transaction {
+	return &transaction{m: m, opts: opts}
+}
+
+func (t *transaction) ID() ID {
+	t.idOnce.Do(func() { t.id.Store(uint64(t.m.nextID())) })
+	return ID(t.id.Load())
+}
+
+func (t *transaction) Options() Options  { return t.opts }
+func (t *transaction) Statement() uint32 { return t.stmt }
+func (t *transaction) NextCommand()      { t.stmt++ }
+func (t *transaction) HasWrites() bool   { return t.writes.len() > 0 || t.spill != nil }
+
+func (t *transaction) BeginStatement() {
+	t.stmt++
+	if t.snap != nil && t.opts.Isolation != ReadCommitted {
+		return
+	}
+	old := t.snap
+	t.snap = t.m.oracle.pin()
+	if old != nil {
+		t.m.oracle.unpin(old)
+	}
+}
+
+func (t *transaction) Snapshot() Timestamp {
+	if t.snap == nil {
+		return t.m.oracle.fresh()
+	}
+	return t.snap.ts
+}
+
+func (t *transaction) FreshSnapshot() Timestamp { return t.m.oracle.fresh() }
+
+// snapshotInForce takes a snapshot where no statement was begun.
+func (t *transaction) snapshotInForce() *snapshot {
+	if t.snap == nil {
+		t.snap = t.m.oracle.pin()
+		if t.stmt == 0 {
+			t.stmt = 1
+		}
+	}
+	return t.snap
+}
+
+func (t *transaction) Get(ctx context.Context, key []byte) ([]byte, bool, error) {
+	if err := t.usable(); err != nil {
+		return nil, false, err
+	}
+	s := t.snapshotInForce()
+	return t.get(key, s.ts, t.stmt, nil)
+}
+
+// own is the transaction's newest write to key by a statement before stmt, nil for none.
+func (t *transaction) own(key []byte, stmt uint32) (*write, error) {
+	if w := t.writes.newest(key, stmt); w != nil || t.spill == nil {
+		return w, nil
+	}
+	return t.spill.newest(key, stmt)
+}
+
+// get reads key at a timestamp with the own writes of statements before stmt over it.
+// A committed value is appended to buf.
+func (t *transaction) get(key []byte, at Timestamp, stmt uint32, buf []byte) ([]byte, bool, error) {
+	if w, err := t.own(key, stmt); err != nil || w != nil {
+		if err != nil {
+			return nil, false, err
+		}
+		return w.value, !w.del, nil
+	}
+	v, _, found, deleted, err := t.m.eng.Get(engine.DataTablet, key, engine.Timestamp(at), buf)
+	if err != nil || !found || deleted {
+		return nil, false, err
+	}
+	return v, true, nil
+}
+
+func (t *transaction) LockRow(ctx context.Context, key []byte, s LockStrength, policy WaitPolicy) (Newest, error) {
+	n, err := t.lock(ctx, key, s, policy)
+	if err != nil || n.Skipped || !n.Changed || t.opts.Isolation == ReadCommitted {
+		return n, err
+	}
+	if n.Exists {
+		return n, pgerror.New(pgerror.SerializationFailure, "could not serialize access due to concurrent update")
+	}
+	return n, pgerror.New(pgerror.SerializationFailure, "could not serialize access due to concurrent delete")
+}
+
+func (t *transaction) LockKey(ctx context.Context, key []byte, s LockStrength, policy WaitPolicy) (Newest, error) {
+	return t.lock(ctx, key, s, policy)
+}
+
+// lock takes a row lock and reads the newest version.
+func (t *transaction) lock(ctx context.Context, key []byte, s LockStrength, policy WaitPolicy) (Newest, error) {
+	if err := t.usable(); err != nil {
+		return Newest{}, err
+	}
+	snap := t.snapshotInForce()
+	t.seq++
+	t.prepareOwner()
+	out, err := t.m.rows.acquire(ctx, &t.owner, lockRequest{key: key, mode: lockMode(s), policy: policy, timeout: t.lockTimeout, seq: t.seq})
+	if err != nil {
+		return Newest{}, err
+	}
+	switch out {
+	case lockSkipped:
+		return Newest{Skipped: true}, nil
+	case lockBusy:
+		return Newest{}, pgerror.New(pgerror.LockNotAvailable, "could not obtain lock on row")
+	}
+	v, ts, found, deleted, err := t.m.eng.Get(engine.DataTablet, key, engine.MaxTimestamp, nil)
+	if err != nil {
+		return Newest{}, err
+	}
+	var n Newest
+	if found {
+		n.CommitTS, n.Exists, n.Value = Timestamp(ts), !deleted, v
+		n.Changed = n.CommitTS > snap.ts
+	}
+	w, err := t.own(key, math.MaxUint32)
+	if err != nil {
+		return Newest{}, err
+	}
+	if w != nil {
+		n.Exists, n.Value, n.OwnStatement = !w.del, w.value, w.stmt
+	}
+	return n, nil
+}
+
+// prepareOwner names the lock owner before its first lock.
+func (t *transaction) prepareOwner() {
+	if t.owner.id != 0 {
+		return
+	}
+	t.owner.id = t.ID()
+	if t.owner.pid = t.opts.ProcessID; t.owner.pid == 0 {
+		t.owner.pid = int32(t.owner.id)
+	}
+}
+
+func (t *transaction) Put(ctx context.Context, key, value []byte) error {
+	return t.write(ctx, key, value, false)
+}
+
+func (t *transaction) Delete(ctx context.Context, key []byte) error {
+	return t.write(ctx, key, nil, true)
+}
+
+func (t *transaction) write(ctx context.Context, key, value []byte, del bool) error {
+	if err := t.usable(); err != nil {
+		return err
+	}
+	t.snapshotInForce()
+	t.seq++
+	t.writes.put(key, value, del, true, t.stmt, t.seq)
+	if t.writes.bytes > t.m.cfg.SpillBytes {
+		return t.spillWrites(ctx)
+	}
+	return nil
+}
+
+// PutNew is Put for a key that has no version: the garbage collector need not
+// look at it. REQUIRES: as Put, and LockKey found nothing, or the key was never used.
+func (t *transaction) PutNew(ctx context.Context, key, value []byte) error {
+	if err := t.usable(); err != nil {
+		return err
+	}
+	t.snapshotInForce()
+	t.seq++
+	t.writes.put(key, value, false, false, t.stmt, t.seq)
+	if t.writes.bytes > t.m.cfg.SpillBytes {
+		return t.spillWrites(ctx)
+	}
+	return nil
+}
+
+func (t *transaction) WroteKey(key []byte) (bool, error) {
+	w, err := t.own(key, math.MaxUint32)
+	return w != nil && !w.del, err
+}
+
+func (t *transaction) LockRelation(ctx context.Context, id uint64, mode RelationLock, policy WaitPolicy) error {
+	if err := t.usable(); err != nil {
+		return err
+	}
+	lm := lockMode(mode - 1)
+	for i := range t.rels {
+		if t.rels[i].id == id && t.rels[i].mask&relationLockKind.covers[lm] != 0 {
+			return nil
+		}
+	}
+	t.seq++
+	t.prepareOwner()
+	k := relationKey(id)
+	out, err := t.m.rels.acquire(ctx, &t.owner, lockRequest{key: k[:], mode: lm, policy: policy, timeout: t.lockTimeout, seq: t.seq})
+	if err != nil {
+		return err
+	}
+	if out != lockGranted {
+		return pgerror.New(pgerror.LockNotAvailable, "could not obtain lock on relation %d", uint32(id))
+	}
+	t.rels = append(t.rels, heldRelation{id: id, mask: bit(lm), seq: t.seq})
+	return nil
+}
+
+// HoldsRelation reports whether the transaction holds a lock on the relation that covers mode.
+func (t *transaction) HoldsRelation(id uint64, mode RelationLock) bool {
+	for i := range t.rels {
+		if t.rels[i].id == id && t.rels[i].mask&relationLockKind.covers[mode-1] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *transaction) Savepoint() Savepoint { return Savepoint{Statement: t.stmt, Seq: t.seq} }
+
+func (t *transaction) RollbackTo(sp Savepoint) error {
+	if err := t.usable(); err != nil {
+		return err
+	}
+	t.writes.cut(sp.Seq)
+	if t.spill != nil {
+		t.spill.cut(sp.Seq, t.seq)
+	}
+	t.owner.releaseAfter(sp.Seq)
+	for n := len(t.rels); n > 0 && t.rels[n-1].seq > sp.Seq; n-- {
+		t.rels = t.rels[:n-1]
+	}
+	return nil
+}
+
+func (t *transaction) Rollback() {
+	if t.state != txnActive {
+		return
+	}
+	t.state = txnEnded
+	t.end()
+}
+
+// end gives everything back.
+func (t *transaction) end() {
+	if t.spill != nil {
+		t.spill.discard()
+		t.spill = nil
+	}
+	t.owner.releaseAfter(0)
+	t.rels = nil
+	t.writes.reset()
+	if t.snap != nil {
+		t.m.oracle.unpin(t.snap)
+		t.snap = nil
+	}
+}
+
+func (t *transaction) OnCommit(f func(ts Timestamp)) { t.onCommit = append(t.onCommit, f) }
+
+func (t *transaction) SetLockTimeout(d time.Duration) { t.lockTimeout = d }
+
+func (t *transaction) usable() error {
+	if t.state != txnActive {
+		return pgerror.Internal("transaction %d used after its end", t.id.Load())
+	}
+	return nil
+}
