@@ -95,9 +95,9 @@ func (n *Node) DB() *txn.Manager { return n.mgr }
 func (n *Node) Engine() *engine.Engine { return n.eng }
 
 // Store gives the tables as the transaction sees them. env orders enum keys and
-// words error details.
+// words error details. REQUIRES: tx is of n.DB().
 func (n *Node) Store(tx txn.Txn, env *types.Env) *table.Store {
-	return table.NewStore(n.shared, tx, env)
+	return table.NewStore(n.shared, tx.(txn.RowTxn), env)
 }
 
 // Drop gives up the storage of tables and indexes when tx commits.

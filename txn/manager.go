@@ -38,7 +38,10 @@ type Manager struct {
 	nowSeed maphash.Seed
 }
 
-var _ DB = (*Manager)(nil)
+var (
+	_ DB     = (*Manager)(nil)
+	_ RowTxn = (*transaction)(nil)
+)
 
 // Chunks of numbers that become durable at once.
 const (

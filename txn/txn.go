@@ -160,31 +160,14 @@ type Txn interface {
 	// version. The key need not exist: a lock on an absent key is what unique
 	// checks hold. Errors: 40001, 40P01 deadlock_detected, 55P03, 57014.
 	LockRow(ctx context.Context, key []byte, s LockStrength, policy WaitPolicy) (Newest, error)
-	// LockKey is LockRow without the conflict check of REPEATABLE READ and
-	// SERIALIZABLE: unique checks look at the newest committed state under every level.
-	LockKey(ctx context.Context, key []byte, s LockStrength, policy WaitPolicy) (Newest, error)
 	// Put and Delete write provisionally. REQUIRES: LockUpdate or LockNoKeyUpdate
 	// held on key (or the key is new and private to the transaction: hidden row
 	// ids, and index entries that carry the row's key). They may block to spill.
 	Put(ctx context.Context, key, value []byte) error
 	Delete(ctx context.Context, key []byte) error
-	// PutNew is Put for a key that has no version below: LockKey has found nothing,
-	// or the key was never used. It spares the garbage collector a look.
-	PutNew(ctx context.Context, key, value []byte) error
-	// WroteKey reports whether the transaction's newest write to key, the current
-	// statement's included, left a value there.
-	WroteKey(key []byte) (bool, error)
 	// LockRelation takes a table lock (id: the relation's storage-independent OID
 	// with its database in the upper half).
 	LockRelation(ctx context.Context, id uint64, mode RelationLock, policy WaitPolicy) error
-
-	// HoldsRelation reports whether a table lock is held that covers mode.
-	HoldsRelation(id uint64, mode RelationLock) bool
-
-	// NewView fixes what is visible now (the snapshot, own writes of earlier
-	// statements) for a reader that outlives the statement's later writes, or the
-	// statement: a portal's scan goes on with its view.
-	NewView() (View, error)
 
 	Savepoint() Savepoint
 	// RollbackTo undoes every write and releases every lock taken after sp.
@@ -203,6 +186,28 @@ type Txn interface {
 
 	// SetLockTimeout bounds each lock wait from now on; 0 is without bound (55P03 after it).
 	SetLockTimeout(d time.Duration)
+}
+
+// RowTxn is what the layer that gives keys and values their meaning needs beside
+// Txn. Every Txn of a Manager is one.
+type RowTxn interface {
+	Txn
+	// LockKey is LockRow without the conflict check of REPEATABLE READ and
+	// SERIALIZABLE: unique checks look at the newest committed state under every level.
+	LockKey(ctx context.Context, key []byte, s LockStrength, policy WaitPolicy) (Newest, error)
+	// PutNew is Put for a key that has no version below: LockKey has found nothing,
+	// or the key was never used. It spares the garbage collector a look.
+	PutNew(ctx context.Context, key, value []byte) error
+	// WroteKey reports whether the transaction's newest write to key, the current
+	// statement's included, left a value there.
+	WroteKey(key []byte) (bool, error)
+	// HoldsRelation reports whether a table lock is held that covers mode.
+	HoldsRelation(id uint64, mode RelationLock) bool
+
+	// NewView fixes what is visible now (the snapshot, own writes of earlier
+	// statements) for a reader that outlives the statement's later writes, or the
+	// statement: a portal's scan goes on with its view.
+	NewView() (View, error)
 }
 
 // View reads at one moment of a transaction. It belongs to one goroutine, which

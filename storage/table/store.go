@@ -59,7 +59,7 @@ func (s *Shared) nextRowIDs(storageID uint64, n int) (uint64, error) {
 // Store implements vexec.Store for one transaction.
 type Store struct {
 	shared *Shared
-	tx     txn.Txn
+	tx     txn.RowTxn
 	env    *types.Env
 
 	mu      sync.Mutex
@@ -74,7 +74,7 @@ var _ vexec.Store = (*Store)(nil)
 
 // NewStore makes the store of tx. env orders enum keys and words error details;
 // it may be nil where neither comes up.
-func NewStore(shared *Shared, tx txn.Txn, env *types.Env) *Store {
+func NewStore(shared *Shared, tx txn.RowTxn, env *types.Env) *Store {
 	if env == nil {
 		env = types.DefaultEnv()
 	}
