@@ -4,7 +4,9 @@ import (
 	"sync"
 
 	"github.com/basaltdb/basalt/sql/functions/aggfn"
+	"github.com/basaltdb/basalt/sql/functions/array"
 	"github.com/basaltdb/basalt/sql/functions/base"
+	"github.com/basaltdb/basalt/sql/functions/composite"
 	"github.com/basaltdb/basalt/sql/functions/datetime"
 	"github.com/basaltdb/basalt/sql/functions/math"
 	"github.com/basaltdb/basalt/sql/functions/text"
@@ -22,6 +24,8 @@ func Fill() *expr.Registry {
 	math.Register(r)
 	text.Register(r)
 	datetime.Register(r)
+	array.Register(r)
+	composite.Register(r)
 	aggfn.Register(r)
 	return r
 }

@@ -642,7 +642,7 @@ func formatTypeName(env *Env, oid OID) string {
 	if env != nil && env.Resolver != nil {
 		return env.Resolver.FormatType(oid, -1)
 	}
-	return strconv.FormatUint(uint64(oid), 10)
+	return TypeName(oid)
 }
 
 // compareNullable orders NULLs after all values.
@@ -665,23 +665,20 @@ func arrayCompare(env *Env, x, y Datum) int {
 			return c
 		}
 	}
-	if c := len(a.Elems) - len(b.Elems); c != 0 {
+	if c := cmpInt(len(a.Elems), len(b.Elems)); c != 0 {
 		return c
 	}
-	if c := len(a.Dims) - len(b.Dims); c != 0 {
+	if c := cmpInt(len(a.Dims), len(b.Dims)); c != 0 {
 		return c
 	}
 	for i := range a.Dims {
-		if c := a.Dims[i].Len - b.Dims[i].Len; c != 0 {
-			return int(c)
+		if c := cmpInt(a.Dims[i].Len, b.Dims[i].Len); c != 0 {
+			return c
 		}
 	}
 	for i := range a.Dims {
-		switch la, lb := a.Dims[i].Lower, b.Dims[i].Lower; {
-		case la < lb:
-			return -1
-		case la > lb:
-			return 1
+		if c := cmpInt(a.Dims[i].Lower, b.Dims[i].Lower); c != 0 {
+			return c
 		}
 	}
 	return 0

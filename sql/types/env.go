@@ -68,3 +68,8 @@ type Resolver interface {
 	RegIn(reg OID, text string) (OID, error)
 	RegOut(reg OID, value OID) string
 }
+
+// EnumLister is implemented by resolvers that can list an enum type's values in order.
+type EnumLister interface {
+	EnumValues(typ OID) []OID
+}

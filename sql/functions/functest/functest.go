@@ -154,7 +154,7 @@ func (c *testCase) eval(r *expr.Registry, env *types.Env) (answer string) {
 	call := &expr.Call{OID: types.OID(oid)}
 	isErr := strings.HasPrefix(c.want, "ERROR ")
 	resultOID, _, _ := strings.Cut(c.want, " ")
-	if n, err := strconv.ParseUint(resultOID, 10, 32); err == nil && !isErr {
+	if n, err := strconv.ParseUint(resultOID, 10, 32); err == nil && !isErr && !isSet(oid) {
 		call.Result = types.Of(types.OID(n))
 	} else {
 		call.Result = factResult(oid)
@@ -175,6 +175,9 @@ func (c *testCase) eval(r *expr.Registry, env *types.Env) (answer string) {
 		b.Append(row[i])
 		b.AppendNull()
 		vecs[i] = b.Finish()
+		if i == 0 && isSet(oid) && t.Class == types.ClassArray && factResults()[oid] == types.AnyElement {
+			call.Result = t.ElemType()
+		}
 		call.Const, call.IsConst = append(call.Const, row[i]), append(call.IsConst, false)
 	}
 	if set := r.Set(types.OID(oid)); set != nil {
