@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/basaltdb/basalt/sql/server"
+)
+
+// shutdownTimeout bounds the wait for sessions to end on SIGTERM.
+const shutdownTimeout = 10 * time.Second
+
+type startFlags struct {
+	data, addr, cert, key, memory, level string
+	insecure                             bool
+}
+
+func startCommand() *cobra.Command {
+	var f startFlags
+	cmd := &cobra.Command{
+		Use:   "start --data DIR",
+		Short: "Start a server on a data directory",
+		Long: `Start a server on a data directory, which is made when it does not exist: an
+empty one gets the superuser postgres and the database postgres.
+
+Clients on this machine (loopback) are trusted; all others log in with the
+password of their role (SCRAM-SHA-256). An address that other machines can
+reach is refused unless TLS is configured or --insecure is given.
+
+SIGTERM and SIGINT stop the server cleanly.`,
+		Example: `  basalt start --data ./data
+  basalt start --data /var/lib/basalt --sql-addr 0.0.0.0:5433 --tls-cert server.crt --tls-key server.key`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return start(cmd.Context(), f) },
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.data, "data", "", "data directory (required)")
+	fl.StringVar(&f.addr, "sql-addr", "127.0.0.1:5433", "address to listen on for PostgreSQL clients")
+	fl.StringVar(&f.cert, "tls-cert", "", "file with the TLS certificate chain (PEM)")
+	fl.StringVar(&f.key, "tls-key", "", "file with the TLS private key (PEM)")
+	fl.StringVar(&f.memory, "memory", "", "memory for caches and queries, such as 4GB (default: half of the machine's)")
+	fl.StringVar(&f.level, "log-level", "info", "what to log: debug, info, warn or error")
+	fl.BoolVar(&f.insecure, "insecure", false, "listen beyond loopback without TLS")
+	cmd.MarkFlagRequired("data")
+	return cmd
+}
+
+func start(ctx context.Context, f startFlags) error {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.level)); err != nil {
+		return fmt.Errorf("--log-level %s: want debug, info, warn or error", f.level)
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	memory, err := memoryBytes(f.memory)
+	if err != nil {
+		return err
+	}
+	tlsConfig, err := loadTLS(f.cert, f.key)
+	if err != nil {
+		return err
+	}
+	if err := checkAddress(f.addr, tlsConfig != nil || f.insecure); err != nil {
+		return err
+	}
+	// Signals count from here on: a stop during recovery is a clean one too.
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+
+	s, err := server.Open(ctx, server.Options{Dir: f.data, MemoryBytes: memory, TLS: tlsConfig, Log: log})
+	if err != nil {
+		return err
+	}
+	addr, err := s.Listen(f.addr)
+	if err != nil {
+		s.Close(context.Background())
+		return err
+	}
+	log.Info("accepting connections", "addr", addr.String(), "data", f.data, "version", version)
+	<-ctx.Done()
+	stop() // a second signal ends the process at once
+	log.Info("stopping")
+	wait, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	if err := s.Close(wait); err != nil {
+		return err
+	}
+	log.Info("stopped")
+	return nil
+}
+
+func loadTLS(cert, key string) (*tls.Config, error) {
+	if cert == "" && key == "" {
+		return nil, nil
+	}
+	if cert == "" || key == "" {
+		return nil, fmt.Errorf("--tls-cert and --tls-key go together")
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("TLS: %w", err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
+}
+
+// checkAddress refuses an address beyond loopback unless secured says it is meant.
+func checkAddress(addr string, secured bool) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("--sql-addr %s: want HOST:PORT", addr)
+	}
+	if secured || host == "localhost" {
+		return nil
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("--sql-addr %s is reachable from other machines: give --tls-cert and --tls-key, or say --insecure", addr)
+}
+
+// memoryBytes reads a size such as 512MB or 4GiB; "" is half of the machine's memory.
+func memoryBytes(s string) (int64, error) {
+	if s == "" {
+		return machineMemory() / 2, nil
+	}
+	t := strings.ToUpper(strings.TrimSpace(s))
+	unit := int64(1)
+	for _, u := range []struct {
+		suffix string
+		bytes  int64
+	}{{"KIB", 1 << 10}, {"MIB", 1 << 20}, {"GIB", 1 << 30}, {"TIB", 1 << 40}, {"KB", 1 << 10}, {"MB", 1 << 20}, {"GB", 1 << 30}, {"TB", 1 << 40},
+		{"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}, {"T", 1 << 40}, {"B", 1}} {
+		if strings.HasSuffix(t, u.suffix) {
+			t, unit = strings.TrimSpace(strings.TrimSuffix(t, u.suffix)), u.bytes
+			break
+		}
+	}
+	n, err := strconv.ParseFloat(t, 64)
+	bytes := n * float64(unit)
+	if err != nil || bytes < memoryBytesMin || bytes > 1<<50 {
+		return 0, fmt.Errorf("--memory %s: want a size of at least 64MB, such as 4GB", s)
+	}
+	return int64(bytes), nil
+}
+
+const memoryBytesMin = 64 << 20
+
+// machineMemory is the memory of the machine, or a guess of 4 GB.
+func machineMemory() int64 {
+	b, err := os.ReadFile("/proc/meminfo")
+	if err == nil {
+		for _, line := range strings.Split(string(b), "\n") {
+			f := strings.Fields(line)
+			if len(f) >= 2 && f[0] == "MemTotal:" {
+				if kb, err := strconv.ParseInt(f[1], 10, 64); err == nil {
+					return kb << 10
+				}
+			}
+		}
+	}
+	return 4 << 30
+}

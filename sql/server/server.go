@@ -1,0 +1,129 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+
+	"github.com/basaltdb/basalt/sql/functions"
+	"github.com/basaltdb/basalt/sql/pgwire"
+	"github.com/basaltdb/basalt/sql/session"
+	"github.com/basaltdb/basalt/storage"
+	"github.com/basaltdb/basalt/vexec"
+)
+
+// Options of a node.
+type Options struct {
+	// Dir is the data directory; "" with InMemory.
+	Dir      string
+	InMemory bool
+	// MemoryBytes bounds the process's caches and queries; 0: 2 GiB.
+	MemoryBytes int64
+	Workers     int // of one query; 0: GOMAXPROCS
+	TLS         *tls.Config
+	// NoTrust demands passwords on loopback too.
+	NoTrust        bool
+	MaxConnections int
+	Log            *slog.Logger
+}
+
+// Server is a running node.
+type Server struct {
+	opts  Options
+	store *storage.Node
+	Node  *session.Node
+	wire  *pgwire.Server
+	done  sync.WaitGroup
+}
+
+const defaultMemory = 2 << 30
+
+// Open opens the store and makes the node ready for Listen. Errors are worded for the operator.
+func Open(ctx context.Context, o Options) (*Server, error) {
+	if o.MemoryBytes <= 0 {
+		o.MemoryBytes = defaultMemory
+	}
+	if o.Workers <= 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	so := storage.Options{
+		MemoryBytes: o.MemoryBytes / 3,
+		Logf:        func(format string, args ...any) { o.Log.Debug(fmt.Sprintf(format, args...)) },
+		OnFatal: func(err error) {
+			o.Log.Error("the store has failed, ending the process", "err", err)
+			os.Exit(1)
+		},
+	}
+	temp := ""
+	if o.InMemory {
+		so.FS = storage.MemFS()
+		o.Dir = "memory"
+	} else {
+		temp = filepath.Join(o.Dir, "temp")
+	}
+	st, err := storage.Open(o.Dir, so)
+	if err != nil {
+		return nil, err
+	}
+	if temp != "" {
+		if err := os.MkdirAll(temp, 0o700); err != nil {
+			return nil, errors.Join(err, st.Close())
+		}
+	}
+	s := &Server{opts: o, store: st}
+	registry := functions.Fill()
+	executor := vexec.New(vexec.Options{Registry: registry, Workers: o.Workers, MemoryLimit: o.MemoryBytes / 2, TempDir: temp})
+	if s.Node, err = s.newNode(ctx, registry, executor); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	s.wire = pgwire.NewServer(pgwire.Options{Backend: s.Node, TLS: o.TLS, NoTrust: o.NoTrust, MaxConnections: o.MaxConnections, Log: o.Log})
+	s.Node.SetControl(s.wire)
+	return s, nil
+}
+
+// Listen starts to accept connections on addr and returns the address in use.
+func (s *Server) Listen(addr string) (net.Addr, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, listenError(addr, err)
+	}
+	s.done.Add(1)
+	go func() {
+		defer s.done.Done()
+		if err := s.wire.Serve(l); err != nil {
+			s.opts.Log.Error("listener failed", "err", err)
+		}
+	}()
+	return l.Addr(), nil
+}
+
+// listenError words why an address cannot be listened on.
+func listenError(addr string, err error) error {
+	if strings.Contains(err.Error(), "address already in use") {
+		return fmt.Errorf("cannot listen on %s: the address is in use", addr)
+	}
+	var op *net.OpError
+	if errors.As(err, &op) {
+		err = op.Err
+	}
+	return fmt.Errorf("cannot listen on %s: %w", addr, err)
+}
+
+// Close ends the sessions and closes the store. ctx bounds the wait for sessions.
+func (s *Server) Close(ctx context.Context) error {
+	err := s.wire.Shutdown(ctx)
+	s.done.Wait()
+	return errors.Join(err, s.store.Close())
+}

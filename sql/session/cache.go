@@ -1,0 +1,255 @@
+package session
+
+import (
+	"context"
+	"strings"
+	"sync"
+
+	pg_query "github.com/pganalyze/pg_query_go/v5"
+
+	"github.com/basaltdb/basalt/sql/analyze"
+	"github.com/basaltdb/basalt/sql/catalog"
+	"github.com/basaltdb/basalt/sql/parse"
+	"github.com/basaltdb/basalt/sql/pgwire"
+	"github.com/basaltdb/basalt/sql/plan"
+	"github.com/basaltdb/basalt/sql/query"
+	"github.com/basaltdb/basalt/sql/rewrite"
+	"github.com/basaltdb/basalt/sql/types"
+)
+
+// Bounds of the caches: entries per generation, and the longest text kept.
+const (
+	cacheEntriesMax   = 2048
+	cacheTextBytesMax = 64 << 10
+)
+
+// generations is a map that forgets what was not used for a while: when the
+// young map is full it becomes the old one, and hits in the old one move back.
+type generations[K comparable, V any] struct {
+	mu         sync.Mutex
+	young, old map[K]V
+}
+
+func (g *generations[K, V]) get(k K) (v V, ok bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if v, ok = g.young[k]; ok {
+		return v, true
+	}
+	if v, ok = g.old[k]; ok {
+		g.putLocked(k, v)
+	}
+	return v, ok
+}
+
+func (g *generations[K, V]) put(k K, v V) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.putLocked(k, v)
+}
+
+func (g *generations[K, V]) putLocked(k K, v V) {
+	if g.young == nil || len(g.young) >= cacheEntriesMax {
+		g.old, g.young = g.young, make(map[K]V)
+	}
+	g.young[k] = v
+}
+
+// planCache keeps parsed texts and plans. It is shared by all sessions.
+type planCache struct {
+	texts generations[string, []parse.Statement]
+	plans generations[planID, *compiled]
+}
+
+func (c *planCache) init() {}
+
+// planID names a plan: everything it depends on but the catalog's version.
+type planID struct {
+	db     types.OID
+	user   types.OID
+	text   string
+	start  int
+	params string
+	env    string
+}
+
+// compiled is a statement analysed and planned.
+type compiled struct {
+	version uint64
+	query   *query.Query // rewritten
+	planned *plan.Planned
+	params  []types.T
+	cols    []pgwire.Column // nil: delivers no rows
+	locks   []relationLock
+	access  []accessCheck
+	// writes names the command for read-only transactions, "" when it only reads.
+	writes  string
+	command query.CommandType
+}
+
+type relationLock struct {
+	id   uint64
+	mode uint8
+}
+
+// parseText parses a source through the cache.
+func (s *Session) parseText(text string) ([]parse.Statement, error) {
+	if len(text) > cacheTextBytesMax {
+		return parse.Parse(text)
+	}
+	if st, ok := s.node.plans.texts.get(text); ok {
+		return st, nil
+	}
+	st, err := parse.Parse(text)
+	if err == nil {
+		s.node.plans.texts.put(text, st)
+	}
+	return st, err
+}
+
+func paramKey(ps []types.OID) string {
+	if len(ps) == 0 {
+		return ""
+	}
+	b := make([]byte, 0, 4*len(ps))
+	for _, p := range ps {
+		b = append(b, byte(p>>24), byte(p>>16), byte(p>>8), byte(p))
+	}
+	return string(b)
+}
+
+// compile gives the plan of an optimizable statement, locks on its relations
+// taken. REQUIRES: statementTxn was called for the statement.
+func (s *Session) compile(ctx context.Context, source string, start int, node *pg_query.Node, params []types.OID) (*compiled, error) {
+	id := planID{db: s.db.OID, user: s.currentUser.OID, text: source, start: start, params: paramKey(params), env: s.current().planKey}
+	cacheable := len(source) <= cacheTextBytesMax
+	for {
+		r := s.reader()
+		version := r.Version()
+		var c *compiled
+		if cacheable && !r.Private() {
+			if hit, ok := s.node.plans.plans.get(id); ok && hit.version == version {
+				c = hit
+			}
+		}
+		fresh := c == nil
+		if fresh {
+			var err error
+			if c, err = s.analyzeAndLock(ctx, r, source, node, params); err != nil {
+				return nil, err
+			}
+		} else if err := s.lockRelations(ctx, c.locks); err != nil {
+			return nil, err
+		}
+		now := s.reader()
+		if now.Version() != version {
+			continue // DDL was committed while we waited for a lock
+		}
+		if fresh {
+			if err := s.plan(ctx, r, c); err != nil {
+				return nil, err
+			}
+			if cacheable && !r.Private() && c.planned.Cacheable {
+				s.node.plans.plans.put(id, c)
+			}
+		}
+		return c, nil
+	}
+}
+
+// analyzeAndLock analyses a statement and locks its relations.
+func (s *Session) analyzeAndLock(ctx context.Context, r catalog.Reader, source string, node *pg_query.Node, params []types.OID) (*compiled, error) {
+	env, err := s.analyzeEnv(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	q, err := analyze.AnalyzeNode(ctx, env, source, node, params)
+	if err != nil {
+		return nil, err
+	}
+	return s.compileQuery(ctx, r, q)
+}
+
+// compileQuery rewrites an analysed query and locks its relations; plan is still to follow.
+func (s *Session) compileQuery(ctx context.Context, r catalog.Reader, q *query.Query) (*compiled, error) {
+	c := &compiled{version: r.Version(), params: q.ParamTypes, command: q.Command}
+	c.access = accessOf(q)
+	rw, err := rewrite.Rewrite(ctx, r, q)
+	if err != nil {
+		return nil, err
+	}
+	c.query = rw
+	c.locks = locksOf(s.db.OID, rw)
+	c.writes = writesOf(rw)
+	return c, s.lockRelations(ctx, c.locks)
+}
+
+// plan makes the plan of an analysed statement.
+func (s *Session) plan(ctx context.Context, r catalog.Reader, c *compiled) error {
+	p, err := plan.Plan(ctx, c.query, s.planOptions(r))
+	if err != nil {
+		return err
+	}
+	c.planned = p
+	if p.Command == query.CmdSelect || p.Returning {
+		c.cols = s.columns(ctx, r, p.Columns)
+	}
+	return nil
+}
+
+func (s *Session) planOptions(r catalog.Reader) plan.Options {
+	off := func(name string) bool { return s.settings.Get(name) == "off" }
+	workers := s.node.Workers
+	if n := atoi(s.settings.Get("max_parallel_workers_per_gather")); n+1 < workers {
+		workers = n + 1
+	}
+	env := s.typesEnv(r)
+	return plan.Options{
+		Catalog: r, Types: env, Registry: s.node.Registry, Workers: workers, WorkMem: s.workMem(),
+		Settings: plan.Settings{
+			NoHashAgg: off("enable_hashagg"), NoHashJoin: off("enable_hashjoin"), NoIndexScan: off("enable_indexscan"),
+			NoSeqScan: off("enable_seqscan"), NoMergeJoin: off("enable_mergejoin"), NoNestLoop: off("enable_nestloop"),
+			NoSort: off("enable_sort"), NoParallel: workers <= 1,
+		},
+	}
+}
+
+// workMemFloor is the least an operator gets: PostgreSQL's default of 4 MB would
+// make a vectorized executor spill for nothing.
+const workMemFloor = 64 << 20
+
+func (s *Session) workMem() int64 {
+	if s.node.WorkMem > 0 {
+		return s.node.WorkMem
+	}
+	return max(int64(atoi(s.settings.Get("work_mem")))<<10, workMemFloor)
+}
+
+// columns describes result columns for the wire.
+func (s *Session) columns(ctx context.Context, r catalog.Reader, cols []plan.ResultColumn) []pgwire.Column {
+	out := make([]pgwire.Column, len(cols))
+	for i, c := range cols {
+		out[i] = pgwire.Column{Name: c.Name, Type: c.Type, Table: c.Table, Att: int16(c.Column), Len: typeLen(ctx, r, c.Type)}
+	}
+	return out
+}
+
+func typeLen(ctx context.Context, r catalog.Reader, t types.T) int16 {
+	if d, err := r.Type(ctx, t.OID); err == nil && d != nil {
+		return d.Len
+	}
+	return -1
+}
+
+// lockRelations takes the locks of a plan; those of system catalogs are not needed.
+func (s *Session) lockRelations(ctx context.Context, locks []relationLock) error {
+	for _, l := range locks {
+		if err := s.txn().LockRelation(ctx, l.id, relationMode(l.mode), 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// key of a text without regard to surrounding blanks, for messages.
+func brief(text string) string { return strings.TrimSpace(text) }

@@ -1,0 +1,135 @@
+package session
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/basaltdb/basalt/sql/catalog"
+	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/sql/pgwire"
+	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/txn"
+	"github.com/basaltdb/basalt/vexec"
+	"github.com/basaltdb/basalt/vexec/expr"
+)
+
+// Config is what a Node is made of.
+type Config struct {
+	DB       txn.DB
+	Catalog  *catalog.Manager
+	Executor *vexec.Executor
+	Registry *expr.Registry
+	Storage  Storage
+	// Workers bounds the parallelism of one query; 0 or 1: none.
+	Workers int
+	// WorkMem in bytes bounds each operator that can spill; 0: by the session's work_mem, at least 64 MiB.
+	WorkMem int64
+}
+
+// Storage is what sessions need of a store beside its transactions.
+type Storage interface {
+	// Store opens the data of a transaction. env orders enum keys and words error details.
+	Store(tx txn.Txn, env *types.Env) vexec.Store
+	// Drop gives up the storage of tables and indexes when tx commits.
+	Drop(ctx context.Context, tx txn.Txn, storageIDs ...uint64) error
+}
+
+// Node is what the sessions of a process share. Safe for concurrent use.
+type Node struct {
+	Config
+	plans planCache
+
+	mu       sync.Mutex
+	sessions map[int32]*Session
+	dbConns  map[types.OID]int
+	// Cancel and terminate by process number; set by the server that owns the connections.
+	control atomic.Pointer[Control]
+}
+
+// Control reaches other sessions' connections.
+type Control interface {
+	Cancel(pid int32) bool
+	Terminate(pid int32) bool
+}
+
+// NewNode makes the SQL side of a node.
+func NewNode(cfg Config) *Node {
+	n := &Node{Config: cfg, sessions: map[int32]*Session{}, dbConns: map[types.OID]int{}}
+	n.plans.init()
+	return n
+}
+
+// SetControl gives the node a way to its connections.
+func (n *Node) SetControl(c Control) { n.control.Store(&c) }
+
+// Verifier implements pgwire.Backend.
+func (n *Node) Verifier(ctx context.Context, user string) (string, error) {
+	r, err := n.Catalog.Reader(0, "").RoleByName(ctx, user)
+	if err != nil || r == nil {
+		return "", err
+	}
+	return r.Password, nil
+}
+
+// Connect implements pgwire.Backend.
+func (n *Node) Connect(ctx context.Context, st pgwire.Startup, client pgwire.Client) (pgwire.Session, error) {
+	db, err := n.Catalog.DatabaseByName(ctx, st.Database)
+	if err != nil {
+		return nil, err
+	}
+	var role *catalog.Role
+	if db != nil {
+		role, err = n.Catalog.Reader(db.OID, db.Name).RoleByName(ctx, st.User)
+	} else {
+		role, err = n.Catalog.Reader(0, "").RoleByName(ctx, st.User)
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case role == nil:
+		return nil, pgerror.New(pgerror.InvalidAuthorizationSpecification, `role "%s" does not exist`, st.User)
+	case db == nil:
+		return nil, pgerror.New(pgerror.InvalidCatalogName, `database "%s" does not exist`, st.Database)
+	case !role.Login:
+		return nil, pgerror.New(pgerror.InvalidAuthorizationSpecification, `role "%s" is not permitted to log in`, st.User)
+	case !db.AllowConn:
+		return nil, pgerror.New(pgerror.ObjectNotInPrerequisiteState, `database "%s" is not currently accepting connections`, st.Database)
+	}
+	s, err := n.newSession(st, client, db, role)
+	if err != nil {
+		return nil, err
+	}
+	n.mu.Lock()
+	n.sessions[st.PID] = s
+	n.dbConns[db.OID]++
+	n.mu.Unlock()
+	return s, nil
+}
+
+func (n *Node) forget(s *Session) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.sessions[s.start.PID] == s {
+		delete(n.sessions, s.start.PID)
+		n.dbConns[s.db.OID]--
+	}
+}
+
+// Sessions lists the live sessions.
+func (n *Node) Sessions() []*Session {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	out := make([]*Session, 0, len(n.sessions))
+	for _, s := range n.sessions {
+		out = append(out, s)
+	}
+	return out
+}
+
+// Connections counts the sessions in a database.
+func (n *Node) Connections(db types.OID) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.dbConns[db]
+}

@@ -1,0 +1,155 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"github.com/basaltdb/basalt/sql/parse"
+	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/sql/pgwire"
+	"github.com/basaltdb/basalt/vexec"
+)
+
+// portal is a statement bound to parameters (extended protocol), or a cursor.
+type portal struct {
+	name    string
+	text    string
+	st      *parse.Statement // nil: an empty query
+	params  bound
+	formats []int16
+	cols    []pgwire.Column
+	created time.Time
+
+	res   *result
+	rows  int64 // delivered
+	done  bool
+	tag   string
+	level int // savepoints below it: dropped when one of them is rolled back to
+
+	// Rows read but not delivered yet: the tail of a batch, or everything when
+	// the portal had to be read to its end before its time.
+	pending []*vexec.Batch
+	at      int // rows of pending[0] already delivered
+	drained bool
+	err     error // what ended the draining, raised when the rows before it are through
+
+	// Cursors.
+	cursor, scroll, noScroll, hold, binary, held bool
+	buffer                                       []*vexec.Batch // every row so far, unless NO SCROLL
+	bufferRows                                   []int64        // rows before each batch, plus the total
+	pos                                          int64          // 0 before the first row, n on row n
+	atEnd                                        bool
+}
+
+// next gives the next batch, pending ones first.
+func (p *portal) next(ctx context.Context) (*vexec.Batch, error) {
+	for len(p.pending) > 0 {
+		b, at := p.pending[0], p.at
+		p.pending, p.at = p.pending[1:], 0
+		if at < b.Rows() {
+			return part(b, at, b.Rows()), nil
+		}
+	}
+	if p.drained {
+		err := p.err
+		return nil, err
+	}
+	if p.res == nil || p.res.src == nil {
+		return nil, nil
+	}
+	return p.res.src.Next(ctx)
+}
+
+// pushBack returns rows from on of a batch to the front.
+func (p *portal) pushBack(b *vexec.Batch, from int) {
+	p.pending = append([]*vexec.Batch{b}, p.pending...)
+	p.at = from
+}
+
+// readAhead reads the portal to its end: its snapshot is about to go.
+func (p *portal) readAhead(ctx context.Context) {
+	if p.drained || p.done || p.res == nil || p.res.src == nil {
+		return
+	}
+	for {
+		b, err := p.res.src.Next(ctx)
+		if err != nil || b == nil {
+			p.err = err
+			break
+		}
+		if b.Rows() > 0 {
+			p.pending = append(p.pending, b)
+		}
+	}
+	p.drained = true
+	p.res.src.Close()
+}
+
+func (p *portal) close() {
+	if p.res != nil && p.res.src != nil {
+		p.res.src.Close()
+	}
+	p.pending, p.buffer = nil, nil
+}
+
+// holdPortals reads the open portals to their ends before the snapshot moves.
+func (s *Session) holdPortals(ctx context.Context) error {
+	for _, p := range s.portals {
+		if p.res != nil && !p.done && !p.drained && !p.held {
+			p.readAhead(ctx)
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// holdCursors keeps WITH HOLD cursors over the end of their transaction.
+func (s *Session) holdCursors(ctx context.Context) error {
+	for _, p := range s.portals {
+		if p.hold && !p.held {
+			p.readAhead(ctx)
+			if p.err != nil {
+				return p.err
+			}
+			p.held = true
+			p.level = 0
+		}
+	}
+	return nil
+}
+
+// closePortals ends the portals of a transaction that commits.
+func (s *Session) closePortals() {
+	for name, p := range s.portals {
+		if !p.held {
+			p.close()
+			delete(s.portals, name)
+		}
+	}
+}
+
+// dropPortals ends the portals made at savepoint level or deeper; −1: held ones too.
+func (s *Session) dropPortals(level int) {
+	for name, p := range s.portals {
+		if level < 0 || p.level >= level && !p.held {
+			p.close()
+			delete(s.portals, name)
+		}
+	}
+}
+
+func (s *Session) dropPortal(name string) {
+	if p := s.portals[name]; p != nil {
+		p.close()
+		delete(s.portals, name)
+	}
+}
+
+func (s *Session) findPortal(name string) (*portal, error) {
+	if p := s.portals[name]; p != nil {
+		return p, nil
+	}
+	return nil, pgerror.New(pgerror.InvalidCursorName, `portal "%s" does not exist`, name)
+}

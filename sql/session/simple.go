@@ -1,0 +1,93 @@
+package session
+
+import (
+	"context"
+
+	"github.com/basaltdb/basalt/sql/parse"
+	"github.com/basaltdb/basalt/sql/pgwire"
+)
+
+// Query implements pgwire.Session: the simple protocol. All statements of a
+// string are one transaction unless they say otherwise.
+func (s *Session) Query(ctx context.Context, sql string, out pgwire.Sink) (err error) {
+	s.noteQuery(sql)
+	defer func() {
+		s.inQueryString = false
+		if err != nil {
+			err = s.fix(ctx, err)
+			s.abort()
+		}
+	}()
+	s.dropPortal("")
+	stmts, err := s.parseText(sql)
+	if err != nil {
+		return err
+	}
+	if len(stmts) == 0 {
+		return out.Empty()
+	}
+	s.inQueryString = len(stmts) > 1
+	for i := range stmts {
+		if err := s.simpleStatement(ctx, &stmts[i], i == len(stmts)-1, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// simpleStatement runs one statement to its end.
+func (s *Session) simpleStatement(ctx context.Context, st *parse.Statement, last bool, out pgwire.Sink) error {
+	ctx, stop := s.withTimeout(ctx)
+	defer stop()
+	r, err := s.startStatement(ctx, st, bound{})
+	if err != nil {
+		return s.fix(ctx, err)
+	}
+	tag, err := s.drain(ctx, r, out)
+	if err != nil {
+		return s.fix(ctx, err)
+	}
+	if s.phase == phaseImplicit && (last || st.Node.GetTransactionStmt() != nil) {
+		if err := s.commit(ctx); err != nil {
+			return err
+		}
+	}
+	return out.Complete(tag)
+}
+
+// drain sends all of a result's rows and returns its tag.
+func (s *Session) drain(ctx context.Context, r *result, out pgwire.Sink) (string, error) {
+	if r.copy != nil {
+		return r.copy(ctx, out)
+	}
+	var rows int64
+	if r.cols != nil {
+		if err := out.Describe(r.cols, r.formats, false); err != nil {
+			return "", err
+		}
+	}
+	if r.src != nil {
+		defer r.src.Close()
+		for {
+			b, err := r.src.Next(ctx)
+			if err != nil {
+				return "", err
+			}
+			if b == nil {
+				break
+			}
+			rows += int64(b.Rows())
+			if r.cols != nil {
+				if err := out.Rows(b); err != nil {
+					return "", err
+				}
+			}
+		}
+	}
+	if r.finish != nil {
+		if err := r.finish(ctx); err != nil {
+			return "", err
+		}
+	}
+	return r.tag(rows), nil
+}

@@ -1,0 +1,214 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"github.com/basaltdb/basalt/sql/catalog"
+	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/txn"
+	"github.com/basaltdb/basalt/vexec"
+)
+
+// phase is where a session stands in its transaction.
+type phase uint8
+
+const (
+	phaseIdle     phase = iota
+	phaseImplicit       // a statement or pipeline outside a block
+	phaseBlock          // after BEGIN
+	phaseFailed         // a block after an error
+)
+
+// transaction is the current one: a txn.Txn, begun when it is first needed, and
+// the session's state that follows it.
+type transaction struct {
+	opts       txn.Options
+	tx         txn.Txn // nil until the first statement that needs one
+	store      vexec.Store
+	cat        *catalog.Transaction
+	queried    bool // a snapshot was taken: characteristics are fixed
+	readOnly   bool
+	start      types.Timestamp
+	savepoints []savepoint
+}
+
+type savepoint struct {
+	name     string
+	at       txn.Savepoint
+	begun    bool // the txn existed when the savepoint was made
+	settings int
+	deferred int
+	readOnly bool
+}
+
+func now() types.Timestamp { return types.Timestamp(time.Now().UnixMicro()) }
+
+// isolationNames by txn.Isolation.
+var isolationNames = [...]string{txn.ReadCommitted: "read committed", txn.RepeatableRead: "repeatable read", txn.Serializable: "serializable"}
+
+// begin makes the session's transaction with the default characteristics.
+func (s *Session) begin(p phase) {
+	s.phase = p
+	s.cur = transaction{start: s.stmtTime}
+	switch s.settings.Get("default_transaction_isolation") {
+	case "repeatable read":
+		s.cur.opts.Isolation = txn.RepeatableRead
+	case "serializable":
+		s.cur.opts.Isolation = txn.Serializable
+	}
+	s.cur.readOnly = s.settings.Get("default_transaction_read_only") == "on"
+	s.cur.opts.Deferrable = s.settings.Get("default_transaction_deferrable") == "on"
+}
+
+// ensure makes sure that there is a transaction.
+func (s *Session) ensure() {
+	if s.phase == phaseIdle {
+		s.begin(phaseImplicit)
+	}
+}
+
+// txn gives the txn.Txn of the current transaction, beginning it.
+func (s *Session) txn() txn.Txn {
+	s.ensure()
+	if s.cur.tx == nil {
+		s.cur.opts.ReadOnly = s.cur.readOnly
+		s.cur.opts.ProcessID = s.start.PID
+		s.cur.tx = s.node.DB.Begin(s.cur.opts)
+		s.cur.store = s.node.Storage.Store(s.cur.tx, s.typesEnv(s.reader()))
+		s.cur.cat = s.node.Catalog.Transaction(s.cur.tx, s.cur.store, s.db.OID, s.db.Name)
+	}
+	return s.cur.tx
+}
+
+// forget rolls the txn.Txn back; the block may begin another.
+func (t *transaction) forget() {
+	if t.tx != nil {
+		t.tx.Rollback()
+		t.tx, t.store, t.cat = nil, nil, nil
+	}
+}
+
+// statementTxn starts the next statement: a new number, and under READ COMMITTED
+// a new snapshot. Portals that are still open read to their end first.
+func (s *Session) statementTxn(ctx context.Context) (txn.Txn, error) {
+	if err := s.holdPortals(ctx); err != nil {
+		return nil, err
+	}
+	tx := s.txn()
+	s.cur.queried = true
+	tx.SetLockTimeout(s.lockTimeout())
+	tx.BeginStatement()
+	return tx, nil
+}
+
+// commit ends the transaction; the session is idle afterwards whatever comes back.
+func (s *Session) commit(ctx context.Context) error {
+	if s.phase == phaseIdle {
+		return nil
+	}
+	err := s.ri.checkDeferred(ctx, s)
+	if err == nil {
+		err = s.holdCursors(ctx)
+	}
+	if err != nil {
+		s.rollback()
+		return s.fix(ctx, err)
+	}
+	s.closePortals()
+	if tx := s.cur.tx; tx != nil {
+		if _, err = tx.Commit(ctx); err != nil {
+			s.rollback()
+			return s.fix(ctx, err)
+		}
+	}
+	s.report(s.settings.Commit())
+	s.end()
+	return nil
+}
+
+// rollback undoes the transaction; the session is idle afterwards.
+func (s *Session) rollback() {
+	if s.phase == phaseIdle {
+		return
+	}
+	s.dropPortals(0)
+	s.cur.forget()
+	s.undoSettings(0)
+	s.end()
+}
+
+func (s *Session) end() {
+	s.phase = phaseIdle
+	s.cur = transaction{}
+	s.ri.reset()
+}
+
+// abort is what an error does: the transaction, or its innermost savepoint, is
+// rolled back, and a block stays failed until it is ended.
+func (s *Session) abort() {
+	switch s.phase {
+	case phaseImplicit:
+		s.rollback()
+	case phaseBlock:
+		s.phase = phaseFailed
+		if n := len(s.cur.savepoints); n > 0 {
+			s.rollbackTo(n - 1)
+			return
+		}
+		s.dropPortals(0)
+		s.cur.forget()
+		s.undoSettings(0)
+		s.ri.reset()
+	}
+}
+
+func (s *Session) rollbackTo(i int) {
+	sp := &s.cur.savepoints[i]
+	s.dropPortals(i + 1)
+	if s.cur.tx != nil {
+		if sp.begun {
+			if err := s.cur.tx.RollbackTo(sp.at); err != nil {
+				s.cur.forget()
+			} else {
+				s.cur.cat.Invalidate()
+			}
+		} else {
+			s.cur.forget()
+		}
+	}
+	s.undoSettings(sp.settings)
+	s.ri.truncate(sp.deferred)
+	s.cur.readOnly = sp.readOnly
+}
+
+var errFailedBlock = pgerror.New(pgerror.InFailedSQLTransaction,
+	"current transaction is aborted, commands ignored until end of transaction block")
+
+// requireBlock refuses a command that only makes sense in a transaction block.
+func (s *Session) requireBlock(command string) error {
+	if s.phase == phaseBlock || s.phase == phaseFailed || s.phase == phaseImplicit && s.inQueryString {
+		return nil
+	}
+	return pgerror.New(pgerror.NoActiveSQLTransaction, "%s can only be used in transaction blocks", command)
+}
+
+// preventBlock refuses a command that cannot be part of a larger transaction.
+func (s *Session) preventBlock(command string) error {
+	if s.phase == phaseBlock {
+		return pgerror.New(pgerror.ActiveSQLTransaction, "%s cannot run inside a transaction block", command)
+	}
+	if s.inQueryString {
+		return pgerror.New(pgerror.ActiveSQLTransaction, "%s cannot be executed within a pipeline", command)
+	}
+	return nil
+}
+
+// forbidReadOnly refuses a writing command in a read-only transaction.
+func (s *Session) forbidReadOnly(command string) error {
+	if s.cur.readOnly {
+		return pgerror.New(pgerror.ReadOnlySQLTransaction, "cannot execute %s in a read-only transaction", command)
+	}
+	return nil
+}
