@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 
@@ -337,4 +338,16 @@ func ReduceDecimal(u int64, scale int32) (int64, int32) {
 		scale--
 	}
 	return u, scale
+}
+
+// Equal says whether rows i and j have equal keys.
+func (k *Keys) Equal(i, j int) bool {
+	if k.Hash[i] != k.Hash[j] {
+		return false
+	}
+	if !k.Narrow {
+		return bytes.Equal(k.Bytes(i), k.Bytes(j))
+	}
+	ni, nj := k.Null != nil && k.Null[i], k.Null != nil && k.Null[j]
+	return ni == nj && k.U64[i] == k.U64[j]
 }

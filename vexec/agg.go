@@ -1,0 +1,485 @@
+package vexec
+
+import (
+	"context"
+
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/vexec/expr"
+	"github.com/basaltdb/basalt/vexec/kernel"
+	"github.com/basaltdb/basalt/vexec/planpb"
+)
+
+// aggOp groups its input. Each grouping set has a hash table from keys to group
+// numbers and one accumulator per call. Groups come out in the order they were
+// first seen (so a SORTED input keeps its order); the key values are those of
+// the group's first row. When a hash table exceeds the budget it takes no more
+// groups: rows of other groups go to partitions on disk, which are aggregated
+// one after the other later. SORTED never spills: groups leave as they complete.
+type aggOp struct {
+	w      *worker
+	id     uint32
+	in     operator
+	inTs   []types.T
+	keys   []*expr.Expr
+	keyTs  []types.T
+	calls  []*aggCall
+	sets   [][]int
+	gcalls [][]uint32
+	sorted bool
+	mem    *memory
+
+	started bool
+	groups  []*groupSet
+	queue   []*aggPartition
+	out     *groupOutput
+	pending *Batch // SORTED: rows of the group that was not complete
+	atEnd   bool
+	emitted int
+}
+
+// aggPartition is spilled input of one grouping set.
+type aggPartition struct {
+	set   int
+	level int
+	file  *spillFile
+}
+
+const (
+	aggFanoutBits = 4
+	aggLevelsMax  = 8
+)
+
+func newAgg(w *worker, p *planpb.Plan, a *planpb.Agg) (operator, error) {
+	if a.GetPhase() != planpb.Agg_COMPLETE {
+		return nil, pgerror.Unsupported("aggregation in phases")
+	}
+	in, err := w.build(a.GetInput())
+	if err != nil {
+		return nil, err
+	}
+	op := &aggOp{w: w, id: p.GetId(), in: in, inTs: outputTypes(a.GetInput()), mem: w.memory(p, "Aggregate")}
+	if op.keys, err = w.compileAll(a.GetKeys()); err != nil {
+		return nil, err
+	}
+	op.keyTs = exprTypes(op.keys)
+	for _, c := range a.GetCalls() {
+		call, err := newAggCall(w, c)
+		if err != nil {
+			return nil, err
+		}
+		op.calls = append(op.calls, call)
+	}
+	for _, s := range a.GetSets() {
+		set := []int{}
+		for _, k := range s.GetKeys() {
+			set = append(set, int(k))
+		}
+		op.sets = append(op.sets, set)
+	}
+	if len(op.sets) == 0 {
+		all := make([]int, len(op.keys))
+		for i := range all {
+			all[i] = i
+		}
+		op.sets = [][]int{all}
+	}
+	for _, g := range a.GetGroupingCalls() {
+		op.gcalls = append(op.gcalls, g.GetKeys())
+	}
+	op.sorted = a.GetStrategy() == planpb.Agg_SORTED && len(op.sets) == 1 && len(op.keys) > 0
+	return op, nil
+}
+
+func (a *aggOp) open(ctx context.Context) error {
+	a.reset()
+	return a.in.open(ctx)
+}
+
+func (a *aggOp) reset() {
+	for _, p := range a.queue {
+		p.file.close()
+	}
+	for _, g := range a.groups {
+		g.dropPartitions()
+	}
+	a.started, a.groups, a.queue, a.out, a.pending, a.atEnd, a.emitted = false, nil, nil, nil, nil, false, 0
+	a.mem.free()
+}
+
+func (a *aggOp) close() {
+	a.reset()
+	a.in.close()
+}
+
+func (a *aggOp) next(ctx context.Context) (*Batch, error) {
+	if a.sorted {
+		return a.nextSorted(ctx)
+	}
+	if !a.started {
+		a.started = true
+		if err := a.consume(ctx); err != nil {
+			return nil, err
+		}
+	}
+	for {
+		if a.out != nil {
+			b, err := a.out.next(a.w.q.env.BatchSize)
+			if err != nil || b != nil {
+				return b, err
+			}
+			a.out = nil
+		}
+		if len(a.groups) > 0 {
+			g := a.groups[0]
+			a.groups = a.groups[1:]
+			a.out = g.output()
+			continue
+		}
+		a.mem.free()
+		if len(a.queue) == 0 {
+			return nil, ctx.Err()
+		}
+		p := a.queue[len(a.queue)-1]
+		a.queue = a.queue[:len(a.queue)-1]
+		if err := a.consumePartition(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// consume reads the whole input into the groups of every set.
+func (a *aggOp) consume(ctx context.Context) error {
+	for i := range a.sets {
+		a.groups = append(a.groups, newGroupSet(a, i, 0))
+	}
+	for {
+		b, err := a.in.next(ctx)
+		if err != nil {
+			return err
+		}
+		if b == nil {
+			break
+		}
+		for _, g := range a.groups {
+			if err := g.add(b); err != nil {
+				return err
+			}
+		}
+	}
+	a.in.close()
+	for _, g := range a.groups {
+		a.queue = append(a.queue, g.takePartitions()...)
+	}
+	return nil
+}
+
+func (a *aggOp) consumePartition(ctx context.Context, p *aggPartition) error {
+	g := newGroupSet(a, p.set, p.level)
+	defer p.file.close()
+	for i := range p.file.len() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		b, err := p.file.read(i)
+		if err != nil {
+			return err
+		}
+		if err := g.add(b); err != nil {
+			return err
+		}
+	}
+	a.groups = []*groupSet{g}
+	a.queue = append(a.queue, g.takePartitions()...)
+	return nil
+}
+
+// nextSorted aggregates an ordered input, giving groups as they complete.
+func (a *aggOp) nextSorted(ctx context.Context) (*Batch, error) {
+	for {
+		if a.out != nil {
+			b, err := a.out.next(a.w.q.env.BatchSize)
+			if err != nil || b != nil {
+				return b, err
+			}
+			a.out = nil
+		}
+		if a.atEnd {
+			return nil, nil
+		}
+		if len(a.groups) == 0 {
+			a.groups = []*groupSet{newGroupSet(a, 0, aggLevelsMax)}
+			if p := a.pending; p != nil {
+				a.pending = nil
+				if err := a.groups[0].add(p); err != nil {
+					return nil, err
+				}
+			}
+		}
+		g := a.groups[0]
+		b, err := a.in.next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if b == nil {
+			a.atEnd = true
+			if g.table.Len() > 0 {
+				a.out = g.output()
+			}
+			continue
+		}
+		if g.table.Len() < a.w.q.env.BatchSize {
+			if err := g.add(b); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		// cut at the start of the batch's last group: all before it is complete
+		cut, err := g.lastGroupStart(b)
+		if err != nil {
+			return nil, err
+		}
+		if cut == 0 {
+			if err := g.add(b); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err := g.add(sliced(b, 0, cut)); err != nil {
+			return nil, err
+		}
+		a.pending, a.groups = sliced(b, cut, b.Rows()), nil
+		a.out = g.output()
+	}
+}
+
+// groupSet aggregates by one grouping set.
+type groupSet struct {
+	a       *aggOp
+	set     int
+	level   int
+	member  []int
+	spec    *kernel.KeySpec
+	table   *kernel.Table
+	keyCols [][]arrow.Array // per member key: values of new groups, in pieces
+	accs    []accumulator
+	keyMem  int64
+	held    int64
+
+	enc     kernel.Keys
+	numbers []int32
+	parts   []*spillFile
+}
+
+func newGroupSet(a *aggOp, set, level int) *groupSet {
+	g := &groupSet{a: a, set: set, level: level, member: a.sets[set]}
+	var ts []types.T
+	for _, k := range g.member {
+		ts = append(ts, a.keyTs[k])
+	}
+	g.spec = kernel.NewKeySpec(ts)
+	g.table = kernel.NewTable(g.spec, 64)
+	g.keyCols = make([][]arrow.Array, len(g.member))
+	for _, c := range a.calls {
+		g.accs = append(g.accs, c.newAccumulator(a.w))
+	}
+	if len(g.member) == 0 {
+		for _, acc := range g.accs {
+			acc.resize(1)
+		}
+	}
+	return g
+}
+
+// groups is the number of groups.
+func (g *groupSet) groups() int {
+	if len(g.member) == 0 {
+		return 1
+	}
+	return g.table.Len()
+}
+
+func (g *groupSet) evalKeys(in *expr.Input) ([]arrow.Array, error) {
+	out := make([]arrow.Array, len(g.member))
+	for i, k := range g.member {
+		var err error
+		if out[i], err = g.a.keys[k].Eval(g.a.w.frame, in); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (g *groupSet) lastGroupStart(b *Batch) (int, error) {
+	keys, err := g.evalKeys(input(b))
+	if err != nil {
+		return 0, err
+	}
+	n := b.Rows()
+	g.spec.Encode(g.a.w.frame.Ctx.Env, &g.enc, keys, n)
+	cut := n - 1
+	for cut > 0 && g.enc.Equal(cut-1, n-1) {
+		cut--
+	}
+	return cut, nil
+}
+
+func (g *groupSet) add(b *Batch) error {
+	in := input(b)
+	n := in.N
+	if cap(g.numbers) < n {
+		g.numbers = make([]int32, n)
+	}
+	num := g.numbers[:n]
+	if len(g.member) == 0 {
+		clear(num)
+	} else {
+		keys, err := g.evalKeys(in)
+		if err != nil {
+			return err
+		}
+		g.spec.Encode(g.a.w.frame.Ctx.Env, &g.enc, keys, n)
+		if g.parts != nil {
+			if in, num, err = g.divert(b, in, num); err != nil || in == nil {
+				return err
+			}
+		} else {
+			fresh := g.table.Insert(&g.enc, nil, num, nil)
+			if len(fresh) > 0 {
+				for i, k := range keys {
+					v := kernel.Take(k, fresh)
+					g.keyCols[i] = append(g.keyCols[i], v)
+					g.keyMem += kernel.Bytes(v)
+				}
+				for _, acc := range g.accs {
+					acc.resize(g.table.Len())
+				}
+			}
+		}
+	}
+	for i, c := range g.a.calls {
+		if err := c.feed(g.a.w, g.accs[i], in, num); err != nil {
+			return err
+		}
+	}
+	size := g.table.Size() + g.keyMem
+	for _, acc := range g.accs {
+		size += acc.bytes()
+	}
+	g.a.mem.add(size - g.held)
+	g.held = size
+	if g.parts == nil && g.a.mem.over() {
+		if g.level >= aggLevelsMax || g.table.Len() < 256 || len(g.a.sets) > 1 && g.held*int64(len(g.a.sets)) < g.a.mem.used {
+			return g.a.mem.must()
+		}
+		g.parts = make([]*spillFile, 1<<aggFanoutBits)
+	}
+	return nil
+}
+
+// divert keeps the rows whose group is in the table and writes the others to partitions.
+func (g *groupSet) divert(b *Batch, in *expr.Input, num []int32) (*expr.Input, []int32, error) {
+	g.table.Find(&g.enc, nil, num)
+	stay, there := make([]int32, 0, in.N), make([]int32, 0, in.N)
+	out := make([][]int32, len(g.parts))
+	shift := 60 - g.level*aggFanoutBits
+	for i, k := range num {
+		if k >= 0 {
+			stay, there = append(stay, int32(i)), append(there, k)
+			continue
+		}
+		p := g.enc.Hash[i] >> shift & (1<<aggFanoutBits - 1)
+		out[p] = append(out[p], int32(i))
+	}
+	for p, rows := range out {
+		if len(rows) == 0 {
+			continue
+		}
+		if g.parts[p] == nil {
+			f, err := newSpillFile(g.a.w.q, g.a.id, g.a.inTs)
+			if err != nil {
+				return nil, nil, err
+			}
+			g.parts[p] = f
+		}
+		if err := g.parts[p].write(narrowed(b, rows)); err != nil {
+			return nil, nil, err
+		}
+	}
+	if len(stay) == 0 {
+		return nil, nil, nil
+	}
+	return in.Subset(stay), there, nil
+}
+
+// takePartitions hands over what was spilled.
+func (g *groupSet) takePartitions() []*aggPartition {
+	var out []*aggPartition
+	for _, f := range g.parts {
+		if f != nil {
+			out = append(out, &aggPartition{set: g.set, level: g.level + 1, file: f})
+		}
+	}
+	g.parts = nil
+	return out
+}
+
+func (g *groupSet) dropPartitions() {
+	for _, f := range g.parts {
+		f.close()
+	}
+	g.parts = nil
+}
+
+// groupOutput delivers the groups of a finished set.
+type groupOutput struct {
+	g    *groupSet
+	keys []arrow.Array
+	at   int
+}
+
+func (g *groupSet) output() *groupOutput {
+	o := &groupOutput{g: g, keys: make([]arrow.Array, len(g.a.keys))}
+	for i, k := range g.member {
+		o.keys[k] = kernel.Concat(g.a.keyTs[k], g.keyCols[i])
+		g.keyCols[i] = nil
+	}
+	return o
+}
+
+func (o *groupOutput) next(size int) (*Batch, error) {
+	g := o.g
+	lo, hi := o.at, min(o.at+size, g.groups())
+	if lo >= hi {
+		return nil, nil
+	}
+	o.at = hi
+	b := &Batch{N: hi - lo}
+	for k, c := range o.keys {
+		if c == nil {
+			b.Cols = append(b.Cols, kernel.Nulls(g.a.keyTs[k], b.N))
+			continue
+		}
+		b.Cols = append(b.Cols, kernel.Slice(c, lo, hi))
+	}
+	for _, call := range g.a.gcalls {
+		v := int32(0)
+		for _, k := range call {
+			v <<= 1
+			if o.keys[k] == nil {
+				v |= 1
+			}
+		}
+		b.Cols = append(b.Cols, types.Repeat(types.Of(types.Int4), v, b.N))
+	}
+	for _, acc := range g.accs {
+		v, err := acc.result(lo, hi)
+		if err != nil {
+			return nil, err
+		}
+		b.Cols = append(b.Cols, v)
+	}
+	return b, nil
+}

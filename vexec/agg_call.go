@@ -1,0 +1,274 @@
+package vexec
+
+import (
+	"sync"
+
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"github.com/basaltdb/basalt/sql/catalog/facts"
+	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/vexec/expr"
+	"github.com/basaltdb/basalt/vexec/kernel"
+	"github.com/basaltdb/basalt/vexec/planpb"
+)
+
+// accumulator holds the states of one aggregate call for groups 0 … n−1.
+type accumulator interface {
+	// resize makes states up to group n−1 exist.
+	resize(n int)
+	// add folds rows in: row i belongs to group groups[i].
+	add(groups []int32, args []arrow.Array) error
+	// result gives the values of groups lo … hi−1.
+	result(lo, hi int) (arrow.Array, error)
+	// merge folds state i of another accumulator of the same call into group to[i].
+	merge(other accumulator, to []int32) error
+	// bytes is the memory held, roughly.
+	bytes() int64
+}
+
+// aggKind is the vectorized form of an aggregate function.
+type aggKind uint8
+
+const (
+	aggGeneral aggKind = iota
+	aggCountStar
+	aggCount
+	aggSumInt     // int2, int4 → int8
+	aggSumNumeric // int8, numeric → numeric
+	aggSumFloat
+	aggAvgInt // any integer → numeric
+	aggAvgNumeric
+	aggAvgFloat
+	aggMin
+	aggMax
+	aggBoolAnd
+	aggBoolOr
+)
+
+var aggKinds = sync.OnceValue(func() map[types.OID]aggKind {
+	m := map[types.OID]aggKind{}
+	add := func(k aggKind, sigs ...string) {
+		for _, s := range sigs {
+			if oid, ok := facts.Proc(s); ok {
+				m[types.OID(oid)] = k
+			}
+		}
+	}
+	add(aggCountStar, "count()")
+	add(aggCount, "count(any)")
+	add(aggSumInt, "sum(int2)", "sum(int4)")
+	add(aggSumNumeric, "sum(int8)", "sum(numeric)")
+	add(aggSumFloat, "sum(float4)", "sum(float8)")
+	add(aggAvgInt, "avg(int2)", "avg(int4)", "avg(int8)")
+	add(aggAvgNumeric, "avg(numeric)")
+	add(aggAvgFloat, "avg(float4)", "avg(float8)")
+	add(aggBoolAnd, "bool_and(bool)", "every(bool)")
+	add(aggBoolOr, "bool_or(bool)")
+	for _, t := range []string{"int2", "int4", "int8", "float4", "float8", "numeric", "date", "time", "timetz", "timestamp",
+		"timestamptz", "interval", "text", "bpchar", "oid", "pg_lsn", "anyenum", "anyarray", "tid", "xid8"} {
+		add(aggMin, "min("+t+")")
+		add(aggMax, "max("+t+")")
+	}
+	return m
+})
+
+// aggCall is one compiled aggregate call.
+type aggCall struct {
+	kind     aggKind
+	args     []*expr.Expr
+	argTs    []types.T
+	filter   *expr.Expr
+	distinct bool
+	// order: rows are collected and sorted before they reach a general aggregate
+	order   *sortKeys
+	direct  []*expr.Expr
+	agg     *expr.Aggregate
+	call    *expr.Call
+	result  types.T
+	within  bool
+	collect bool
+}
+
+func newAggCall(w *worker, c *planpb.AggCall) (*aggCall, error) {
+	a := &aggCall{kind: aggKinds()[types.OID(c.GetFunc())], distinct: c.GetDistinct(), within: c.GetWithinGroup(), result: c.GetResult().T()}
+	var err error
+	args := c.GetArgs()
+	if a.within && len(args) == 0 {
+		for _, k := range c.GetOrderBy() {
+			args = append(args, k.GetExpr())
+		}
+	}
+	if a.args, err = w.compileAll(args); err != nil {
+		return nil, err
+	}
+	a.argTs = exprTypes(a.args)
+	if a.filter, err = w.compile(c.GetFilter()); err != nil {
+		return nil, err
+	}
+	if a.order, err = newSortKeys(w, c.GetOrderBy()); err != nil {
+		return nil, err
+	}
+	if a.direct, err = w.compileAll(c.GetDirectArgs()); err != nil {
+		return nil, err
+	}
+	if c.GetStar() && len(a.args) == 0 && a.kind == aggCount {
+		a.kind = aggCountStar
+	}
+	if a.kind == aggGeneral {
+		if a.agg = w.q.ex.opts.Registry.Aggregate(types.OID(c.GetFunc())); a.agg == nil && !(a.within && hypothetical(types.OID(c.GetFunc())) > 0) {
+			return nil, pgerror.Unsupported("aggregate function with OID %d", c.GetFunc())
+		}
+		a.call = &expr.Call{OID: types.OID(c.GetFunc()), ArgTypes: a.argTs, Result: a.result, Variadic: c.GetVariadic(),
+			Const: make([]types.Datum, len(a.args)), IsConst: make([]bool, len(a.args))}
+		for i, e := range a.args {
+			a.call.Const[i], a.call.IsConst[i] = e.Const()
+		}
+		if a.within {
+			a.call.ArgTypes = append(exprTypes(a.direct), a.argTs...)
+		}
+		a.collect = a.within || a.distinct || len(a.order.exprs) > 0
+	}
+	return a, nil
+}
+
+// parallel: states of separate workers can be merged.
+func (c *aggCall) parallel() bool { return c.kind != aggGeneral && !c.distinct }
+
+func (c *aggCall) newAccumulator(w *worker) accumulator {
+	acc := c.plain(w)
+	if c.distinct && c.kind != aggGeneral && c.kind != aggMin && c.kind != aggMax {
+		return newDistinctAcc(w, c, acc)
+	}
+	return acc
+}
+
+func (c *aggCall) plain(w *worker) accumulator {
+	switch c.kind {
+	case aggCountStar, aggCount:
+		return &countAcc{star: c.kind == aggCountStar}
+	case aggSumInt:
+		return &sumIntAcc{}
+	case aggSumNumeric, aggAvgInt, aggAvgNumeric:
+		return &sumNumericAcc{avg: c.kind != aggSumNumeric, plainScale: c.argTs[0].OID != types.NumericOID}
+	case aggSumFloat, aggAvgFloat:
+		return &sumFloatAcc{avg: c.kind == aggAvgFloat, single: c.kind == aggSumFloat && c.argTs[0].OID == types.Float4}
+	case aggBoolAnd, aggBoolOr:
+		return &boolAcc{and: c.kind == aggBoolAnd}
+	case aggMin, aggMax:
+		return newMinMaxAcc(w.frame.Ctx.Env, c.argTs[0], c.kind == aggMax)
+	}
+	if c.collect {
+		return newCollectAcc(w, c)
+	}
+	return &generalAcc{w: w, c: c}
+}
+
+// feed evaluates the call's arguments for the rows its filter lets through.
+func (c *aggCall) feed(w *worker, acc accumulator, in *expr.Input, groups []int32) error {
+	if c.filter != nil {
+		keep, err := c.filter.Filter(w.frame, in)
+		if err != nil {
+			return err
+		}
+		if keep != nil {
+			if len(keep) == 0 {
+				return nil
+			}
+			in = in.Subset(keep)
+			g := make([]int32, len(keep))
+			for i, k := range keep {
+				g[i] = groups[k]
+			}
+			groups = g
+		}
+	}
+	args, err := evalAll(w.frame, c.args, in)
+	if err != nil {
+		return err
+	}
+	if c.collect {
+		for _, k := range c.order.exprs {
+			v, err := k.Eval(w.frame, in)
+			if err != nil {
+				return err
+			}
+			args = append(args, v)
+		}
+		direct, err := evalAll(w.frame, c.direct, in)
+		if err != nil {
+			return err
+		}
+		args = append(args, direct...)
+	}
+	return acc.add(groups, args)
+}
+
+// generalAcc drives the registry's aggregate, a row at a time.
+type generalAcc struct {
+	w      *worker
+	c      *aggCall
+	states []expr.AggState
+	size   int64
+	sized  int
+}
+
+func (g *generalAcc) resize(n int) {
+	for len(g.states) < n {
+		g.states = append(g.states, g.c.agg.New(g.w.frame.Ctx, g.c.call))
+	}
+}
+
+func (g *generalAcc) add(groups []int32, args []arrow.Array) error {
+	valid := make([]kernel.Bits, len(args))
+	for k, a := range args {
+		valid[k] = kernel.Valid(a)
+	}
+	row := make([]types.Datum, len(args))
+rows:
+	for i, gr := range groups {
+		for k, a := range args {
+			row[k] = nil
+			if valid[k].Get(i) {
+				row[k] = types.Get(g.c.argTs[k], a, i)
+			} else if g.c.agg.SkipNulls {
+				continue rows
+			}
+		}
+		if err := g.states[gr].Add(append([]types.Datum(nil), row...)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *generalAcc) result(lo, hi int) (arrow.Array, error) {
+	b := types.NewBuilder(g.c.result, hi-lo)
+	for _, s := range g.states[lo:hi] {
+		d, err := s.Result()
+		if err != nil {
+			return nil, err
+		}
+		b.Append(d)
+	}
+	return b.Finish(), nil
+}
+
+func (g *generalAcc) merge(accumulator, []int32) error {
+	return pgerror.Internal("merge of a general aggregate")
+}
+
+// bytes samples: asking every state after every batch would be quadratic.
+func (g *generalAcc) bytes() int64 {
+	n := len(g.states)
+	if n == 0 {
+		return 0
+	}
+	step := n/64 + 1
+	sum, k := int64(0), int64(0)
+	for i := 0; i < n; i += step {
+		sum += g.states[i].Size()
+		k++
+	}
+	return sum / k * int64(n)
+}

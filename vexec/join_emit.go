@@ -1,0 +1,206 @@
+package vexec
+
+import (
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/vexec/kernel"
+	"github.com/basaltdb/basalt/vexec/planpb"
+)
+
+// leftState follows the rows of one left batch through a join.
+type leftState struct {
+	spec    *joinSpec
+	matched []bool
+	unknown []bool // MARK, NULL_AWARE_ANTI with residual: some pair was NULL
+}
+
+func newLeftState(spec *joinSpec, n int) *leftState {
+	s := &leftState{spec: spec}
+	if spec.keepsLeft() || spec.leftOnly() {
+		s.matched = make([]bool, n)
+	}
+	return s
+}
+
+// emit turns candidate pairs (left[k], right[k]) of left batch b into output.
+// last says that these are b's last pairs: left rows without a match follow.
+// nullMark tells for which of them MARK gives NULL.
+func (s *leftState) emit(w *worker, t *joinTable, b *Batch, left, right []int32, last bool, nullMark func(int) bool) (*Batch, error) {
+	spec := s.spec
+	var lcols, rcols []arrow.Array
+	if spec.residual != nil && len(left) > 0 {
+		lcols, rcols = kernel.TakeCols(b.Cols, left), kernel.TakeCols(t.rows.Cols, right)
+		in := input(&Batch{Cols: append(append([]arrow.Array{}, lcols...), rcols...), N: len(left)})
+		if spec.typ == planpb.JoinType_MARK || spec.typ == planpb.JoinType_NULL_AWARE_ANTI {
+			v, err := spec.residual.Eval(w.frame, in)
+			if err != nil {
+				return nil, err
+			}
+			valid := kernel.Valid(v)
+			for i := range left {
+				if !valid.Get(i) {
+					if s.unknown == nil {
+						s.unknown = make([]bool, b.N)
+					}
+					s.unknown[left[i]] = true
+				}
+			}
+		}
+		keep, err := spec.residual.Filter(w.frame, in)
+		if err != nil {
+			return nil, err
+		}
+		if keep != nil {
+			left, right = pick(left, keep), pick(right, keep)
+			lcols, rcols = nil, nil
+		}
+	}
+	if t.matched != nil {
+		if spec.typ == planpb.JoinType_RIGHT_SEMI || spec.typ == planpb.JoinType_RIGHT_ANTI {
+			for _, r := range right {
+				t.matched[r] = true
+			}
+			return nil, nil
+		}
+		for _, r := range right {
+			t.matched[r] = true
+		}
+	}
+	if s.matched != nil {
+		for _, l := range left {
+			if s.matched[l] && spec.typ == planpb.JoinType_SINGLE {
+				return nil, moreThanOneRow()
+			}
+			s.matched[l] = true
+		}
+	}
+	if spec.leftOnly() {
+		if !last {
+			return nil, nil
+		}
+		return s.leftRows(b, nullMark), nil
+	}
+	if last && spec.keepsLeft() {
+		for i, m := range s.matched {
+			if !m {
+				left, right = append(left, int32(i)), append(right, -1)
+				lcols, rcols = nil, nil
+			}
+		}
+	}
+	if len(left) == 0 {
+		return nil, nil
+	}
+	if lcols == nil {
+		lcols, rcols = takeLeft(b, left), takeRight(t, right, spec.rightTs)
+	}
+	return &Batch{Cols: append(append(make([]arrow.Array, 0, len(lcols)+len(rcols)), lcols...), rcols...), N: len(left)}, nil
+}
+
+// takeLeft gathers left columns; every row once in order is the batch itself.
+func takeLeft(b *Batch, left []int32) []arrow.Array {
+	if len(left) == b.N {
+		same := true
+		for i, l := range left {
+			if int(l) != i {
+				same = false
+				break
+			}
+		}
+		if same {
+			return b.Cols
+		}
+	}
+	return kernel.TakeCols(b.Cols, left)
+}
+
+// takeRight gathers right columns; an empty right side gives NULLs.
+func takeRight(t *joinTable, right []int32, ts []types.T) []arrow.Array {
+	if t.rows.N == 0 {
+		out := make([]arrow.Array, len(ts))
+		for c, ty := range ts {
+			out[c] = kernel.Nulls(ty, len(right))
+		}
+		return out
+	}
+	return kernel.TakeCols(t.rows.Cols, right)
+}
+
+// leftRows gives what SEMI, ANTI and MARK say of a batch whose pairs are all seen.
+func (s *leftState) leftRows(b *Batch, nullMark func(int) bool) *Batch {
+	n := len(s.matched)
+	null := func(i int) bool { return s.unknown != nil && s.unknown[i] || nullMark(i) }
+	if s.spec.typ == planpb.JoinType_MARK {
+		state := make([]byte, n)
+		for i, m := range s.matched {
+			switch {
+			case m:
+				state[i] = 1
+			case null(i):
+				state[i] = 2
+			}
+		}
+		return &Batch{Cols: append(append([]arrow.Array{}, b.Cols...), kernel.BoolsFromStates(state)), N: n}
+	}
+	keep := make([]int32, 0, n)
+	for i, m := range s.matched {
+		switch s.spec.typ {
+		case planpb.JoinType_SEMI:
+		case planpb.JoinType_ANTI:
+			m = !m
+		default:
+			m = !m && !null(i)
+		}
+		if m {
+			keep = append(keep, int32(i))
+		}
+	}
+	if len(keep) == 0 {
+		return nil
+	}
+	return narrowed(b, keep)
+}
+
+func pick(rows, keep []int32) []int32 {
+	out := make([]int32, len(keep))
+	for i, k := range keep {
+		out[i] = rows[k]
+	}
+	return out
+}
+
+// tailScan delivers right rows by whether they found a match, after all probing.
+type tailScan struct {
+	spec *joinSpec
+	t    *joinTable
+	at   int
+	size int
+}
+
+func (s *tailScan) next() *Batch {
+	if s.t == nil || s.t.matched == nil {
+		return nil
+	}
+	want := s.spec.typ == planpb.JoinType_RIGHT_SEMI
+	rows := make([]int32, 0, s.size)
+	for s.at < len(s.t.matched) && len(rows) < s.size {
+		if s.t.matched[s.at] == want {
+			rows = append(rows, int32(s.at))
+		}
+		s.at++
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	cols := kernel.TakeCols(s.t.rows.Cols, rows)
+	if s.spec.rightOnly() {
+		return &Batch{Cols: cols, N: len(rows)}
+	}
+	out := &Batch{N: len(rows)}
+	for _, t := range s.spec.leftTs {
+		out.Cols = append(out.Cols, kernel.Nulls(t, len(rows)))
+	}
+	out.Cols = append(out.Cols, cols...)
+	return out
+}

@@ -1,0 +1,210 @@
+package vexec
+
+import (
+	"context"
+	"sync"
+
+	"github.com/basaltdb/basalt/vexec/planpb"
+)
+
+// pool is what the workers of one Gather share: the hash tables of its joins,
+// which they build together. The right side of a join is cut into parts; each
+// worker that needs the table runs parts until none are left, and waits for
+// those that others are still running. So no worker waits for one that does not
+// come, and joins nested in a right side resolve bottom-up.
+type pool struct {
+	q      *query
+	ctx    context.Context // ends with the Gather
+	parts  int             // parts of a right side
+	mu     sync.Mutex
+	builds map[*planpb.Plan]*sharedBuild
+}
+
+// sharedBuild is the right side of one join.
+type sharedBuild struct {
+	mu      sync.Mutex
+	next    int // next part to run
+	parts   int
+	running int
+	batches []*Batch
+	mem     *memory
+	files   []*spillFile // when the budget was exceeded
+	grace   bool
+	err     error
+	table   *joinTable
+	done    chan struct{}
+}
+
+func (p *pool) build(plan *planpb.Plan, j *hashJoinOp) *sharedBuild {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.builds[plan]
+	if s == nil {
+		s = &sharedBuild{parts: 1, done: make(chan struct{}), mem: &memory{q: p.q, id: j.id, name: "Hash Join", budget: p.q.env.WorkMem}}
+		if partitionable(plan) {
+			s.parts = p.parts
+		}
+		p.builds[plan] = s
+	}
+	return s
+}
+
+// close frees the tables.
+func (p *pool) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range p.builds {
+		s.mu.Lock()
+		s.mem.free()
+		for _, f := range s.files {
+			f.close()
+		}
+		s.mu.Unlock()
+	}
+}
+
+// buildShared takes part in building the right side and waits until it is complete.
+func (j *hashJoinOp) buildShared(ctx context.Context) error {
+	s := j.w.pool.build(j.rightPlan, j)
+	for {
+		s.mu.Lock()
+		if s.next >= s.parts || s.err != nil {
+			s.mu.Unlock()
+			break
+		}
+		part := s.next
+		s.next++
+		s.running++
+		s.mu.Unlock()
+		err := j.buildPart(ctx, s, part)
+		s.mu.Lock()
+		s.running--
+		if err != nil && s.err == nil {
+			s.err = err
+		}
+		if s.running == 0 && (s.next >= s.parts || s.err != nil) {
+			select {
+			case <-s.done:
+			default:
+				if s.err == nil && !s.grace {
+					s.table, s.err = j.buildTable(s.batches)
+					s.batches = nil
+					if s.table != nil {
+						s.mem.set(s.table.bytes)
+						j.w.q.env.Stats.update(j.id, func(o *OpStats) { o.HashBuckets, o.HashBatches = int64(s.table.table.Len()), 1 })
+					}
+				}
+				close(s.done)
+			}
+		}
+		s.mu.Unlock()
+	}
+	select {
+	case <-s.done:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-j.w.pool.ctx.Done():
+		return j.w.pool.ctx.Err()
+	}
+	if s.err != nil {
+		return s.err
+	}
+	if s.grace {
+		g, err := (&graceJoin{j: j, right: s.files, at: -1}).splitLeft(ctx)
+		j.spilled = g
+		return err
+	}
+	j.table = s.table
+	j.probe = newJoinProbe(j, s.table)
+	return nil
+}
+
+// buildPart runs one part of the right side.
+func (j *hashJoinOp) buildPart(ctx context.Context, s *sharedBuild, part int) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = recovered(r)
+		}
+	}()
+	w := *j.w
+	w.part, w.parts = part, s.parts
+	if s.parts == 1 {
+		w.pool = nil
+	}
+	op, err := w.build(j.rightPlan)
+	if err != nil {
+		return err
+	}
+	defer op.close()
+	if err := op.open(ctx); err != nil {
+		return err
+	}
+	for {
+		b, err := op.next(ctx)
+		if err != nil || b == nil {
+			return err
+		}
+		if err := s.add(j, dense(b)); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *sharedBuild) add(j *hashJoinOp, b *Batch) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := &graceJoin{j: j}
+	if s.grace {
+		return g.split(b, j.rightKeys, s.files, j.spec.rightTs)
+	}
+	s.batches = append(s.batches, b)
+	s.mem.add(batchBytes(b) + 24*int64(b.N))
+	if !s.mem.over() || !j.canSpill() {
+		return s.mem.must()
+	}
+	s.grace = true
+	s.files = make([]*spillFile, 1<<graceFanoutBits)
+	for _, b := range s.batches {
+		if err := g.split(b, j.rightKeys, s.files, j.spec.rightTs); err != nil {
+			return err
+		}
+	}
+	s.batches = nil
+	s.mem.free()
+	return nil
+}
+
+// partitionable: the rows of p are the disjoint union of what p gives when its
+// driving scan is cut into parts.
+func partitionable(p *planpb.Plan) bool {
+	switch k := p.Op.(type) {
+	case *planpb.Plan_Scan:
+		return !k.Scan.GetOrdered()
+	case *planpb.Plan_IndexScan:
+		return !k.IndexScan.GetOrdered()
+	case *planpb.Plan_Values, *planpb.Plan_Result:
+		return true
+	case *planpb.Plan_Filter:
+		return partitionable(k.Filter.GetInput())
+	case *planpb.Plan_Project:
+		return partitionable(k.Project.GetInput())
+	case *planpb.Plan_ProjectSet:
+		return partitionable(k.ProjectSet.GetInput())
+	case *planpb.Plan_HashJoin:
+		return !(&joinSpec{typ: k.HashJoin.GetType()}).tracksRight() && partitionable(k.HashJoin.GetLeft())
+	case *planpb.Plan_NestLoop:
+		return !(&joinSpec{typ: k.NestLoop.GetType()}).tracksRight() && partitionable(k.NestLoop.GetLeft())
+	case *planpb.Plan_Apply:
+		return partitionable(k.Apply.GetLeft())
+	case *planpb.Plan_Append:
+		for _, in := range k.Append.GetInputs() {
+			if !partitionable(in) {
+				return false
+			}
+		}
+		return true
+	case *planpb.Plan_Gather:
+		return len(k.Gather.GetMergeKeys()) == 0 && partitionable(k.Gather.GetInput())
+	}
+	return false
+}

@@ -1,0 +1,105 @@
+package vexec
+
+import (
+	"slices"
+
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"github.com/basaltdb/basalt/vexec/expr"
+	"github.com/basaltdb/basalt/vexec/kernel"
+	"github.com/basaltdb/basalt/vexec/planpb"
+)
+
+// sortKeys are compiled ORDER BY expressions.
+type sortKeys struct {
+	exprs []*expr.Expr
+	specs []kernel.SortSpec
+}
+
+func newSortKeys(w *worker, ks []*planpb.SortKey) (*sortKeys, error) {
+	s := &sortKeys{}
+	for _, k := range ks {
+		e, err := w.compile(k.GetExpr())
+		if err != nil {
+			return nil, err
+		}
+		s.exprs = append(s.exprs, e)
+		s.specs = append(s.specs, kernel.SortSpec{Type: e.Type, Descending: k.GetDescending(), NullsFirst: k.GetNullsFirst()})
+	}
+	return s, nil
+}
+
+// eval gives the key columns of b's selected rows.
+func (s *sortKeys) eval(f *expr.Frame, b *Batch) ([]arrow.Array, error) {
+	return evalAll(f, s.exprs, input(b))
+}
+
+// comparer orders row i of key columns a against row j of key columns b.
+func (s *sortKeys) comparer(w *worker, a, b []arrow.Array) kernel.RowCompare {
+	return compareKeys(w, s.specs, a, b)
+}
+
+func compareKeys(w *worker, specs []kernel.SortSpec, a, b []arrow.Array) kernel.RowCompare {
+	cs := make([]kernel.RowCompare, len(specs))
+	for k, spec := range specs {
+		cs[k] = kernel.SortComparer(w.frame.Ctx.Env, spec, a[k], b[k])
+	}
+	if len(cs) == 1 {
+		return cs[0]
+	}
+	return func(i, j int) int {
+		for _, c := range cs {
+			if r := c(i, j); r != 0 {
+				return r
+			}
+		}
+		return 0
+	}
+}
+
+// sortRow is one row on its way through the sort: the order-preserving prefix of
+// its first key and its number.
+type sortRow struct {
+	prefix uint64
+	row    int32
+}
+
+// sortedRows gives the order of n rows by their key columns; equal rows keep
+// their order. limit > 0: only the first limit are wanted.
+func sortedRows(w *worker, specs []kernel.SortSpec, keys []arrow.Array, n int) []int32 {
+	out := make([]int32, n)
+	if len(specs) == 0 {
+		for i := range out {
+			out[i] = int32(i)
+		}
+		return out
+	}
+	prefix, exact := kernel.SortPrefix(specs[0], keys[0])
+	rows := make([]sortRow, n)
+	for i := range rows {
+		rows[i] = sortRow{prefix[i], int32(i)}
+	}
+	rest, restKeys := specs, keys
+	if exact {
+		rest, restKeys = specs[1:], keys[1:]
+	}
+	cmp := compareKeys(w, rest, restKeys, restKeys)
+	slices.SortFunc(rows, func(a, b sortRow) int {
+		if a.prefix != b.prefix {
+			if a.prefix < b.prefix {
+				return -1
+			}
+			return 1
+		}
+		if len(rest) > 0 {
+			if c := cmp(int(a.row), int(b.row)); c != 0 {
+				return c
+			}
+		}
+		return int(a.row) - int(b.row)
+	})
+	for i, r := range rows {
+		out[i] = r.row
+	}
+	return out
+}

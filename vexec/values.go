@@ -1,0 +1,252 @@
+package vexec
+
+import (
+	"context"
+
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/vexec/expr"
+	"github.com/basaltdb/basalt/vexec/planpb"
+)
+
+// valuesOp yields rows of expressions without columns, in order, a batch at a
+// time. In a Gather only the first worker has rows.
+type valuesOp struct {
+	w    *worker
+	ts   []types.T
+	rows [][]*expr.Expr
+	at   int
+}
+
+func newValues(w *worker, p *planpb.Plan, v *planpb.Values) (operator, error) {
+	op := &valuesOp{w: w, ts: outputTypes(p)}
+	for _, r := range v.GetRows() {
+		es, err := w.compileAll(r.GetExprs())
+		if err != nil {
+			return nil, err
+		}
+		op.rows = append(op.rows, es)
+	}
+	return op, nil
+}
+
+func (v *valuesOp) open(context.Context) error {
+	v.at = 0
+	if v.w.part > 0 {
+		v.at = len(v.rows)
+	}
+	return nil
+}
+
+func (v *valuesOp) next(ctx context.Context) (*Batch, error) {
+	if v.at >= len(v.rows) {
+		return nil, ctx.Err()
+	}
+	n := min(len(v.rows)-v.at, v.w.q.env.BatchSize)
+	builders := make([]*types.Builder, len(v.ts))
+	for c, t := range v.ts {
+		builders[c] = types.NewBuilder(t, n)
+	}
+	for _, r := range v.rows[v.at : v.at+n] {
+		for c, e := range r {
+			d, err := e.EvalScalar(v.w.frame)
+			if err != nil {
+				return nil, err
+			}
+			builders[c].Append(d)
+		}
+	}
+	v.at += n
+	b := &Batch{N: n, Cols: make([]arrow.Array, len(v.ts))}
+	for c := range builders {
+		b.Cols[c] = builders[c].Finish()
+	}
+	return b, nil
+}
+
+func (v *valuesOp) close() {}
+
+// resultOp yields one row, or none when its filter is not true.
+type resultOp struct {
+	w      *worker
+	ts     []types.T
+	exprs  []*expr.Expr
+	filter *expr.Expr
+	done   bool
+}
+
+func newResult(w *worker, p *planpb.Plan, r *planpb.Result) (operator, error) {
+	op := &resultOp{w: w, ts: outputTypes(p)}
+	var err error
+	if op.exprs, err = w.compileAll(r.GetExprs()); err != nil {
+		return nil, err
+	}
+	op.filter, err = w.compile(r.GetFilter())
+	return op, err
+}
+
+func (r *resultOp) open(context.Context) error {
+	r.done = r.w.part > 0
+	return nil
+}
+
+func (r *resultOp) next(ctx context.Context) (*Batch, error) {
+	if r.done {
+		return nil, ctx.Err()
+	}
+	r.done = true
+	if r.filter != nil {
+		d, err := r.filter.EvalScalar(r.w.frame)
+		if err != nil || d != true {
+			return nil, err
+		}
+	}
+	cols, err := evalAll(r.w.frame, r.exprs, &expr.Input{N: 1})
+	if err != nil {
+		return nil, err
+	}
+	return &Batch{Cols: cols, N: 1}, nil
+}
+
+func (r *resultOp) close() {}
+
+// filterOp keeps the rows for which a predicate is true. Order preserved; the
+// input's batches pass through with a selection.
+type filterOp struct {
+	w    *worker
+	id   uint32
+	in   operator
+	pred *expr.Expr
+}
+
+func newFilter(w *worker, p *planpb.Plan, f *planpb.Filter) (operator, error) {
+	in, err := w.build(f.GetInput())
+	if err != nil {
+		return nil, err
+	}
+	pred, err := w.compile(f.GetPredicate())
+	return &filterOp{w: w, id: p.GetId(), in: in, pred: pred}, err
+}
+
+func (f *filterOp) open(ctx context.Context) error { return f.in.open(ctx) }
+func (f *filterOp) close()                         { f.in.close() }
+
+func (f *filterOp) next(ctx context.Context) (*Batch, error) {
+	for {
+		b, err := f.in.next(ctx)
+		if err != nil || b == nil {
+			return nil, err
+		}
+		keep, err := f.pred.Filter(f.w.frame, input(b))
+		if err != nil {
+			return nil, err
+		}
+		if keep == nil {
+			return b, nil
+		}
+		removed := b.Rows() - len(keep)
+		f.w.q.env.Stats.update(f.id, func(o *OpStats) { o.RowsRemoved += int64(removed) })
+		if len(keep) > 0 {
+			return narrowed(b, keep), nil
+		}
+	}
+}
+
+// projectOp computes expressions over its input's rows. Order preserved; dense output.
+type projectOp struct {
+	w     *worker
+	in    operator
+	exprs []*expr.Expr
+	// bare: every expression is a column, so batches keep their selection.
+	bare []int
+}
+
+func newProject(w *worker, p *planpb.Plan, pr *planpb.Project) (operator, error) {
+	in, err := w.build(pr.GetInput())
+	if err != nil {
+		return nil, err
+	}
+	op := &projectOp{w: w, in: in}
+	if op.exprs, err = w.compileAll(pr.GetExprs()); err != nil {
+		return nil, err
+	}
+	for _, e := range op.exprs {
+		c := e.ColumnIndex()
+		if c < 0 {
+			op.bare = nil
+			break
+		}
+		op.bare = append(op.bare, c)
+	}
+	return op, nil
+}
+
+func (p *projectOp) open(ctx context.Context) error { return p.in.open(ctx) }
+func (p *projectOp) close()                         { p.in.close() }
+
+func (p *projectOp) next(ctx context.Context) (*Batch, error) {
+	b, err := p.in.next(ctx)
+	if err != nil || b == nil {
+		return nil, err
+	}
+	if p.bare != nil {
+		out := &Batch{N: b.N, Sel: b.Sel, Cols: make([]arrow.Array, len(p.bare))}
+		for i, c := range p.bare {
+			out.Cols[i] = b.Cols[c]
+		}
+		return out, nil
+	}
+	cols, err := evalAll(p.w.frame, p.exprs, input(b))
+	if err != nil {
+		return nil, err
+	}
+	return &Batch{Cols: cols, N: b.Rows()}, nil
+}
+
+// appendOp yields its inputs one after the other.
+type appendOp struct {
+	ins []operator
+	at  int
+}
+
+func newAppend(w *worker, p *planpb.Plan, a *planpb.Append) (operator, error) {
+	op := &appendOp{}
+	for _, c := range a.GetInputs() {
+		in, err := w.build(c)
+		if err != nil {
+			return nil, err
+		}
+		op.ins = append(op.ins, in)
+	}
+	return op, nil
+}
+
+func (a *appendOp) open(ctx context.Context) error {
+	a.at = -1
+	return nil
+}
+
+func (a *appendOp) next(ctx context.Context) (*Batch, error) {
+	for a.at < len(a.ins) {
+		if a.at >= 0 {
+			b, err := a.ins[a.at].next(ctx)
+			if err != nil || b != nil {
+				return b, err
+			}
+			a.ins[a.at].close()
+		}
+		if a.at++; a.at < len(a.ins) {
+			if err := a.ins[a.at].open(ctx); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return nil, nil
+}
+
+func (a *appendOp) close() {
+	for _, in := range a.ins {
+		in.close()
+	}
+}
