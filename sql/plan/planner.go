@@ -3,23 +3,137 @@ package plan
 import (
 	"context"
 
+	"github.com/basaltdb/basalt/sql/catalog"
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/query"
+	"github.com/basaltdb/basalt/sql/types"
 )
 
 // planner is one planning run.
 type planner struct {
 	ctx  context.Context
 	opts Options
+	cat  catalog.Reader
 	cols []colInfo
+
+	ctes      []*cteInfo
+	inits     []*initPlan
+	workTable uint32
+	slots     uint32
+	slotOf    map[Col]uint32
+	targets   uint32 // ChunkScan slots given out
+	usedParam bool   // parameter values were folded in
+	readOnly  bool
+	relations map[types.OID]bool
+	multi     map[*query.SubLink][]query.Expr
+	subplans  int
+	stats     map[types.OID]*catalog.Stats
+	rowsMemo  map[rel]float64
+	nextID    uint32
+}
+
+// initPlan is an uncorrelated sub-select evaluated once, on demand, into slots.
+type initPlan struct {
+	rel   rel
+	cols  []Col
+	kind  int32 // planpb.InitPlan_Kind
+	slots []uint32
+	types []types.T
+	node  *Node
 }
 
 func newPlanner(ctx context.Context, opts Options) *planner {
-	return &planner{ctx: ctx, opts: opts}
+	if opts.WorkMem <= 0 {
+		opts.WorkMem = 64 << 20
+	}
+	return &planner{ctx: ctx, opts: opts, cat: opts.Catalog, slotOf: map[Col]uint32{}, readOnly: true,
+		relations: map[types.OID]bool{}, multi: map[*query.SubLink][]query.Expr{}, stats: map[types.OID]*catalog.Stats{}}
 }
 
-func (p *planner) plan(q *query.Query) (*Planned, error) {
-	return nil, pgerror.Unsupported("planning")
+// planFailure carries an error through the recursive builders to plan.
+type planFailure struct{ err error }
+
+func (p *planner) fail(err error) { panic(planFailure{err}) }
+
+func (p *planner) check(err error) {
+	if err != nil {
+		p.fail(err)
+	}
 }
 
-func explain(pl *Planned, o ExplainOptions) []string { return nil }
+func (p *planner) unsupported(format string, args ...any) {
+	p.fail(pgerror.Unsupported(format, args...))
+}
+
+func (p *planner) bug(format string, args ...any) { p.fail(pgerror.Internal(format, args...)) }
+
+func (p *planner) trace(pass, rule string) {
+	if p.opts.Trace != nil {
+		p.opts.Trace(pass, rule)
+	}
+}
+
+func (p *planner) newSlot() uint32 { p.slots++; return p.slots - 1 }
+
+// plan runs all stages.
+func (p *planner) plan(q *query.Query) (out *Planned, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			f, ok := r.(planFailure)
+			if !ok {
+				panic(r)
+			}
+			out, err = nil, f.err
+		}
+	}()
+	root, outs := p.buildStatement(q)
+	for _, c := range p.ctes {
+		c.rel = p.optimize(c.rel, setOf(c.cols...))
+	}
+	for i := 0; i < len(p.inits); i++ {
+		p.inits[i].rel = p.optimize(p.inits[i].rel, setOf(p.inits[i].cols...))
+	}
+	need := setOf(outs...)
+	root = p.optimize(root, need)
+	pl := &Planned{Command: q.Command, names: p, ReadOnly: p.readOnly}
+	for _, c := range p.ctes {
+		c.node = p.physRoot(c.rel, c.cols, 0)
+		c.node.Label = "CTE " + c.name
+		pl.CTEs = append(pl.CTEs, c.node)
+	}
+	for _, ip := range p.inits {
+		limit := 0.0
+		if ip.kind == initExists {
+			limit = 1
+		}
+		ip.node = p.physRoot(ip.rel, ip.cols, limit)
+		pl.InitPlans = append(pl.InitPlans, ip.node)
+	}
+	pl.Root = p.physRoot(root, outs, p.opts.LimitHint)
+	p.labelInitPlans()
+	pl.Statement = p.emitStatement(pl.Root)
+	pl.Columns = p.resultColumns(q)
+	pl.Returning = q.Command != query.CmdSelect && len(q.Returning) > 0
+	pl.Cacheable = !p.usedParam && !p.cat.Private()
+	for _, oid := range q.Relations {
+		p.relations[oid] = true
+	}
+	for oid := range p.relations {
+		pl.Relations = append(pl.Relations, oid)
+	}
+	return pl, nil
+}
+
+func (p *planner) resultColumns(q *query.Query) []ResultColumn {
+	list := q.TargetList
+	if q.Command != query.CmdSelect {
+		list = q.Returning
+	}
+	var out []ResultColumn
+	for _, te := range list {
+		if !te.Junk {
+			out = append(out, ResultColumn{Name: te.Name, Type: te.Expr.Type(), Table: te.OrigTable, Column: te.OrigColumn})
+		}
+	}
+	return out
+}

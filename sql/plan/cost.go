@@ -1,0 +1,33 @@
+package plan
+
+// The cost model. The unit is PostgreSQL's (one sequential page read), the
+// constants are Basalt's: a scan decodes rows of the row delta one by one, so a row
+// read costs about as much as a hash table insertion, and everything behind the
+// scan runs over vectors and is cheaper by a factor of three to ten.
+const (
+	costScanRow   = 0.02   // decode one row of the delta
+	costScanCol   = 0.002  // and one of its columns
+	costTuple     = 0.002  // hand one row on
+	costOp        = 0.0005 // one operation of an expression on one row
+	costHashBuild = 0.012  // put one row into a hash table
+	costHashProbe = 0.005  // look one row up
+	costPair      = 0.0008 // test one pair of a nested loop
+	costLookup    = 0.5    // position a key lookup
+	costIndexRow  = 0.12   // fetch one row through a secondary index
+	costRestart   = 0.25   // start an Apply's right side once more
+)
+
+// costJoin sets the costs of a join node.
+func (p *planner) costJoin(n *Node, o *joinOp, l, r *Node) {
+	switch o.method {
+	case methodHash:
+		n.Startup = l.Startup + r.Total + r.Rows*costHashBuild
+		n.Total = n.Startup + (l.Total - l.Startup) + l.Rows*costHashProbe + n.Rows*costTuple
+	case methodLoop:
+		n.Startup = l.Startup + r.Total
+		n.Total = n.Startup + (l.Total - l.Startup) + l.Rows*r.Rows*costPair*float64(1+len(o.residual)) + n.Rows*costTuple
+	case methodMerge:
+		n.Startup = l.Startup + r.Startup
+		n.Total = l.Total + r.Total + (l.Rows+r.Rows)*costOp*4 + n.Rows*costTuple
+	}
+}

@@ -1,0 +1,5 @@
+package plan
+
+func explain(pl *Planned, o ExplainOptions) []string { return nil }
+
+func (p *planner) labelInitPlans() {}

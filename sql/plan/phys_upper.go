@@ -1,0 +1,271 @@
+package plan
+
+import (
+	"math"
+
+	"github.com/basaltdb/basalt/sql/query"
+	"github.com/basaltdb/basalt/vexec/planpb"
+)
+
+// orderSatisfies: have begins with want.
+func orderSatisfies(have, want []sortItem) bool { return commonPrefix(have, want) == len(want) }
+
+// commonPrefix is the number of leading keys of want that have provides.
+func commonPrefix(have, want []sortItem) int {
+	n := 0
+	for n < len(want) && n < len(have) && have[n].desc == want[n].desc && have[n].nullsFirst == want[n].nullsFirst &&
+		equalExpr(have[n].expr, want[n].expr) {
+		n++
+	}
+	return n
+}
+
+func sortExprs(ks []sortItem) []query.Expr {
+	var es []query.Expr
+	for _, k := range ks {
+		es = append(es, k.expr)
+	}
+	return es
+}
+
+// sortNode sorts a node unless it is sorted already. limit > 0 keeps that many rows.
+func (p *planner) sortNode(in *Node, keys []sortItem, limit uint64) *Node {
+	pre := commonPrefix(in.Order, keys)
+	if pre == len(keys) {
+		return in
+	}
+	in = p.parallelize(in)
+	n := p.newNode(&sortOp{keys: keys, limit: limit}, in.Cols, in)
+	n.Order = keys
+	n.Rows = in.Rows
+	depth := math.Log2(math.Max(in.Rows, 2))
+	if limit > 0 {
+		n.Rows = math.Min(n.Rows, float64(limit))
+		depth = math.Log2(math.Max(math.Min(in.Rows, float64(limit)*2), 2))
+	}
+	n.Startup = in.Total + in.Rows*depth*costOp*2
+	n.Total = n.Startup + n.Rows*costOp
+	n.Width = in.Width
+	return n
+}
+
+func (p *planner) physSort(x *relSort, rq physReq, limit float64) *Node {
+	need := rq.need.union(exprCols(sortExprs(x.keys)...))
+	sub := physReq{need: need, order: x.keys, limit: limit}
+	if limit == 0 {
+		sub.limit = rq.limit
+	}
+	in := p.phys(x.in, sub)
+	return p.sortNode(in, x.keys, uint64(math.Min(limit, 1e9)))
+}
+
+// constRows is the value of a constant LIMIT or OFFSET.
+func (p *planner) constRows(e query.Expr) (float64, bool) {
+	if isNil(e) {
+		return 0, true
+	}
+	if c, ok := e.(*query.Const); ok {
+		if v, ok := c.Value.(int64); ok && v >= 0 {
+			return float64(v), true
+		}
+	}
+	return 0, false
+}
+
+func (p *planner) physLimit(x *relLimit, rq physReq) *Node {
+	need := rq.need.union(exprCols(sortExprs(x.ties)...))
+	rows := 0.0
+	count, okC := p.constRows(x.count)
+	off, okO := p.constRows(x.offset)
+	if isNil(x.count) {
+		okC = false
+	}
+	if okC && okO && !x.withTies {
+		rows = count + off
+	}
+	est := rows
+	if est == 0 && !isNil(x.count) && !okC {
+		est = 1000
+	}
+	var in *Node
+	if s, ok := x.in.(*relSort); ok {
+		in = p.physSort(s, physReq{need: need, limit: est}, math.Max(rows, 0))
+	} else {
+		in = p.phys(x.in, physReq{need: need, limit: est, order: rq.order})
+		in = p.parallelizeLimited(in, est)
+	}
+	n := p.newNode(&limitOp{x.count, x.offset, x.withTies, x.ties}, in.Cols, in)
+	n.Order = in.Order
+	n.Rows = p.rows(x)
+	frac := 1.0
+	if in.Rows > 0 && est > 0 && est < in.Rows {
+		frac = est / in.Rows
+	}
+	n.Startup = in.Startup
+	n.Total = in.Startup + (in.Total-in.Startup)*frac
+	n.Width = in.Width
+	return n
+}
+
+func (p *planner) physGroup(x *relGroup, rq physReq) *Node {
+	var need ColSet
+	for _, k := range x.keys {
+		need.addAll(exprCols(k.expr))
+	}
+	var aggs []aggItem
+	for _, a := range x.aggs {
+		if rq.need.has(a.col) {
+			aggs = append(aggs, a)
+			need.addAll(exprCols(a.agg))
+		}
+	}
+	o := &aggOp{keys: x.keys, aggs: aggs, sets: x.sets, groupings: x.groupings, distinct: x.distinct}
+	base := []Col{}
+	for _, k := range x.keys {
+		base = append(base, k.col)
+	}
+	for _, g := range x.groupings {
+		base = append(base, g.col)
+	}
+	for _, a := range aggs {
+		base = append(base, a.col)
+	}
+	limit := 0.0
+	if len(aggs) == 0 && len(x.keys) == 0 {
+		limit = 0
+	}
+	// A wanted order over the keys can be had by sorted aggregation.
+	var keyOrder []sortItem
+	for _, k := range x.keys {
+		keyOrder = append(keyOrder, sortItem{expr: k.expr})
+	}
+	in := p.phys(x.in, physReq{need: need, limit: limit, order: keyOrder})
+	if x.sets == nil && len(x.keys) > 0 {
+		if ord, ok := p.groupedBy(in, x.keys); ok {
+			o.sorted = true
+			n := p.newNode(o, base, in)
+			for _, k := range ord {
+				n.Order = append(n.Order, k)
+			}
+			p.costGroup(n, x, in)
+			n.Startup = in.Startup
+			return n
+		}
+	}
+	if n := p.parallelAgg(x, o, base, in); n != nil {
+		return n
+	}
+	in = p.parallelize(in)
+	n := p.newNode(o, base, in)
+	p.costGroup(n, x, in)
+	return n
+}
+
+func (p *planner) costGroup(n *Node, x *relGroup, in *Node) {
+	n.Rows = p.rows(x)
+	n.Startup = in.Total + in.Rows*(costHashBuild*boolTo(len(x.keys) > 0)+costOp*float64(len(n.base)))
+	n.Total = n.Startup + n.Rows*costTuple
+	n.Width = p.width(n.Cols)
+}
+
+func boolTo(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// groupedBy: the node's order brings equal keys together; the result is the order
+// of the groups.
+func (p *planner) groupedBy(in *Node, keys []projItem) ([]sortItem, bool) {
+	if len(in.Order) < len(keys) {
+		return nil, false
+	}
+	var out []sortItem
+	left := map[string]Col{}
+	for _, k := range keys {
+		left[exprKey(k.expr)] = k.col
+	}
+	for _, o := range in.Order {
+		c, ok := left[exprKey(o.expr)]
+		if !ok {
+			break
+		}
+		delete(left, exprKey(o.expr))
+		out = append(out, sortItem{p.colVar(c), o.desc, o.nullsFirst})
+		if len(left) == 0 {
+			return out, true
+		}
+	}
+	return nil, false
+}
+
+func (p *planner) physWindow(x *relWindow, rq physReq) *Node {
+	need := rq.need.union(exprCols(x.partition...)).union(exprCols(sortExprs(x.order)...))
+	for _, c := range x.calls {
+		need.addAll(exprCols(c.fn))
+		need.remove(c.col)
+	}
+	var keys []sortItem
+	seen := map[string]bool{}
+	for _, e := range x.partition {
+		if k := exprKey(e); !seen[k] {
+			seen[k] = true
+			keys = append(keys, sortItem{expr: e})
+		}
+	}
+	for _, o := range x.order {
+		if k := exprKey(o.expr); !seen[k] {
+			seen[k] = true
+			keys = append(keys, o)
+		}
+	}
+	in := p.phys(x.in, physReq{need: need, order: keys})
+	// Any order that groups the partition and then follows ORDER BY will do.
+	if !p.windowOrdered(in.Order, x) {
+		in = p.sortNode(in, keys, 0)
+	} else {
+		in = p.parallelize(in)
+	}
+	base := append([]Col{}, in.Cols...)
+	for _, c := range x.calls {
+		base = append(base, c.col)
+	}
+	n := p.newNode(&windowOp{x}, base, in)
+	n.Order = in.Order
+	n.Rows = in.Rows
+	n.Startup, n.Total = in.Startup, in.Total+in.Rows*costOp*float64(2+len(x.calls))
+	n.Width = p.width(n.Cols)
+	return n
+}
+
+func (p *planner) windowOrdered(have []sortItem, x *relWindow) bool {
+	part := map[string]bool{}
+	for _, e := range x.partition {
+		part[exprKey(e)] = true
+	}
+	i := 0
+	for i < len(have) && len(part) > 0 && part[exprKey(have[i].expr)] {
+		delete(part, exprKey(have[i].expr))
+		i++
+	}
+	if len(part) > 0 {
+		return false
+	}
+	inPart := map[string]bool{}
+	for _, e := range x.partition {
+		inPart[exprKey(e)] = true
+	}
+	for _, o := range x.order {
+		if inPart[exprKey(o.expr)] {
+			continue
+		}
+		if i >= len(have) || have[i].desc != o.desc || have[i].nullsFirst != o.nullsFirst || !equalExpr(have[i].expr, o.expr) {
+			return false
+		}
+		i++
+	}
+	return true
+}
+
+var _ = planpb.Agg_HASH
