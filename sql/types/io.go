@@ -155,6 +155,8 @@ func init() { // a map literal would be an initialisation cycle: array and recor
 		RegRole:       regCodec(RegRole, "regrole"),
 		Void:          &voidCodec,
 
+		JSON:           &jsonCodec,
+		JSONBOID:       &jsonbCodec,
 		DateOID:        &dateCodec,
 		TimeOID:        &timeCodec,
 		TimeTZOID:      &timetzCodec,
