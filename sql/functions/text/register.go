@@ -11,4 +11,5 @@ func Register(r *expr.Registry) {
 	registerBytes(r)
 	registerEncoding(r)
 	registerUnicode(r)
+	registerRegexp(r)
 }
