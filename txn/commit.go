@@ -37,7 +37,7 @@ func (t *transaction) Commit(ctx context.Context) (Timestamp, error) {
 	}
 	var ts Timestamp
 	var err error
-	if t.spill != nil {
+	if t.spill.Load() != nil {
 		ts, err = t.commitBulk(ctx)
 	} else {
 		ts, err = t.commitBatch()

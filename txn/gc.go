@@ -1,16 +1,305 @@
 package txn
 
-// staleKey is a key whose versions below ts are garbage once no snapshot is older than ts.
+import (
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/basaltdb/basalt/storage/engine"
+)
+
+// staleKey is a key whose versions below ts are garbage once no snapshot is
+// older than ts; a tombstone at ts is garbage then as well.
 type staleKey struct {
 	key []byte
 	ts  Timestamp
 }
 
-// collector removes versions that no snapshot can see.
-type collector struct{ m *Manager }
+// collector removes versions that no snapshot can see. Commits tell it the keys
+// they overwrote; it looks at each once the horizon has passed. When it is told
+// more than it will remember, and after an unclean shutdown, it sweeps the whole
+// store instead, a little at a time.
+//
+// The local record "gc/clean" says that the last owner left nothing behind.
+type collector struct {
+	m    *Manager
+	wake chan struct{}
+	quit chan struct{}
+	done sync.WaitGroup
 
-func startCollector(m *Manager) *collector { return &collector{m: m} }
+	mu    sync.Mutex
+	queue []staleKey // about ascending by ts
+	bytes int64
+	// sweep, when not 0, says that garbage exists which the queue does not name,
+	// superseded at or below this timestamp.
+	sweep Timestamp
 
-func (c *collector) add(stale []staleKey) {}
+	// run serialises collection: the goroutine's and CollectNow's.
+	run sync.Mutex
+	err error // of the goroutine, reported by stop
+}
 
-func (c *collector) stop() error { return nil }
+const (
+	gcQueueBytesMax  = 32 << 20
+	gcStaleOverhead  = 48
+	gcBatchKeys      = 2048
+	gcInterval       = 100 * time.Millisecond
+	gcSweepVersions  = 16 << 10
+	gcSweepPause     = 50 * time.Millisecond
+	gcForgetBytesMax = 1 << 20
+)
+
+var gcCleanKey = []byte("gc/clean")
+
+func startCollector(m *Manager) (*collector, error) {
+	c := &collector{m: m, wake: make(chan struct{}, 1), quit: make(chan struct{})}
+	_, clean, err := m.eng.LocalGet(gcCleanKey)
+	if err != nil {
+		return nil, err
+	}
+	if !clean {
+		c.sweep = m.oracle.watermark
+	}
+	if clean {
+		b := m.eng.NewBatch(0)
+		if err := b.LocalDelete(gcCleanKey); err != nil {
+			b.Close()
+			return nil, err
+		}
+		if err := b.Commit(true); err != nil {
+			return nil, err
+		}
+	}
+	if !m.cfg.DisableGC {
+		c.done.Add(1)
+		go c.loop()
+	}
+	return c, nil
+}
+
+// add remembers overwritten keys; it keeps them.
+func (c *collector) add(stale []staleKey) {
+	if len(stale) == 0 || c.m.cfg.DisableGC {
+		return
+	}
+	c.mu.Lock()
+	for _, s := range stale {
+		if c.bytes >= gcQueueBytesMax {
+			c.sweep = max(c.sweep, stale[len(stale)-1].ts)
+			break
+		}
+		c.queue = append(c.queue, s)
+		c.bytes += int64(len(s.key)) + gcStaleOverhead
+	}
+	full := len(c.queue) >= gcBatchKeys
+	c.mu.Unlock()
+	if full {
+		select {
+		case c.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// needSweep says that garbage exists which nobody listed, superseded at ts.
+func (c *collector) needSweep(ts Timestamp) {
+	c.mu.Lock()
+	c.sweep = max(c.sweep, ts)
+	c.mu.Unlock()
+}
+
+// stop ends the goroutine and notes whether anything is left to do.
+func (c *collector) stop() error {
+	close(c.quit)
+	c.done.Wait()
+	if c.m.eng.Failed() != nil {
+		return nil
+	}
+	if !c.m.cfg.DisableGC && c.err == nil {
+		c.err = c.collectQueue()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil && len(c.queue) == 0 && c.sweep == 0 {
+		c.err = c.m.eng.LocalSet(gcCleanKey, []byte{1}, false)
+	}
+	return c.err
+}
+
+func (c *collector) loop() {
+	defer c.done.Done()
+	t := time.NewTicker(gcInterval)
+	defer t.Stop()
+	for {
+		select {
+		case <-c.quit:
+			return
+		case <-t.C:
+		case <-c.wake:
+		}
+		if err := c.collectQueue(); err != nil {
+			c.err = err
+			return
+		}
+		if c.takeSweep() {
+			if err := c.sweepAll(gcSweepPause); err != nil {
+				c.err = err
+				return
+			}
+		}
+	}
+}
+
+// takeSweep says whether a sweep is wanted and would find what it is for.
+func (c *collector) takeSweep() bool {
+	horizon := c.m.oracle.horizon()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.sweep == 0 || horizon < c.sweep {
+		return false
+	}
+	c.sweep = 0
+	return true
+}
+
+// CollectNow removes all garbage that can be removed, sweeping the whole store (tests).
+func (m *Manager) CollectNow() error {
+	if err := m.gc.collectQueue(); err != nil {
+		return err
+	}
+	return m.gc.sweepAll(0)
+}
+
+// collectQueue removes the garbage of the queue up to the horizon.
+func (c *collector) collectQueue() error {
+	c.run.Lock()
+	defer c.run.Unlock()
+	for {
+		keys := c.take()
+		if len(keys) == 0 {
+			return nil
+		}
+		if err := c.collect(keys); err != nil {
+			return err
+		}
+	}
+}
+
+// take removes from the queue what the horizon has passed, sorted by key, one per
+// key, at most gcBatchKeys.
+func (c *collector) take() []staleKey {
+	horizon := c.m.oracle.horizon()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for n < len(c.queue) && n < gcBatchKeys && c.queue[n].ts <= horizon {
+		c.bytes -= int64(len(c.queue[n].key)) + gcStaleOverhead
+		n++
+	}
+	if n == 0 {
+		return nil
+	}
+	out := slices.Clone(c.queue[:n])
+	if c.queue = c.queue[n:]; len(c.queue) == 0 {
+		c.queue = nil
+	}
+	slices.SortFunc(out, func(a, b staleKey) int {
+		if d := strings.Compare(string(a.key), string(b.key)); d != 0 {
+			return d
+		}
+		if a.ts > b.ts {
+			return -1
+		}
+		return 1
+	})
+	return slices.CompactFunc(out, func(a, b staleKey) bool { return string(a.key) == string(b.key) })
+}
+
+// collect removes the versions below the newest of the keys' stale timestamps.
+func (c *collector) collect(keys []staleKey) error {
+	v, err := c.m.eng.NewVersions(engine.DataTablet)
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	b := c.m.eng.NewBatch(0)
+	for _, k := range keys {
+		first := true
+		for ok := v.Seek(k.key, engine.Timestamp(k.ts)); ok; ok = v.NextVersion() {
+			if !first || v.Deleted() {
+				if err := b.ForgetEngineKey(v.EngineKey()); err != nil {
+					b.Close()
+					return err
+				}
+			}
+			first = false
+		}
+	}
+	if err := v.Err(); err != nil {
+		b.Close()
+		return err
+	}
+	return b.Commit(false)
+}
+
+// sweepAll looks at every version of the store, pausing between portions.
+func (c *collector) sweepAll(pause time.Duration) error {
+	c.run.Lock()
+	defer c.run.Unlock()
+	from := []byte{}
+	for {
+		next, err := c.sweepSome(from)
+		if err != nil || next == nil {
+			return err
+		}
+		from = next
+		if pause == 0 {
+			continue
+		}
+		select {
+		case <-c.quit:
+			c.needSweep(c.m.oracle.horizon())
+			return nil
+		case <-time.After(pause):
+		}
+	}
+}
+
+// sweepSome looks at some versions from a key on; it gives where to go on, nil at the end.
+func (c *collector) sweepSome(from []byte) ([]byte, error) {
+	horizon := engine.Timestamp(c.m.oracle.horizon())
+	v, err := c.m.eng.NewVersions(engine.DataTablet)
+	if err != nil {
+		return nil, err
+	}
+	defer v.Close()
+	b := c.m.eng.NewBatch(0)
+	var next []byte
+	n := 0
+	for ok := v.SeekKey(from); ok; ok = v.NextKey() {
+		if n > gcSweepVersions || b.Len() > gcForgetBytesMax {
+			next = append([]byte{}, v.Key()...)
+			break
+		}
+		first := true // the newest version at or below the horizon
+		for more := true; more; more = v.NextVersion() {
+			n++
+			if v.Timestamp() > horizon {
+				continue
+			}
+			if !first || v.Deleted() {
+				if err := b.ForgetEngineKey(v.EngineKey()); err != nil {
+					b.Close()
+					return nil, err
+				}
+			}
+			first = false
+		}
+	}
+	if err := v.Err(); err != nil {
+		b.Close()
+		return nil, err
+	}
+	return next, b.Commit(false)
+}

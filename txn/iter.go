@@ -29,13 +29,14 @@ func (t *transaction) newIter(ctx context.Context, o IterOptions, at Timestamp, 
 		return committedIter{committed}, nil
 	}
 	own := t.writes.collect(o.Lower, o.Upper, stmt)
-	if t.spill == nil {
+	spill := t.spill.Load()
+	if spill == nil {
 		if len(own) == 0 {
 			return committedIter{committed}, nil
 		}
 		return &mergedIter{ctx: ctx, committed: committed, own: &sliceSource{writes: own, reverse: o.Reverse}, reverse: o.Reverse}, nil
 	}
-	src, err := t.spill.open(o.Lower, o.Upper, stmt, o.Reverse, own)
+	src, err := spill.open(o.Lower, o.Upper, stmt, o.Reverse, own)
 	if err != nil {
 		committed.Recycle()
 		return nil, err

@@ -114,7 +114,7 @@ type lockTable struct {
 	shards [lockShards]lockShard
 	// describe names what a waiter waits for, for the report of a deadlock.
 	describe func(w *lockWaiter, blocker *lockOwner) string
-	// implicit holders: see bulk.go.
+	// implicit holders of row locks: see implicit.go.
 	implicit implicitHolders
 }
 
@@ -146,13 +146,17 @@ type lockRequest struct {
 
 // acquire takes a lock for o. Errors: 40P01, 55P03 (timeout), the context's.
 func (t *lockTable) acquire(ctx context.Context, o *lockOwner, r lockRequest) (lockOutcome, error) {
-	if t.implicit.any() {
-		if err := t.implicit.inflate(t, o, r.key); err != nil {
-			return 0, err
-		}
-	}
 	s := &t.shards[maphash.Bytes(t.seed, r.key)%lockShards]
 	s.mu.Lock()
+	var gen uint64
+	for t.implicit.count.Load() > 0 && t.implicit.generation.Load() != gen {
+		s.mu.Unlock()
+		var err error
+		if gen, err = t.implicit.inflate(t, s, o, r.key); err != nil {
+			return 0, err
+		}
+		s.mu.Lock()
+	}
 	e := s.entries[string(r.key)]
 	if e == nil {
 		e = s.newEntry(t, string(r.key))
@@ -172,13 +176,18 @@ func (t *lockTable) acquire(ctx context.Context, o *lockOwner, r lockRequest) (l
 		return lockGranted, nil
 	}
 	s.mu.Unlock()
-	return t.acquireSlow(ctx, o, s, r)
+	return t.acquireSlow(ctx, o, s, gen, r)
 }
 
 // acquireSlow is acquire where somebody is in the way, or was a moment ago.
-func (t *lockTable) acquireSlow(ctx context.Context, o *lockOwner, s *lockShard, r lockRequest) (lockOutcome, error) {
+func (t *lockTable) acquireSlow(ctx context.Context, o *lockOwner, s *lockShard, gen uint64, r lockRequest) (lockOutcome, error) {
 	t.waits.mu.Lock()
 	s.mu.Lock()
+	if t.implicit.count.Load() > 0 && t.implicit.generation.Load() != gen {
+		s.mu.Unlock()
+		t.waits.mu.Unlock()
+		return t.acquire(ctx, o, r)
+	}
 	e := s.entries[string(r.key)]
 	if e == nil {
 		e = s.newEntry(t, string(r.key))

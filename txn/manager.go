@@ -69,7 +69,9 @@ func NewManager(eng *engine.Engine, cfg Config) (*Manager, error) {
 	if err := m.bulk.init(m); err != nil {
 		return nil, err
 	}
-	m.gc = startCollector(m)
+	if m.gc, err = startCollector(m); err != nil {
+		return nil, err
+	}
 	return m, nil
 }
 

@@ -23,7 +23,7 @@ type transaction struct {
 
 	owner  lockOwner
 	writes writeBuffer
-	spill  *spilled // nil until the writes outgrow memory
+	spill  atomic.Pointer[spilled] // nil until the writes outgrow memory
 	rels   []heldRelation
 
 	lockTimeout time.Duration
@@ -60,7 +60,7 @@ func (t *transaction) ID() ID {
 func (t *transaction) Options() Options  { return t.opts }
 func (t *transaction) Statement() uint32 { return t.stmt }
 func (t *transaction) NextCommand()      { t.stmt++ }
-func (t *transaction) HasWrites() bool   { return t.writes.len() > 0 || t.spill != nil }
+func (t *transaction) HasWrites() bool   { return t.writes.len() > 0 || t.spill.Load() != nil }
 
 func (t *transaction) BeginStatement() {
 	t.stmt++
@@ -104,10 +104,15 @@ func (t *transaction) Get(ctx context.Context, key []byte) ([]byte, bool, error)
 
 // own is the transaction's newest write to key by a statement before stmt, nil for none.
 func (t *transaction) own(key []byte, stmt uint32) (*write, error) {
-	if w := t.writes.newest(key, stmt); w != nil || t.spill == nil {
+	// Memory first: what leaves it is in a run before.
+	w := t.writes.newest(key, stmt)
+	if w != nil {
 		return w, nil
 	}
-	return t.spill.newest(key, stmt)
+	if s := t.spill.Load(); s != nil {
+		return s.newest(key, stmt)
+	}
+	return nil, nil
 }
 
 // get reads key at a timestamp with the own writes of statements before stmt over it.
@@ -271,8 +276,8 @@ func (t *transaction) RollbackTo(sp Savepoint) error {
 		return err
 	}
 	t.writes.cut(sp.Seq)
-	if t.spill != nil {
-		t.spill.cut(sp.Seq, t.seq)
+	if s := t.spill.Load(); s != nil {
+		s.cut(sp.Seq, t.seq)
 	}
 	t.owner.releaseAfter(sp.Seq)
 	for n := len(t.rels); n > 0 && t.rels[n-1].seq > sp.Seq; n-- {
@@ -291,9 +296,9 @@ func (t *transaction) Rollback() {
 
 // end gives everything back.
 func (t *transaction) end() {
-	if t.spill != nil {
-		t.spill.discard()
-		t.spill = nil
+	if s := t.spill.Load(); s != nil {
+		s.discard()
+		t.spill.Store(nil)
 	}
 	t.owner.releaseAfter(0)
 	t.rels = nil
