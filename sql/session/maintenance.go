@@ -77,9 +77,6 @@ func (s *Session) selectInto(ctx context.Context, st *parse.Statement, c *pg_que
 	return nil, pgerror.Unsupported("SELECT INTO")
 }
 
-func (s *Session) copyStmt(ctx context.Context, st *parse.Statement, c *pg_query.CopyStmt) (*result, error) {
-	return nil, pgerror.Unsupported("COPY")
-}
 
 func (s *Session) ddlStmt(ctx context.Context, st *parse.Statement, tag string) (*result, error) {
 	return nil, pgerror.Unsupported("%s", tag)
