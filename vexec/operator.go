@@ -119,6 +119,28 @@ func (w *worker) buildOp(p *planpb.Plan) (operator, error) {
 		return newChunkScan(w, p, k.ChunkScan)
 	case *planpb.Plan_WorkTableScan:
 		return newWorkTableScan(w, p, k.WorkTableScan)
+	case *planpb.Plan_NestLoop:
+		return newNestLoop(w, p, k.NestLoop)
+	case *planpb.Plan_MergeJoin:
+		return newMergeJoin(w, p, k.MergeJoin)
+	case *planpb.Plan_Apply:
+		return newApply(w, p, k.Apply)
+	case *planpb.Plan_Unique:
+		return newUnique(w, p, k.Unique)
+	case *planpb.Plan_SetOp:
+		return newSetOp(w, p, k.SetOp)
+	case *planpb.Plan_Window:
+		return newWindow(w, p, k.Window)
+	case *planpb.Plan_ProjectSet:
+		return newProjectSet(w, p, k.ProjectSet)
+	case *planpb.Plan_FunctionScan:
+		return newFunctionScan(w, p, k.FunctionScan)
+	case *planpb.Plan_RecursiveUnion:
+		return newRecursiveUnion(w, p, k.RecursiveUnion)
+	case *planpb.Plan_LockRows:
+		return newLockRows(w, p, k.LockRows)
+	case *planpb.Plan_Gather:
+		return newGather(w, p, k.Gather)
 	case *planpb.Plan_Modify:
 		return newModify(w, p, k.Modify)
 	}

@@ -1,0 +1,174 @@
+package vexec
+
+import (
+	"context"
+
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/vexec/expr"
+	"github.com/basaltdb/basalt/vexec/planpb"
+)
+
+// functionScan is ROWS FROM (f, g, …): the functions' rows side by side, shorter
+// ones padded with NULL, then an ordinality.
+type functionScan struct {
+	w    *worker
+	fs   []*tableFunc
+	ts   []types.T
+	ord  bool
+	n    int64
+	done bool
+}
+
+type tableFunc struct {
+	set    *setCall
+	scalar *expr.Expr
+	width  int
+	expand bool
+	rows   *setRows
+	one    []types.Datum // the scalar's row, nil when given
+	end    bool
+}
+
+func newFunctionScan(w *worker, p *planpb.Plan, f *planpb.FunctionScan) (operator, error) {
+	op := &functionScan{w: w, ts: outputTypes(p), ord: f.GetOrdinality()}
+	for _, t := range f.GetFuncs() {
+		tf := &tableFunc{width: len(t.GetColumns()), expand: t.GetExpand()}
+		var err error
+		if t.GetSet() != nil {
+			tf.set, err = newSetCall(w, t.GetSet())
+		} else {
+			tf.scalar, err = w.compile(t.GetScalar())
+		}
+		if err != nil {
+			return nil, err
+		}
+		op.fs = append(op.fs, tf)
+	}
+	return op, nil
+}
+
+func (f *functionScan) open(context.Context) error {
+	f.close()
+	f.n, f.done = 0, f.w.part > 0
+	if f.done {
+		return nil
+	}
+	for _, t := range f.fs {
+		t.end, t.one = false, nil
+		if t.set == nil {
+			d, err := t.scalar.EvalScalar(f.w.frame)
+			if err != nil {
+				return err
+			}
+			t.one = t.columns([]types.Datum{d})
+			continue
+		}
+		args := make([]types.Datum, len(t.set.args))
+		for i, a := range t.set.args {
+			var err error
+			if args[i], err = a.EvalScalar(f.w.frame); err != nil {
+				return err
+			}
+		}
+		t.rows = t.set.start(f.w, args)
+	}
+	return nil
+}
+
+// columns lays a row out as the function's columns.
+func (t *tableFunc) columns(r []types.Datum) []types.Datum {
+	if len(r) == 1 && t.expand {
+		out := make([]types.Datum, t.width)
+		if rec, ok := r[0].(*types.Record); ok {
+			copy(out, rec.Fields)
+		}
+		return out
+	}
+	if len(r) == t.width {
+		return r
+	}
+	out := make([]types.Datum, t.width)
+	copy(out, r)
+	return out
+}
+
+// next gives the function's next row of columns, nil at the end.
+func (t *tableFunc) next() ([]types.Datum, error) {
+	if t.end {
+		return nil, nil
+	}
+	if t.set == nil {
+		t.end = true
+		return t.one, nil
+	}
+	r, ok, err := t.rows.row()
+	if err != nil || !ok {
+		t.end = true
+		return nil, err
+	}
+	return t.columns(r), nil
+}
+
+func (f *functionScan) next(ctx context.Context) (*Batch, error) {
+	if f.done {
+		return nil, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	size := f.w.q.env.BatchSize
+	builders := make([]*types.Builder, len(f.ts))
+	for k, t := range f.ts {
+		builders[k] = types.NewBuilder(t, size)
+	}
+	n := 0
+	row := make([]types.Datum, len(f.ts))
+	for n < size {
+		any := false
+		c := 0
+		for _, t := range f.fs {
+			r, err := t.next()
+			if err != nil {
+				return nil, err
+			}
+			if r != nil {
+				any = true
+				copy(row[c:c+t.width], r)
+			} else {
+				clear(row[c : c+t.width])
+			}
+			c += t.width
+		}
+		if !any {
+			f.done = true
+			break
+		}
+		n++
+		f.n++
+		if f.ord {
+			row[c] = f.n
+		}
+		for k, b := range builders {
+			b.Append(row[k])
+		}
+	}
+	if n == 0 {
+		return nil, nil
+	}
+	b := &Batch{N: n, Cols: make([]arrow.Array, len(f.ts))}
+	for k := range builders {
+		b.Cols[k] = builders[k].Finish()
+	}
+	return b, nil
+}
+
+func (f *functionScan) close() {
+	for _, t := range f.fs {
+		if t.rows != nil {
+			t.rows.close()
+			t.rows = nil
+		}
+	}
+}
