@@ -544,7 +544,7 @@ type copyError struct{ error }
 func (e copyError) Unwrap() error { return e.error }
 
 func (s *Session) runCopyInsert(ctx context.Context, ins *copyPlan, rd *copyfmt.Reader, table string) (int64, error) {
-	s.ri.beginStatement(ins.c.query)
+	s.ri.BeginStatement()
 	env := s.exec(ctx, nil)
 	env.Chunks = map[uint32]func() vexec.Reader{copySlot: func() vexec.Reader { return copyRows{rd} }}
 	cur, err := s.node.Executor.Run(ctx, ins.stmt, env)
@@ -570,6 +570,6 @@ func (s *Session) runCopyInsert(ctx context.Context, ins *copyPlan, rd *copyfmt.
 		}
 	}
 	n := cur.RowsAffected()
-	return n, s.ri.finishStatement(ctx)
+	return n, s.ri.Settle(ctx)
 }
 

@@ -73,7 +73,7 @@ func (s *Session) exec(ctx context.Context, params []types.Datum) vexec.Exec {
 	return vexec.Exec{
 		Store:    s.cur.store,
 		Expr:     &expr.Context{Ctx: ctx, Env: s.typesEnv(r), Params: params, Session: s},
-		Observer: &s.ri,
+		Observer: s.ri,
 		WorkMem:  s.workMem(),
 	}
 }
@@ -88,7 +88,7 @@ func (s *Session) run(ctx context.Context, c *compiled, params []types.Datum) (*
 	if err := s.checkAccess(ctx, c.access); err != nil {
 		return nil, err
 	}
-	s.ri.beginStatement(c.query)
+	s.ri.BeginStatement()
 	cur, err := s.node.Executor.Run(ctx, c.planned.Statement, s.exec(ctx, params))
 	if err != nil {
 		return nil, err
@@ -104,7 +104,7 @@ func (s *Session) run(ctx context.Context, c *compiled, params []types.Datum) (*
 		r.tag = func(int64) string { return name + " " + strconv.FormatInt(cur.RowsAffected(), 10) }
 	}
 	if c.writes != "" {
-		r.finish = s.ri.finishStatement
+		r.finish = s.ri.Settle
 	}
 	return r, nil
 }

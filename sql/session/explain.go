@@ -160,7 +160,7 @@ func (s *Session) explainAnalyze(ctx context.Context, c *compiled, params bound,
 	if err := s.checkAccess(ctx, c.access); err != nil {
 		return err
 	}
-	s.ri.beginStatement(c.query)
+	s.ri.BeginStatement()
 	env := s.exec(ctx, params.values)
 	env.Stats = vexec.NewStats(opts.Timing)
 	began := time.Now()
@@ -179,7 +179,7 @@ func (s *Session) explainAnalyze(ctx context.Context, c *compiled, params bound,
 		}
 	}
 	if c.writes != "" {
-		if err := s.ri.finishStatement(ctx); err != nil {
+		if err := s.ri.Settle(ctx); err != nil {
 			return err
 		}
 	}

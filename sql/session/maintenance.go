@@ -53,14 +53,6 @@ func (s *Session) lockStmt(ctx context.Context, st *parse.Statement, l *pg_query
 	return nil
 }
 
-// setConstraints runs SET CONSTRAINTS.
-func (s *Session) setConstraints(ctx context.Context, st *parse.Statement, c *pg_query.ConstraintsSetStmt) error {
-	if s.phase != phaseBlock && !s.inQueryString {
-		s.warn(pgerror.NoActiveSQLTransaction, "SET CONSTRAINTS can only be used in transaction blocks")
-	}
-	return pgerror.Unsupported("SET CONSTRAINTS")
-}
-
 func (s *Session) vacuumStmt(ctx context.Context, st *parse.Statement, v *pg_query.VacuumStmt) (*result, error) {
 	return nil, pgerror.Unsupported("%s", parse.StatementTag(st.Node))
 }

@@ -82,3 +82,20 @@ func part(b *vexec.Batch, from, to int) *vexec.Batch {
 	}
 	return &vexec.Batch{Cols: b.Cols, Sel: sel, N: b.N}
 }
+
+// appendRows reads a batch's selected rows as Datums.
+func appendRows(rows [][]types.Datum, cols []pgwire.Column, b *vexec.Batch) [][]types.Datum {
+	n := b.Rows()
+	for k := range n {
+		i := k
+		if b.Sel != nil {
+			i = int(b.Sel[k])
+		}
+		row := make([]types.Datum, len(cols))
+		for c := range cols {
+			row[c] = types.Get(cols[c].Type, b.Cols[c], i)
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}

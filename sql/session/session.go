@@ -11,6 +11,7 @@ import (
 	"github.com/basaltdb/basalt/sql/catalog"
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/pgwire"
+	"github.com/basaltdb/basalt/sql/ri"
 	"github.com/basaltdb/basalt/sql/settings"
 	"github.com/basaltdb/basalt/sql/types"
 )
@@ -30,7 +31,7 @@ type Session struct {
 
 	phase         phase
 	cur           transaction
-	ri            riQueue
+	ri            *ri.Queue
 	inQueryString bool // more than one statement in this simple query
 	stmtTime      types.Timestamp
 
@@ -80,7 +81,7 @@ func (n *Node) newSession(st pgwire.Startup, client pgwire.Client, db *catalog.D
 		node: n, client: client, start: st, db: db, sessionUser: role, currentUser: role, loginSuper: role.Super,
 		settings: settings.New(), prepared: map[string]*prepared{}, portals: map[string]*portal{},
 	}
-	s.ri.init(s)
+	s.ri = ri.New(riRunner{s})
 	s.stmtTime = now()
 	s.settings.SetReset(settings.Lookup("session_authorization"), role.Name)
 	s.settings.SetReset(settings.Lookup("is_superuser"), onOff(role.Super))

@@ -108,7 +108,7 @@ func (s *Session) commit(ctx context.Context) error {
 	if s.phase == phaseIdle {
 		return nil
 	}
-	err := s.ri.checkDeferred(ctx, s)
+	err := s.ri.CheckDeferred(ctx)
 	if err == nil {
 		err = s.holdCursors(ctx)
 	}
@@ -142,7 +142,7 @@ func (s *Session) rollback() {
 func (s *Session) end() {
 	s.phase = phaseIdle
 	s.cur = transaction{}
-	s.ri.reset()
+	s.ri.Reset()
 }
 
 // abort is what an error does: the transaction, or its innermost savepoint, is
@@ -160,7 +160,7 @@ func (s *Session) abort() {
 		s.dropPortals(0)
 		s.cur.forget()
 		s.undoSettings(0)
-		s.ri.reset()
+		s.ri.Reset()
 	}
 }
 
@@ -179,7 +179,7 @@ func (s *Session) rollbackTo(i int) {
 		}
 	}
 	s.undoSettings(sp.settings)
-	s.ri.truncate(sp.deferred)
+	s.ri.Truncate(sp.deferred)
 	s.cur.readOnly = sp.readOnly
 }
 
