@@ -182,7 +182,7 @@ var (
 var charCodec = codec{
 	in: func(_ *Env, _ T, s string) (Datum, error) {
 		if len(s) == 4 && s[0] == '\\' && isOctal(s[1]) && isOctal(s[2]) && isOctal(s[3]) {
-			return (s[1]-'0')<<6 | (s[2]-'0')<<3 | s[3] - '0', nil
+			return (s[1]-'0')<<6 | (s[2]-'0')<<3 | (s[3] - '0'), nil
 		}
 		if s == "" {
 			return byte(0), nil

@@ -132,7 +132,7 @@ func registerMoments(reg *expr.Registry) {
 			}}
 		})
 	}
-	two("regr_count", 0, func(r *regression) types.Datum { return int64(r.n) })
+	adapt.AddAgg(reg, "regr_count(float8,float8)", true, func(*expr.Context, *expr.Call) expr.AggState { return &count{} })
 	two("regr_sxx", 1, func(r *regression) types.Datum { return r.sxx })
 	two("regr_syy", 1, func(r *regression) types.Datum { return r.syy })
 	two("regr_sxy", 1, func(r *regression) types.Datum { return r.sxy })

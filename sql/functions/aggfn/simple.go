@@ -33,12 +33,14 @@ func (s *fold) Size() int64 {
 	return 64
 }
 
-// extreme is min (dir −1) or max (dir 1) by the type's ordering.
+// extreme is min (dir −1) or max (dir 1) by the type's ordering. Of equal values
+// that look different (1.0 and 1.00) the later one stays, but for bpchar.
 func extreme(dir int) func(*expr.Context, *expr.Call) expr.AggState {
 	return func(ctx *expr.Context, call *expr.Call) expr.AggState {
 		t := call.ArgTypes[0]
 		return &fold{f: func(acc, v types.Datum) types.Datum {
-			if types.Compare(ctx.Env, t, v, acc)*dir > 0 {
+			switch c := types.Compare(ctx.Env, t, v, acc) * dir; {
+			case c > 0, c == 0 && t.OID != types.BPChar:
 				return v
 			}
 			return acc

@@ -71,10 +71,8 @@ func sign(x float64) float64 {
 		return 1
 	case x < 0:
 		return -1
-	case math.IsNaN(x):
-		return x
 	}
-	return 0
+	return 0 // NaN too
 }
 
 func widthBucketError(msg string) error {

@@ -41,11 +41,15 @@ func arc(f func(float64) float64) expr.Kernel {
 
 // Degree functions. Results at the multiples of 30 and 45 degrees are exact
 // because each piece is scaled by the library's own value at its end point.
+//
+// NB: the products are made at run time, in float64, as for any other angle.
 const toRadians = 0.0174532925199432957692
 
 var (
-	sin30    = libm.Sin(30 * toRadians)
-	cos60    = 1 - libm.Cos(60*toRadians)
+	thirty   = 30.0
+	sixty    = 60.0
+	sin30    = libm.Sin(thirty * toRadians)
+	cos60    = 1 - libm.Cos(sixty*toRadians)
 	asinHalf = libm.Asin(0.5)
 	acosHalf = libm.Acos(0.5)
 	atanOne  = libm.Atan(1)

@@ -41,6 +41,14 @@ func Similar(pattern, esc string) (string, error) {
 			}
 		case esc != "" && c == esc:
 			escaped = true
+		case bracket > 0 && c == "[" && i < len(pattern) && strings.IndexByte(":.=", pattern[i]) >= 0:
+			n := strings.Index(pattern[i+1:], pattern[i:i+1]+"]")
+			if n < 0 { // left to the regular expression's parser
+				n = len(pattern) - i - 3
+			}
+			end := max(i+n+3, i)
+			b.WriteString("[" + pattern[i:end])
+			i, bracket = end, 2
 		case bracket > 0:
 			if c == `\` {
 				b.WriteByte('\\')
