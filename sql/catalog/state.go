@@ -29,6 +29,7 @@ type state struct {
 	stats      map[types.OID]*Stats
 	roles      map[types.OID]*Role
 	roleNames  map[string]types.OID
+	owner      types.OID // of the database, once read
 }
 
 type enumRef struct {

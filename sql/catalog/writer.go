@@ -271,3 +271,14 @@ func varRefs(levels []*query.Query, k, rt, att int, add func(Object)) {
 		}
 	}
 }
+
+// InsertMany adds rows of one catalog at once.
+func (w *Writer) InsertMany(ctx context.Context, table string, vs []Values) error {
+	t := sysTableByName(table)
+	w.changed(t)
+	rows := make([][]types.Datum, len(vs))
+	for i, v := range vs {
+		rows[i] = makeRow(t, v)
+	}
+	return w.insertRows(ctx, t, rows)
+}
