@@ -5,7 +5,13 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/basaltdb/basalt/sql/pgerror"
 )
+
+func floatRange(typ, s string) error {
+	return pgerror.New(pgerror.NumericValueOutOfRange, "\"%s\" is out of range for type %s", s, typ)
+}
 
 // ParseFloat reads the text form of float8 (bits 64) or float4 (bits 32).
 func ParseFloat(s string, bits int) (float64, error) {
@@ -28,7 +34,7 @@ func ParseFloat(s string, bits int) (float64, error) {
 	if c := u[0] | 0x20; c == 'n' || c == 'i' {
 		switch {
 		case strings.EqualFold(u, "nan"):
-			return math.NaN(), nil
+			return math.Float64frombits(0x7ff8000000000000), nil
 		case strings.EqualFold(u, "inf"), strings.EqualFold(u, "infinity"):
 			if neg {
 				return math.Inf(-1), nil
@@ -43,12 +49,12 @@ func ParseFloat(s string, bits int) (float64, error) {
 	f, err := strconv.ParseFloat(t, bits)
 	if err != nil {
 		if ne, ok := err.(*strconv.NumError); ok && ne.Err == strconv.ErrRange {
-			return 0, outOfRangeText(typ, t)
+			return 0, floatRange(typ, t)
 		}
 		return 0, invalidText(typ, s)
 	}
 	if f == 0 && strings.ContainsAny(mantissa(u), "123456789") {
-		return 0, outOfRangeText(typ, t)
+		return 0, floatRange(typ, t)
 	}
 	return f, nil
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -72,6 +73,10 @@ func settings(t *testing.T, text string) *Env {
 					env.DateOrder = DateOrderYMD
 				}
 			}
+		case "extra_float_digits":
+			env.ExtraFloatDigits, _ = strconv.Atoi(v)
+		case "bytea_output":
+			env.ByteaEscape = v == "escape"
 		case "intervalstyle":
 			env.IntervalStyle = map[string]IntervalStyle{"postgres": IntervalStylePostgres, "postgres_verbose": IntervalStylePostgresVerbose,
 				"sql_standard": IntervalStyleSQLStandard, "iso_8601": IntervalStyleISO8601}[v]
@@ -181,14 +186,14 @@ func record(t *testing.T, file, text string) {
 			t.Fatal(sql, err)
 		}
 	}
-	exec("set timezone='UTC'; set datestyle='iso,mdy'; set intervalstyle='postgres'")
+	exec("set timezone='UTC'; set datestyle='iso,mdy'; set intervalstyle='postgres'; set extra_float_digits=1; set bytea_output=hex")
 	for _, line := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
 		if line == "" || line[0] == '#' {
 			fmt.Fprintln(&out, line)
 			continue
 		}
 		if s, ok := strings.CutPrefix(line, "set "); ok {
-			exec("set timezone='UTC'; set datestyle='iso,mdy'; set intervalstyle='postgres'")
+			exec("set timezone='UTC'; set datestyle='iso,mdy'; set intervalstyle='postgres'; set extra_float_digits=1; set bytea_output=hex")
 			for _, kv := range strings.Split(s, ";") {
 				if k, v, ok := strings.Cut(strings.TrimSpace(kv), "="); ok {
 					exec("set " + k + "='" + v + "'")
