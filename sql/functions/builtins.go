@@ -8,6 +8,7 @@ import (
 	"github.com/basaltdb/basalt/sql/functions/base"
 	"github.com/basaltdb/basalt/sql/functions/composite"
 	"github.com/basaltdb/basalt/sql/functions/datetime"
+	"github.com/basaltdb/basalt/sql/functions/json"
 	"github.com/basaltdb/basalt/sql/functions/math"
 	"github.com/basaltdb/basalt/sql/functions/text"
 	"github.com/basaltdb/basalt/vexec/expr"
@@ -26,6 +27,7 @@ func Fill() *expr.Registry {
 	datetime.Register(r)
 	array.Register(r)
 	composite.Register(r)
+	json.Register(r)
 	aggfn.Register(r)
 	return r
 }

@@ -62,7 +62,8 @@ type jsonLexer struct {
 	line     int
 	lineFrom int
 	tok      jsonToken
-	decode   bool // strings and numbers are wanted, not only validated
+	decode   bool // strings are wanted, not only validated
+	numbers  bool // numbers are wanted
 	str      string
 	depth    int
 }
@@ -354,7 +355,7 @@ func (l *jsonLexer) value(tree bool) (*JSONNode, error) {
 	case jsonNum:
 		if tree {
 			n.Kind = JSONNumber
-			if l.decode {
+			if l.numbers {
 				v, err := ParseNumeric(l.s[l.start:l.end])
 				if err != nil {
 					return nil, err
@@ -476,8 +477,8 @@ func (l *jsonLexer) array(n *JSONNode) error {
 	}
 }
 
-func parseJSON(s string, decode, tree bool) (*JSONNode, error) {
-	l := &jsonLexer{s: s, line: 1, decode: decode}
+func parseJSON(s string, decode, numbers, tree bool) (*JSONNode, error) {
+	l := &jsonLexer{s: s, line: 1, decode: decode, numbers: numbers}
 	if err := l.advance(); err != nil {
 		return nil, err
 	}
@@ -493,12 +494,16 @@ func parseJSON(s string, decode, tree bool) (*JSONNode, error) {
 
 // ValidateJSON checks a json text; errors are those of json input.
 func ValidateJSON(s string) error {
-	_, err := parseJSON(s, false, false)
+	_, err := parseJSON(s, false, false, false)
 	return err
 }
 
 // ParseJSON reads a json text as a tree with decoded strings, keys and numbers.
-func ParseJSON(s string) (*JSONNode, error) { return parseJSON(s, true, true) }
+func ParseJSON(s string) (*JSONNode, error) { return parseJSON(s, true, true, true) }
+
+// SplitJSON reads a json text as a tree of source texts (Src). With decode
+// strings and keys are decoded, which fails for \u0000 and broken surrogates.
+func SplitJSON(s string, decode bool) (*JSONNode, error) { return parseJSON(s, decode, false, true) }
 
 // AppendJSONString appends s as a JSON string.
 func AppendJSONString(buf []byte, s string) []byte {

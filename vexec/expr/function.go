@@ -53,6 +53,10 @@ type Call struct {
 	IsConst []bool
 	// State is what Function.Prepare returned.
 	State any
+	// ColumnNames and ColumnTypes are the column definition list of a function that
+	// returns record: FROM json_to_record(…) AS (a int, b text).
+	ColumnNames []string
+	ColumnTypes []types.T
 	// Order is the direction of each WITHIN GROUP sort column, for ordered-set aggregates.
 	Order []OrderKey
 }

@@ -388,6 +388,9 @@ func record(t *testing.T, file string, lines []string) {
 			}
 			args = append(args, v+"::pg_catalog.\""+ty+"\"")
 		}
+		if n := len(args); n > 0 && isVariadic(tc.sig) {
+			args[n-1] = "VARIADIC " + args[n-1]
+		}
 		name := tc.sig[:strings.IndexByte(tc.sig, '(')]
 		expr := "pg_catalog.\"" + name + "\"(" + strings.Join(args, ", ") + ")"
 		oid, _ := facts.Proc(tc.sig)
@@ -414,6 +417,21 @@ func record(t *testing.T, file string, lines []string) {
 	if err := os.WriteFile(file, []byte(out.String()), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+var variadicProcs = sync.OnceValue(func() map[string]bool {
+	m := map[string]bool{}
+	t := facts.Load("pg_proc")
+	o, p := t.Column("oid"), t.Column("provariadic")
+	for _, r := range t.Rows {
+		m[r[o]] = r[p] != "0" && r[p] != "-"
+	}
+	return m
+})
+
+func isVariadic(sig string) bool {
+	oid, _ := facts.Proc(sig)
+	return variadicProcs()[strconv.FormatUint(uint64(oid), 10)]
 }
 
 var setProcs = sync.OnceValue(func() map[string]bool {

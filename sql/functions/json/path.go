@@ -1,0 +1,5 @@
+package json
+
+import "github.com/basaltdb/basalt/vexec/expr"
+
+func registerPath(r *expr.Registry) {}
