@@ -4932,6 +4932,12 @@ func (x *AggCall) GetVariadic() bool {
 	return false
 }
 
+// Parallel aggregation: a COMPLETE Agg that stands directly on a Gather without
+// merge keys is run by the Gather's workers, each into tables of its own that are
+// merged in memory, whenever its calls allow it (no DISTINCT, no ORDER BY, and
+// count, sum, avg, min, max, bool_and, bool_or): plans need no phases for it. The
+// same is done for FINAL on Gather on PARTIAL, where FINAL repeats PARTIAL's keys
+// and calls in order; PARTIAL anywhere else is not supported.
 // Agg groups. Output: group columns, then (if grouping sets) one int4 per
 // grouping_calls entry, then one column per call. With no keys and no sets: one row always.
 type Agg struct {
