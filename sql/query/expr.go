@@ -8,6 +8,7 @@ type Expr interface {
 	Type() types.T
 	Collation() types.OID
 	Pos() int
+	Node() *Base
 	exprNode()
 }
 
@@ -22,6 +23,10 @@ func (b *Base) Type() types.T        { return b.T }
 func (b *Base) Collation() types.OID { return b.Coll }
 func (b *Base) Pos() int             { return b.Loc }
 func (*Base) exprNode()              {}
+
+// Node gives the analyser access to the common part, to set a type or collation
+// while it builds a tree. Nobody else changes a node.
+func (b *Base) Node() *Base { return b }
 
 // CoercionForm says how a conversion was written, for deparse.
 type CoercionForm uint8
@@ -83,6 +88,8 @@ type FuncExpr struct {
 	Variadic bool
 	RetSet   bool
 	Form     CoercionForm
+	// InputColl is the collation the function works with.
+	InputColl types.OID
 }
 
 // OpExpr applies an operator: one or two arguments.
@@ -306,8 +313,9 @@ type CoalesceExpr struct {
 // MinMaxExpr is GREATEST or LEAST.
 type MinMaxExpr struct {
 	Base
-	Greatest bool
-	Args     []Expr
+	Greatest  bool
+	InputColl types.OID
+	Args      []Expr
 }
 
 type NullTest struct {

@@ -32,7 +32,8 @@ type Query struct {
 	Recursive                                                            bool // WITH RECURSIVE
 	GroupClause                                                          []SortGroupClause
 	GroupDistinct                                                        bool
-	GroupingSets                                                         []GroupingSet // expanded: each a set of positions in GroupClause; nil when there are none
+	GroupingSets                                                         []GroupingSet   // expanded; nil when there are none
+	GroupingTree                                                         []*GroupingNode // as written, for deparse
 	HasGroupingSets                                                      bool
 	Having                                                               Expr
 	WindowClause                                                         []*WindowClause
@@ -209,6 +210,24 @@ type SortGroupClause struct {
 
 // GroupingSet lists SortGroupRefs.
 type GroupingSet []int
+
+// GroupingKind is the kind of a GROUP BY item.
+type GroupingKind uint8
+
+const (
+	GroupingEmpty GroupingKind = iota
+	GroupingSimple
+	GroupingRollup
+	GroupingCube
+	GroupingSets
+)
+
+// GroupingNode is an item of GROUP BY as written; GroupingSimple has SortGroupRefs.
+type GroupingNode struct {
+	Kind GroupingKind
+	Refs []int
+	Sub  []*GroupingNode
+}
 
 // WindowClause is a window definition, inheritance resolved.
 type WindowClause struct {
