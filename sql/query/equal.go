@@ -32,8 +32,8 @@ func Equal(a, b Expr) bool {
 }
 
 var (
-	exprType = reflect.TypeFor[Expr]()
-	baseType = reflect.TypeFor[Base]()
+	exprIface = reflect.TypeFor[Expr]()
+	baseStruct = reflect.TypeFor[Base]()
 	formType = reflect.TypeFor[CoercionForm]()
 )
 
@@ -43,10 +43,10 @@ func equalValue(a, b reflect.Value) bool {
 	switch {
 	case t == formType:
 		return true
-	case t == baseType:
+	case t == baseStruct:
 		x, y := a.Interface().(Base), b.Interface().(Base)
 		return x.T == y.T && x.Coll == y.Coll
-	case t == exprType:
+	case t == exprIface:
 		if a.IsNil() || b.IsNil() {
 			return a.IsNil() && b.IsNil()
 		}
