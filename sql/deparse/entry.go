@@ -3,10 +3,36 @@ package deparse
 import "github.com/basaltdb/basalt/sql/query"
 
 // Expr prints an expression (pg_get_expr; with Context.Pretty its pretty form).
-func Expr(e query.Expr, c Context) string { return "???" }
+// With Context.Var set it prints as EXPLAIN does: every operator in parentheses,
+// on one line.
+func Expr(e query.Expr, c Context) string {
+	p := newPrinter(c, c.Pretty, c.Var == nil)
+	p.expr(e, false)
+	return string(p.buf)
+}
 
 // Query prints a query without a final semicolon (pg_get_viewdef without its own).
-func Query(q *query.Query, c Context, pretty bool) string { return "???" }
+func Query(q *query.Query, c Context, pretty bool) string {
+	p := newPrinter(c, pretty, true)
+	p.query(q, nil)
+	return string(p.buf)
+}
 
 // IndexKeyExpr prints an expression as pg_get_indexdef does: in parentheses unless it looks like a function call.
-func IndexKeyExpr(e query.Expr, c Context) string { return "???" }
+func IndexKeyExpr(e query.Expr, c Context) string {
+	s := Expr(e, c)
+	if looksLikeFunction(e) {
+		return s
+	}
+	return "(" + s + ")"
+}
+
+func looksLikeFunction(e query.Expr) bool {
+	switch e := e.(type) {
+	case *query.FuncExpr:
+		return e.Form == query.CoerceExplicitCall || e.Form == query.CoerceSQLSyntax
+	case *query.Aggref, *query.GroupingFunc, *query.WindowFunc, *query.CoalesceExpr, *query.MinMaxExpr, *query.NullIfExpr, *query.SQLValueFunction:
+		return true
+	}
+	return false
+}
