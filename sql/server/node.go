@@ -10,12 +10,17 @@ import (
 	"github.com/basaltdb/basalt/txn"
 	"github.com/basaltdb/basalt/vexec"
 	"github.com/basaltdb/basalt/vexec/expr"
+	"github.com/basaltdb/basalt/vexec/planpb"
 )
 
 // dataStore is the store as sessions see it.
 type dataStore struct{ *storage.Node }
 
 func (d dataStore) Store(tx txn.Txn, env *types.Env) vexec.Store { return d.Node.Store(tx, env) }
+
+func (d dataStore) BuildIndex(ctx context.Context, tx txn.Txn, env *types.Env, t *planpb.Table, pos int, eval func(ctx context.Context, rows *vexec.Batch) (*vexec.Batch, error)) error {
+	return d.Node.BuildIndex(ctx, tx, env, t, pos, eval)
+}
 
 // newNode makes the SQL side over the open store, giving birth to an empty one.
 func (s *Server) newNode(ctx context.Context, registry *expr.Registry, executor *vexec.Executor) (*session.Node, error) {

@@ -2,6 +2,7 @@ package session
 
 import (
 	"sort"
+	"strings"
 
 	"github.com/basaltdb/basalt/sql/query"
 	"github.com/basaltdb/basalt/sql/types"
@@ -15,6 +16,8 @@ type accessCheck struct {
 	name     string
 	// privileges by ACL letter: r select, a insert, w update, d delete.
 	privileges string
+	// columns used per privilege; none: the whole relation.
+	columns map[byte][]int
 }
 
 func relationMode(m uint8) txn.RelationLock { return txn.RelationLock(m) }
@@ -124,10 +127,44 @@ func accessOf(q *query.Query) []accessCheck {
 				}
 			}
 			if need != "" {
-				out = append(out, accessCheck{relation: r.Relid, kind: r.RelKind, name: r.ERefName, privileges: need})
+				out = append(out, accessCheck{relation: r.Relid, kind: r.RelKind, name: r.ERefName, privileges: need, columns: columnsUsed(q, i+1, need)})
 			}
 		}
 	})
+	return out
+}
+
+// columnsUsed lists the columns a query reads and assigns of a range table entry.
+func columnsUsed(q *query.Query, rt int, need string) map[byte][]int {
+	out := map[byte][]int{}
+	if strings.Contains(need, "r") {
+		whole := false
+		var cols []int
+		query.WalkQuery(q, 0, func(e query.Expr, depth int) bool {
+			if v, ok := e.(*query.Var); ok && v.RTIndex == rt && v.LevelsUp == depth {
+				if v.AttNum == 0 {
+					whole = true
+				} else if v.AttNum > 0 {
+					cols = append(cols, v.AttNum)
+				}
+			}
+			return true
+		})
+		if !whole {
+			out['r'] = cols
+		}
+	}
+	if strings.Contains(need, "w") && q.ResultRelation == rt {
+		targets := q.TargetList
+		if q.OnConflict != nil {
+			targets = q.OnConflict.Set
+		}
+		for _, t := range targets {
+			if !t.Junk && q.Command != query.CmdMerge {
+				out['w'] = append(out['w'], t.ResNo)
+			}
+		}
+	}
 	return out
 }
 

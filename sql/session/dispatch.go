@@ -52,10 +52,6 @@ func (s *Session) utility(ctx context.Context, st *parse.Statement, params bound
 		return s.discardStmt(n.DiscardStmt)
 	case *pg_query.Node_ExplainStmt:
 		return s.explainStmt(ctx, st, n.ExplainStmt, params)
-	case *pg_query.Node_CreateTableAsStmt:
-		return s.createTableAs(ctx, st, n.CreateTableAsStmt, params)
-	case *pg_query.Node_SelectStmt: // SELECT INTO
-		return s.selectInto(ctx, st, n.SelectStmt, params)
 	case *pg_query.Node_CopyStmt:
 		return s.copyStmt(ctx, st, n.CopyStmt)
 	case *pg_query.Node_LockStmt:
@@ -64,8 +60,6 @@ func (s *Session) utility(ctx context.Context, st *parse.Statement, params bound
 		return done(tag), s.setConstraints(ctx, st, n.ConstraintsSetStmt)
 	case *pg_query.Node_VacuumStmt:
 		return s.vacuumStmt(ctx, st, n.VacuumStmt)
-	case *pg_query.Node_TruncateStmt:
-		return done(tag), s.truncateStmt(ctx, st, n.TruncateStmt)
 	case *pg_query.Node_CheckPointStmt:
 		if !s.currentUser.Super {
 			return nil, pgerror.New(pgerror.InsufficientPrivilege, "must be superuser or have privileges of pg_checkpoint to do CHECKPOINT")
@@ -84,7 +78,7 @@ func (s *Session) utility(ctx context.Context, st *parse.Statement, params bound
 	case *pg_query.Node_CallStmt:
 		return nil, pgerror.Unsupported("CALL")
 	}
-	return s.ddlStmt(ctx, st, tag)
+	return s.ddlStmt(ctx, st, tag, params)
 }
 
 // describeUtility gives the columns a utility statement will deliver; nil for none.

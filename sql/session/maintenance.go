@@ -57,29 +57,10 @@ func (s *Session) vacuumStmt(ctx context.Context, st *parse.Statement, v *pg_que
 	return nil, pgerror.Unsupported("%s", parse.StatementTag(st.Node))
 }
 
-func (s *Session) truncateStmt(ctx context.Context, st *parse.Statement, t *pg_query.TruncateStmt) error {
-	return pgerror.Unsupported("TRUNCATE")
-}
-
-func (s *Session) createTableAs(ctx context.Context, st *parse.Statement, c *pg_query.CreateTableAsStmt, params bound) (*result, error) {
-	return nil, pgerror.Unsupported("CREATE TABLE AS")
-}
-
-func (s *Session) selectInto(ctx context.Context, st *parse.Statement, c *pg_query.SelectStmt, params bound) (*result, error) {
-	return nil, pgerror.Unsupported("SELECT INTO")
-}
 
 
-func (s *Session) ddlStmt(ctx context.Context, st *parse.Statement, tag string) (*result, error) {
-	return nil, pgerror.Unsupported("%s", tag)
-}
 
-// checkAccess checks the user's privileges on the relations a statement names.
-func (s *Session) checkAccess(ctx context.Context, access []accessCheck) error {
-	if s.currentUser.Super {
-		return nil
-	}
-	return nil
-}
+
+
 
 var _ pgwire.Session = (*Session)(nil)

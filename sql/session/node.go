@@ -12,6 +12,7 @@ import (
 	"github.com/basaltdb/basalt/txn"
 	"github.com/basaltdb/basalt/vexec"
 	"github.com/basaltdb/basalt/vexec/expr"
+	"github.com/basaltdb/basalt/vexec/planpb"
 )
 
 // Config is what a Node is made of.
@@ -21,6 +22,8 @@ type Config struct {
 	Executor *vexec.Executor
 	Registry *expr.Registry
 	Storage  Storage
+	// Lower turns stored expressions into vexec's form.
+	Lower catalog.Lowerer
 	// Workers bounds the parallelism of one query; 0 or 1: none.
 	Workers int
 	// WorkMem in bytes bounds each operator that can spill; 0: by the session's work_mem, at least 64 MiB.
@@ -33,6 +36,8 @@ type Storage interface {
 	Store(tx txn.Txn, env *types.Env) vexec.Store
 	// Drop gives up the storage of tables and indexes when tx commits.
 	Drop(ctx context.Context, tx txn.Txn, storageIDs ...uint64) error
+	// BuildIndex fills a new index with the rows tx sees; eval computes what storage cannot.
+	BuildIndex(ctx context.Context, tx txn.Txn, env *types.Env, t *planpb.Table, pos int, eval func(ctx context.Context, rows *vexec.Batch) (*vexec.Batch, error)) error
 }
 
 // Node is what the sessions of a process share. Safe for concurrent use.

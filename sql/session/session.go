@@ -234,6 +234,12 @@ func (s *Session) typesEnv(r catalog.Reader) *types.Env {
 	return &env
 }
 
+// withPath makes names in texts (reg* values) be found through the search path.
+func withPath(env *types.Env, r catalog.Reader, path []types.OID) *types.Env {
+	env.Resolver = catalog.NewResolver(r, catalog.EffectivePath(path))
+	return env
+}
+
 // reader is the catalog as the next statement sees it.
 func (s *Session) reader() catalog.Reader {
 	if s.cur.cat != nil {
@@ -270,7 +276,7 @@ func (s *Session) analyzeEnv(ctx context.Context, r catalog.Reader) (*analyze.En
 	if err != nil {
 		return nil, err
 	}
-	return &analyze.Env{Catalog: r, SearchPath: path, Types: s.typesEnv(r), CurrentUser: s.currentUser.OID, Notice: s.Notice}, nil
+	return &analyze.Env{Catalog: r, SearchPath: path, Types: withPath(s.typesEnv(r), r, path), CurrentUser: s.currentUser.OID, Notice: s.Notice}, nil
 }
 
 // fix gives an error its final form: what a cancelled context stands for, and a copy of shared ones.

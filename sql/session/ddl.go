@@ -1,0 +1,155 @@
+package session
+
+import (
+	"context"
+
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"github.com/basaltdb/basalt/sql/auth"
+	"github.com/basaltdb/basalt/sql/catalog"
+	"github.com/basaltdb/basalt/sql/ddl"
+	"github.com/basaltdb/basalt/sql/parse"
+	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/sql/query"
+	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/vexec"
+	"github.com/basaltdb/basalt/vexec/expr"
+	"github.com/basaltdb/basalt/vexec/planpb"
+)
+
+// ddlStmt runs a statement that changes the catalog, and what goes with it
+// (TRUNCATE, CREATE TABLE AS, SELECT INTO).
+func (s *Session) ddlStmt(ctx context.Context, st *parse.Statement, tag string, params bound) (*result, error) {
+	if !ddl.Handles(st.Node) {
+		return nil, pgerror.Unsupported("%s", tag)
+	}
+	s.ensure()
+	if err := s.forbidReadOnly(tag); err != nil {
+		return nil, err
+	}
+	tx, err := s.statementTxn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	env, err := s.analyzeEnv(ctx, s.reader())
+	if err != nil {
+		return nil, err
+	}
+	c := &ddl.Context{
+		Txn: tx, Manager: s.node.Catalog, Catalog: s.cur.cat, Env: env, User: s.currentUser.OID, SessionUser: s.sessionUser.OID,
+		Runner: ddlRunner{s, params.values}, Lower: s.node.Lower, ParamTypes: params.types,
+		InTransactionBlock: s.phase == phaseBlock || s.inQueryString, PlainPassword: auth.NewVerifier,
+	}
+	s.ri.BeginStatement()
+	r, err := ddl.Execute(ctx, c, *st)
+	for _, n := range r.Notices {
+		s.Notice(n)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := s.ri.Settle(ctx); err != nil {
+		return nil, err
+	}
+	return done(r.Tag), nil
+}
+
+// ddlRunner implements ddl.Runner in the session's transaction.
+type ddlRunner struct {
+	s      *Session
+	params []types.Datum
+}
+
+// Run implements ddl.Runner.
+func (d ddlRunner) Run(ctx context.Context, q *query.Query) ([][]types.Datum, int64, error) {
+	s := d.s
+	s.cur.tx.NextCommand()
+	r := s.reader()
+	c, err := s.compileQuery(ctx, r, q)
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := s.plan(ctx, r, c); err != nil {
+		return nil, 0, err
+	}
+	return s.collect(ctx, c, s.exec(ctx, d.params))
+}
+
+// RunPlan implements ddl.Runner.
+func (d ddlRunner) RunPlan(ctx context.Context, stmt *planpb.Statement) (int64, error) {
+	s := d.s
+	s.cur.tx.NextCommand()
+	cur, err := s.node.Executor.Run(ctx, stmt, s.exec(ctx, d.params))
+	if err != nil {
+		return 0, err
+	}
+	defer cur.Close()
+	for {
+		b, err := cur.Next(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if b == nil {
+			return cur.RowsAffected(), nil
+		}
+	}
+}
+
+// BuildIndex implements ddl.Runner.
+func (d ddlRunner) BuildIndex(ctx context.Context, t *planpb.Table, pos int) error {
+	s := d.s
+	s.cur.tx.NextCommand()
+	env := s.typesEnv(s.reader())
+	var eval func(ctx context.Context, rows *vexec.Batch) (*vexec.Batch, error)
+	if len(t.Computed) > 0 {
+		frame := expr.NewFrame(&expr.Context{Ctx: ctx, Env: env, Session: s}, 0)
+		exprs, err := expr.CompileAll(t.Computed, s.node.Registry, frame)
+		if err != nil {
+			return err
+		}
+		eval = func(_ context.Context, rows *vexec.Batch) (*vexec.Batch, error) {
+			in := expr.NewInput(rows.Cols, rows.N, nil)
+			cols := append([]arrow.Array{}, rows.Cols...)
+			for _, e := range exprs {
+				v, err := e.Eval(frame, in)
+				if err != nil {
+					return nil, err
+				}
+				cols = append(cols, v)
+			}
+			return &vexec.Batch{Cols: cols, N: rows.N}, nil
+		}
+	}
+	return s.node.Storage.BuildIndex(ctx, s.cur.tx, env, t, pos, eval)
+}
+
+// DropStorage implements ddl.Runner.
+func (d ddlRunner) DropStorage(ctx context.Context, ids ...uint64) error {
+	return d.s.node.Storage.Drop(ctx, d.s.cur.tx, ids...)
+}
+
+// Connections implements ddl.Runner.
+func (d ddlRunner) Connections(db types.OID) int { return d.s.node.Connections(db) }
+
+// checkAccess checks the user's privileges on the relations a statement names.
+func (s *Session) checkAccess(ctx context.Context, access []accessCheck) error {
+	if s.currentUser.Super {
+		return nil
+	}
+	r := s.reader()
+	for _, a := range access {
+		rel, err := r.Relation(ctx, a.relation)
+		if err != nil {
+			return err
+		}
+		if rel == nil {
+			continue
+		}
+		for i := range len(a.privileges) {
+			if err := catalog.CheckPrivilege(ctx, r, s.currentUser.OID, rel, a.privileges[i], a.columns[a.privileges[i]]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
