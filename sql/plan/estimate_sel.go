@@ -342,6 +342,9 @@ func (p *planner) clause(q query.Expr) float64 {
 				t := p.selectivity(conjuncts(a), nil)
 				s = s + t - s*t
 			}
+			if d := p.derivedSel[exprKey(x)]; d > 0 {
+				s = math.Min(s/d, 1) // part of it has been applied to single tables
+			}
 			return clampSel(s)
 		}
 		return clampSel(1 - p.clause(x.Args[0]))

@@ -2,8 +2,80 @@ package plan
 
 import "github.com/basaltdb/basalt/sql/query"
 
-func (p *planner) passSimplify(r rel, need ColSet) rel { return r }
+// passSimplify folds the constants of every expression, flattens and merges
+// filters, and removes operators that do nothing.
+func (p *planner) passSimplify(r rel, need ColSet) rel {
+	for i, in := range r.inputs() {
+		r.setInput(i, p.passSimplify(in, need))
+	}
+	switch x := r.(type) {
+	case *relFilter:
+		x.quals = p.simplifyQuals(x.quals)
+		if f, ok := x.in.(*relFilter); ok {
+			x.quals = p.simplifyQuals(append(append([]query.Expr{}, f.quals...), x.quals...))
+			x.in = f.in
+		}
+		if len(x.quals) == 0 {
+			return x.in
+		}
+		return x
+	case *relJoin:
+		if x.typ == joinMark && x.subplan == "exact" {
+			for i := range x.quals {
+				x.quals[i] = p.simplify(x.quals[i])
+			}
+			return x
+		}
+		x.quals = p.simplifyQuals(x.quals)
+		if x.typ == joinInner {
+			if _, ok := x.right.(*relResult); ok {
+				return filtered(x.left, x.quals)
+			}
+			if _, ok := x.left.(*relResult); ok {
+				return filtered(x.right, x.quals)
+			}
+		}
+		return x
+	}
+	mapRelExprs(r, p.simplify)
+	switch x := r.(type) {
+	case *relProject:
+		if len(x.items) == 0 {
+			return x.in
+		}
+	case *relLimit:
+		if isNullConst(x.count) {
+			x.count = nil
+		}
+		if c, ok := x.offset.(*query.Const); ok && (c.Value == nil || c.Value == int64(0)) {
+			x.offset = nil
+		}
+		if isNil(x.count) && isNil(x.offset) {
+			return x.in
+		}
+	case *relSort:
+		var keys []sortItem
+		for _, k := range x.keys {
+			if !isConst(k.expr) {
+				keys = append(keys, k)
+			}
+		}
+		x.keys = keys
+		if len(keys) == 0 {
+			return x.in
+		}
+	}
+	return r
+}
 
-func (p *planner) simplify(e query.Expr) query.Expr { return e }
-
-func (p *planner) rejectsNull(q query.Expr, cols ColSet) bool { return false }
+// filtered puts conditions over r.
+func filtered(r rel, qs []query.Expr) rel {
+	if len(qs) == 0 {
+		return r
+	}
+	if f, ok := r.(*relFilter); ok {
+		f.quals = append(f.quals, qs...)
+		return f
+	}
+	return &relFilter{unary{r}, qs}
+}

@@ -11,6 +11,12 @@ type pass struct {
 // verify accepts and that means the same.
 var passes = []pass{
 	{"simplify", "fold constants, flatten conditions, drop trivial operators", (*planner).passSimplify},
+	{"decorrelate", "sub-selects become joins instead of running per row", (*planner).passDecorrelate},
+	{"outer_joins", "outer joins whose added rows are rejected become inner", (*planner).passOuterJoins},
+	{"pull_up", "projections move above joins, so that joins can be reordered", (*planner).passPullUp},
+	{"pushdown", "conditions are evaluated as early as possible", (*planner).passPushdown},
+	{"cleanup", "what the rewrites left behind is folded again", (*planner).passSimplify},
+	{"join_order", "the cheapest order of joins, by dynamic programming", (*planner).passJoinOrder},
 }
 
 // optimize runs the passes.

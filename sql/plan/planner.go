@@ -30,6 +30,8 @@ type planner struct {
 	stats     map[types.OID]*catalog.Stats
 	rowsMemo  map[rel]float64
 	nextID    uint32
+	// derivedSel is the selectivity already applied to single tables because of an OR.
+	derivedSel map[string]float64
 }
 
 // initPlan is an uncorrelated sub-select evaluated once, on demand, into slots.

@@ -351,6 +351,8 @@ type cteInfo struct {
 func outCols(r rel) ColSet {
 	var s ColSet
 	switch x := r.(type) {
+	case *colsRel:
+		return x.cols
 	case *relGet:
 		for _, c := range x.cols {
 			s.add(c.col)
