@@ -1,7 +1,134 @@
 package plan
 
-func (p *planner) parallelize(n *Node) *Node { return n }
+import (
+	"github.com/basaltdb/basalt/sql/query"
+	"github.com/basaltdb/basalt/vexec/planpb"
+)
 
-func (p *planner) parallelizeLimited(n *Node, rows float64) *Node { return n }
+// A Gather is put over the largest subtrees whose rows are the disjoint union of
+// what they give for disjoint parts of their driving scan: filters, projections
+// and joins that keep their left side's rows apart. What stands on the Gather
+// (aggregation, sort) takes the workers' streams; vexec runs an aggregation
+// directly on a Gather inside the workers.
 
-func (p *planner) parallelAgg(x *relGroup, o *aggOp, base []Col, in *Node) *Node { return nil }
+// parallelMinCost is the cost below which starting workers is not worth it.
+const parallelMinCost = 200
+
+// parallelize puts a Gather over n where that pays.
+func (p *planner) parallelize(n *Node) *Node {
+	if p.opts.Workers < 2 || p.opts.Settings.NoParallel || len(n.Order) > 0 {
+		return n
+	}
+	if g, ok := n.Op.(*gateOp); ok && len(n.steps) == 0 {
+		_ = g
+		n.Inputs[0] = p.parallelize(n.Inputs[0])
+		n.base, n.Cols = n.Inputs[0].Cols, n.Inputs[0].Cols
+		return n
+	}
+	if n.Total < parallelMinCost || !p.partitionable(n) {
+		return n
+	}
+	g := p.newNode(&gatherOp{workers: p.opts.Workers}, n.Cols, n)
+	g.Rows, g.Width, g.Startup = n.Rows, n.Width, n.Startup+1
+	g.Total = 1 + n.Total/(0.9*float64(p.opts.Workers))
+	p.trace("parallel", "gather")
+	return g
+}
+
+// parallelizeLimited is parallelize for a node of which only some rows will be read.
+func (p *planner) parallelizeLimited(n *Node, rows float64) *Node {
+	if rows > 0 && rows*10 < n.Rows {
+		return n
+	}
+	return p.parallelize(n)
+}
+
+// partitionable mirrors vexec's rule; volatile expressions stay out of workers.
+func (p *planner) partitionable(n *Node) bool {
+	for _, s := range n.steps {
+		for _, e := range s.filter {
+			if p.isVolatile(e) {
+				return false
+			}
+		}
+		if p.volatileItems(s.items) {
+			return false
+		}
+	}
+	switch o := n.Op.(type) {
+	case *scanOp:
+		for _, q := range o.filter {
+			if p.isVolatile(q) {
+				return false
+			}
+		}
+		return !o.ordered && n.safe && o.get.target == 0
+	case *passOp:
+		return p.partitionable(n.Inputs[0])
+	case *joinOp:
+		switch o.typ {
+		case planpb.JoinType_RIGHT, planpb.JoinType_FULL, planpb.JoinType_RIGHT_SEMI, planpb.JoinType_RIGHT_ANTI:
+			return false
+		}
+		for _, q := range o.residual {
+			if p.isVolatile(q) {
+				return false
+			}
+		}
+		if o.method == methodMerge {
+			return false
+		}
+		return p.partitionable(n.Inputs[0]) && p.stableTree(n.Inputs[1])
+	case *appendOp:
+		for _, in := range n.Inputs {
+			if !p.partitionable(in) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// stableTree: nothing in the physical tree is volatile or changes data.
+func (p *planner) stableTree(n *Node) bool {
+	bad := func(es ...query.Expr) bool {
+		for _, e := range es {
+			if !isNil(e) && p.isVolatile(e) {
+				return true
+			}
+		}
+		return false
+	}
+	for _, s := range n.steps {
+		if bad(s.filter...) || p.volatileItems(s.items) {
+			return false
+		}
+	}
+	switch o := n.Op.(type) {
+	case *scanOp:
+		if bad(o.filter...) {
+			return false
+		}
+	case *functionOp:
+		for _, f := range o.rel.funcs {
+			if bad(f.Expr) {
+				return false
+			}
+		}
+	case *projectSetOp:
+		for _, it := range o.items {
+			if bad(it.fn) {
+				return false
+			}
+		}
+	case *modifyOp, *lockOp:
+		return false
+	}
+	for _, in := range n.Inputs {
+		if !p.stableTree(in) {
+			return false
+		}
+	}
+	return true
+}

@@ -164,13 +164,19 @@ func (p *planner) physAppend(x *relAppend, rq physReq) *Node {
 	n := p.newNode(&appendOp{}, x.cols)
 	for i, in := range x.ins {
 		c := p.phys(in, physReq{need: setOf(x.inCols[i]...)})
-		c = p.parallelize(c)
 		c.arrange(x.inCols[i])
 		n.Inputs = append(n.Inputs, c)
 		n.Rows += c.Rows
 		n.Total += c.Total
 		if i == 0 {
 			n.Startup = c.Startup
+		}
+	}
+	if !p.partitionable(n) {
+		for i, c := range n.Inputs {
+			c = p.parallelize(c)
+			c.arrange(x.inCols[i])
+			n.Inputs[i] = c
 		}
 	}
 	n.Width = p.width(x.cols)

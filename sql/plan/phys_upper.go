@@ -152,9 +152,6 @@ func (p *planner) physGroup(x *relGroup, rq physReq) *Node {
 			return n
 		}
 	}
-	if n := p.parallelAgg(x, o, base, in); n != nil {
-		return n
-	}
 	in = p.parallelize(in)
 	n := p.newNode(o, base, in)
 	p.costGroup(n, x, in)
