@@ -11,6 +11,10 @@ func moreHandlers(node *pg_query.Node) execFunc {
 		}
 	case *pg_query.Node_CreateSeqStmt:
 		return on(createSequence, n.CreateSeqStmt)
+	case *pg_query.Node_AlterTableStmt:
+		return on(alterTable, n.AlterTableStmt)
+	case *pg_query.Node_TruncateStmt:
+		return on(truncate, n.TruncateStmt)
 	case *pg_query.Node_AlterSeqStmt:
 		return on(alterSequence, n.AlterSeqStmt)
 	}
