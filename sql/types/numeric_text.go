@@ -452,3 +452,37 @@ var numericCodec = codec{
 	compare: func(_ *Env, a, b Datum) int { return a.(Numeric).Cmp(b.(Numeric)) },
 	key:     func(_ *Env, buf []byte, d Datum) []byte { return d.(Numeric).AppendKey(buf) },
 }
+
+// Scientific is n as d.ddde±xx with the given number of digits after the point.
+// The exponent is the unrounded value's: 9.99 with one digit is 10.0e+00.
+// REQUIRES: n is finite.
+func (n Numeric) Scientific(digits int) string {
+	exp := 0
+	r := n
+	if nd := n.digits(); nd > 0 {
+		exp = nd - int(n.scale) - 1
+		r = n.roundTo(int32(digits - exp))
+	}
+	text := new(big.Int).Abs(r.Big()).String()
+	if extra := digits - exp - int(r.scale); extra > 0 || len(text) < digits+1 { // rounded left of the point, or zero
+		text += strings.Repeat("0", max(extra, digits+1-len(text)))
+	} else if drop := int(r.scale) - (digits - exp); drop > 0 {
+		text = text[:len(text)-drop]
+	}
+	s := text[:len(text)-digits]
+	if digits > 0 {
+		s += "." + text[len(text)-digits:]
+	}
+	if n.Sign() < 0 {
+		s = "-" + s
+	}
+	sign := "+"
+	if exp < 0 {
+		sign, exp = "-", -exp
+	}
+	e := strconv.Itoa(exp)
+	if len(e) < 2 {
+		e = "0" + e
+	}
+	return s + "e" + sign + e
+}

@@ -12,4 +12,5 @@ func Register(r *expr.Registry) {
 	registerEncoding(r)
 	registerUnicode(r)
 	registerRegexp(r)
+	registerNumFormat(r)
 }
