@@ -132,14 +132,16 @@ func (r *row) value(slot int) (v []byte, present bool, err error) {
 
 // appendShortInt appends v in its shortest two's complement form, little endian.
 func appendShortInt(dst []byte, v int64) []byte {
-	for v != 0 {
+	if v == 0 {
+		return dst
+	}
+	for {
 		dst = append(dst, byte(v))
 		if last := int8(byte(v)); int64(last) == v {
 			return dst
 		}
-		v >>= 8
+		v >>= 8 // 200 needs a second byte, 0, or it would read as −56
 	}
-	return dst
 }
 
 // shortInt reads appendShortInt's form. REQUIRES: len(b) ≤ 8.
