@@ -136,7 +136,7 @@ func registerContain(r *expr.Registry) {
 		}
 		d, err := types.In(types.DefaultEnv(), types.Of(types.Float8), n.String())
 		if err != nil {
-			return 0, err
+			return 0, pgerror.New(pgerror.NumericValueOutOfRange, "\"%s\" is out of range for type double precision", n)
 		}
 		return d.(float64), nil
 	}))
@@ -147,7 +147,7 @@ func registerContain(r *expr.Registry) {
 		}
 		d, err := types.In(types.DefaultEnv(), types.Of(types.Float4), n.String())
 		if err != nil {
-			return 0, err
+			return 0, pgerror.New(pgerror.NumericValueOutOfRange, "\"%s\" is out of range for type real", n)
 		}
 		return d.(float32), nil
 	}))

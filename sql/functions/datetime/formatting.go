@@ -1,5 +1,0 @@
-package datetime
-
-import "github.com/basaltdb/basalt/vexec/expr"
-
-func registerFormatting(r *expr.Registry) {}
