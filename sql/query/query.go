@@ -80,6 +80,8 @@ const (
 type ViewCheck struct {
 	View string
 	Qual Expr
+	// Cascaded: views below this one are checked as well.
+	Cascaded bool
 }
 
 // RTEKind is the kind of a range table entry.

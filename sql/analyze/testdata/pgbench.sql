@@ -1,0 +1,12 @@
+UPDATE pgbench_accounts SET abalance = abalance + -4000 WHERE aid = 1;
+UPDATE pgbench_accounts SET abalance = abalance + $1 WHERE aid = $2;
+SELECT abalance FROM pgbench_accounts WHERE aid = $1;
+UPDATE pgbench_tellers SET tbalance = tbalance + $1 WHERE tid = $2;
+UPDATE pgbench_branches SET bbalance = bbalance + $1 WHERE bid = $2;
+INSERT INTO pgbench_history (tid, bid, aid, delta, mtime) VALUES ($1, $2, $3, $4, CURRENT_TIMESTAMP);
+INSERT INTO pgbench_history (tid, bid, aid, delta, mtime) VALUES (1, 2, 3, 4, CURRENT_TIMESTAMP);
+insert into pgbench_branches(bid,bbalance) values(1,0);
+insert into pgbench_tellers(tid,bid,tbalance) values (1,1,0);
+select count(*) from pgbench_branches;
+select sum(abalance) from pgbench_accounts;
+select o.n, p.partstrat, pg_catalog.count(i.inhparent) from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on (n.oid = c.relnamespace) cross join lateral (select pg_catalog.array_position(pg_catalog.current_schemas(true), n.nspname)) as o(n) left join pg_catalog.pg_partitioned_table as p on (p.partrelid = c.oid) left join pg_catalog.pg_inherits as i on (c.oid = i.inhparent) where c.relname = 'pgbench_accounts' and o.n is not null group by 1, 2 order by 1 asc limit 1;
