@@ -74,7 +74,9 @@ func (c *countAcc) result(lo, hi int) (arrow.Array, error) {
 
 func (c *countAcc) merge(o accumulator, to []int32) error {
 	for i, n := range o.(*countAcc).n {
-		c.n[to[i]] += n
+		if to[i] >= 0 {
+			c.n[to[i]] += n
+		}
 	}
 	return nil
 }
@@ -123,7 +125,7 @@ func (s *sumIntAcc) result(lo, hi int) (arrow.Array, error) {
 func (s *sumIntAcc) merge(o accumulator, to []int32) error {
 	p := o.(*sumIntAcc)
 	for i, g := range to {
-		if p.seen[i] {
+		if g >= 0 && p.seen[i] {
 			if err := s.addOne(g, p.sum[i]); err != nil {
 				return err
 			}
@@ -339,7 +341,7 @@ func (s *sumNumericAcc) merge(o accumulator, to []int32) error {
 		s.scale, s.scaled = p.scale, p.scaled
 	}
 	for i, g := range to {
-		if p.n[i] == 0 {
+		if g < 0 || p.n[i] == 0 {
 			continue
 		}
 		if (p.scale == s.scale || !p.scaled) && (p.slow == nil || !p.slowSet[i]) {
@@ -435,7 +437,7 @@ func (s *sumFloatAcc) result(lo, hi int) (arrow.Array, error) {
 func (s *sumFloatAcc) merge(o accumulator, to []int32) error {
 	p := o.(*sumFloatAcc)
 	for i, g := range to {
-		if p.n[i] > 0 {
+		if g >= 0 && p.n[i] > 0 {
 			if err := s.addOne(g, p.sum[i], p.n[i]); err != nil {
 				return err
 			}
@@ -491,7 +493,7 @@ func (s *boolAcc) result(lo, hi int) (arrow.Array, error) {
 func (s *boolAcc) merge(o accumulator, to []int32) error {
 	p := o.(*boolAcc)
 	for i, g := range to {
-		if p.seen[i] {
+		if g >= 0 && p.seen[i] {
 			s.one(g, p.val[i])
 		}
 	}
@@ -549,7 +551,7 @@ func (s *minMaxAcc[T]) result(lo, hi int) (arrow.Array, error) {
 func (s *minMaxAcc[T]) merge(o accumulator, to []int32) error {
 	p := o.(*minMaxAcc[T])
 	for i, g := range to {
-		if p.seen[i] {
+		if g >= 0 && p.seen[i] {
 			s.one(g, p.best[i])
 		}
 	}
@@ -607,7 +609,7 @@ func (s *minMaxTextAcc) result(lo, hi int) (arrow.Array, error) {
 func (s *minMaxTextAcc) merge(o accumulator, to []int32) error {
 	p := o.(*minMaxTextAcc)
 	for i, g := range to {
-		if p.best[i] != nil {
+		if g >= 0 && p.best[i] != nil {
 			s.one(g, p.best[i])
 		}
 	}
@@ -655,7 +657,7 @@ func (s *minMaxAnyAcc) result(lo, hi int) (arrow.Array, error) {
 
 func (s *minMaxAnyAcc) merge(o accumulator, to []int32) error {
 	for i, x := range o.(*minMaxAnyAcc).best {
-		if x != nil {
+		if to[i] >= 0 && x != nil {
 			s.one(to[i], x)
 		}
 	}

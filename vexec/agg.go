@@ -40,11 +40,20 @@ type aggOp struct {
 	emitted int
 }
 
-// aggPartition is spilled input of one grouping set.
+// aggPartition is spilled input of one grouping set: the rows of files, and the
+// groups of base whose hash falls in partition part.
 type aggPartition struct {
 	set   int
 	level int
-	file  *spillFile
+	files []*spillFile
+	base  *groupSet
+	part  uint64
+}
+
+func (p *aggPartition) close() {
+	for _, f := range p.files {
+		f.close()
+	}
 }
 
 const (
@@ -53,14 +62,40 @@ const (
 )
 
 func newAgg(w *worker, p *planpb.Plan, a *planpb.Agg) (operator, error) {
-	if a.GetPhase() != planpb.Agg_COMPLETE {
-		return nil, pgerror.Unsupported("aggregation in phases")
-	}
-	in, err := w.build(a.GetInput())
-	if err != nil {
+	if a, err := completeAgg(a); err != nil {
 		return nil, err
+	} else if par := newParallelAgg(w, p, a); par != nil {
+		return par.op, par.err
+	} else if op, err := newAggBody(w, p, a); err != nil {
+		return nil, err
+	} else {
+		op.in, err = w.build(a.GetInput())
+		return op, err
 	}
-	op := &aggOp{w: w, id: p.GetId(), in: in, inTs: outputTypes(a.GetInput()), mem: w.memory(p, "Aggregate")}
+}
+
+// completeAgg turns FINAL on Gather on PARTIAL into COMPLETE on Gather.
+func completeAgg(a *planpb.Agg) (*planpb.Agg, error) {
+	if a.GetPhase() == planpb.Agg_COMPLETE {
+		return a, nil
+	}
+	g := a.GetInput().GetGather()
+	partial := g.GetInput().GetAgg()
+	if a.GetPhase() != planpb.Agg_FINAL || partial.GetPhase() != planpb.Agg_PARTIAL ||
+		len(partial.GetKeys()) != len(a.GetKeys()) || len(partial.GetCalls()) != len(a.GetCalls()) {
+		return nil, pgerror.Unsupported("aggregation in these phases")
+	}
+	out := &planpb.Agg{Keys: partial.GetKeys(), Calls: partial.GetCalls(), Sets: partial.GetSets(), GroupingCalls: partial.GetGroupingCalls()}
+	gp := &planpb.Plan{Id: a.GetInput().GetId(), Output: partial.GetInput().GetOutput(), Rows: partial.GetInput().GetRows()}
+	gp.Op = &planpb.Plan_Gather{Gather: &planpb.Gather{Input: partial.GetInput(), Workers: g.GetWorkers()}}
+	out.Input = gp
+	return out, nil
+}
+
+// newAggBody makes the operator but for its input.
+func newAggBody(w *worker, p *planpb.Plan, a *planpb.Agg) (*aggOp, error) {
+	op := &aggOp{w: w, id: p.GetId(), inTs: outputTypes(a.GetInput()), mem: w.memory(p, "Aggregate")}
+	var err error
 	if op.keys, err = w.compileAll(a.GetKeys()); err != nil {
 		return nil, err
 	}
@@ -100,7 +135,7 @@ func (a *aggOp) open(ctx context.Context) error {
 
 func (a *aggOp) reset() {
 	for _, p := range a.queue {
-		p.file.close()
+		p.close()
 	}
 	for _, g := range a.groups {
 		g.dropPartitions()
@@ -178,17 +213,24 @@ func (a *aggOp) consume(ctx context.Context) error {
 
 func (a *aggOp) consumePartition(ctx context.Context, p *aggPartition) error {
 	g := newGroupSet(a, p.set, p.level)
-	defer p.file.close()
-	for i := range p.file.len() {
-		if err := ctx.Err(); err != nil {
+	defer p.close()
+	if p.base != nil {
+		if err := g.merge(p.base, func(h uint64) bool { return h>>(64-aggFanoutBits) == p.part }); err != nil {
 			return err
 		}
-		b, err := p.file.read(i)
-		if err != nil {
-			return err
-		}
-		if err := g.add(b); err != nil {
-			return err
+	}
+	for _, f := range p.files {
+		for i := range f.len() {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			b, err := f.read(i)
+			if err != nil {
+				return err
+			}
+			if err := g.add(b); err != nil {
+				return err
+			}
 		}
 	}
 	a.groups = []*groupSet{g}
@@ -414,12 +456,50 @@ func (g *groupSet) divert(b *Batch, in *expr.Input, num []int32) (*expr.Input, [
 	return in.Subset(stay), there, nil
 }
 
+// merge folds in the groups of another table of the same set whose key hash is wanted.
+func (g *groupSet) merge(o *groupSet, want func(hash uint64) bool) error {
+	n := o.groups()
+	to := make([]int32, n)
+	if len(g.member) > 0 {
+		keys := make([]arrow.Array, len(o.member))
+		for i, k := range o.member {
+			keys[i] = kernel.Concat(o.a.keyTs[k], o.keyCols[i])
+			o.keyCols[i] = []arrow.Array{keys[i]}
+		}
+		var skip []bool
+		if want != nil {
+			skip = make([]bool, n)
+			for i := range skip {
+				skip[i] = !want(o.table.Hash(i))
+			}
+		}
+		g.spec.Encode(g.a.w.frame.Ctx.Env, &g.enc, keys, n)
+		fresh := g.table.Insert(&g.enc, skip, to, nil)
+		if len(fresh) > 0 {
+			for i, k := range keys {
+				v := kernel.Take(k, fresh)
+				g.keyCols[i] = append(g.keyCols[i], v)
+				g.keyMem += kernel.Bytes(v)
+			}
+		}
+		for _, acc := range g.accs {
+			acc.resize(g.table.Len())
+		}
+	}
+	for i, acc := range g.accs {
+		if err := acc.merge(o.accs[i], to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // takePartitions hands over what was spilled.
 func (g *groupSet) takePartitions() []*aggPartition {
 	var out []*aggPartition
 	for _, f := range g.parts {
 		if f != nil {
-			out = append(out, &aggPartition{set: g.set, level: g.level + 1, file: f})
+			out = append(out, &aggPartition{set: g.set, level: g.level + 1, files: []*spillFile{f}})
 		}
 	}
 	g.parts = nil

@@ -21,7 +21,7 @@ type accumulator interface {
 	add(groups []int32, args []arrow.Array) error
 	// result gives the values of groups lo … hi−1.
 	result(lo, hi int) (arrow.Array, error)
-	// merge folds state i of another accumulator of the same call into group to[i].
+	// merge folds state i of another accumulator of the same call into group to[i]; −1: not.
 	merge(other accumulator, to []int32) error
 	// bytes is the memory held, roughly.
 	bytes() int64
