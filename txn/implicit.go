@@ -72,16 +72,19 @@ func (h *implicitHolders) inflate(t *lockTable, s *lockShard, o *lockOwner, key 
 		if w == nil {
 			continue
 		}
+		t.waits.mu.Lock()
 		s.mu.Lock()
 		e := s.entries[string(key)]
 		if e == nil {
 			e = s.newEntry(t, string(key))
 		}
-		if e.mask(&x.t.owner)&bit(lockMode(LockUpdate)) == 0 {
+		// A lock that did not leave the table is as good.
+		if e.mask(&x.t.owner)&(bit(lockMode(LockNoKeyUpdate))|bit(lockMode(LockUpdate))) == 0 {
 			e.grant(&x.t.owner, lockMode(LockUpdate))
 			x.inflated = append(x.inflated, heldLock{e: e, mode: lockMode(LockUpdate)})
 		}
 		s.mu.Unlock()
+		t.waits.mu.Unlock()
 	}
 	return gen, nil
 }

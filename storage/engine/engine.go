@@ -121,6 +121,7 @@ func (e *Engine) pebbleOptions(lock *pebble.Lock) *pebble.Options {
 		BytesPerSync:                1 << 20,
 		WALBytesPerSync:             0,
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
+		EventListener:               e.events(),
 	}
 	for i := range p.Levels {
 		l := &p.Levels[i]
@@ -135,6 +136,25 @@ func (e *Engine) pebbleOptions(lock *pebble.Lock) *pebble.Options {
 	}
 	p.EnsureDefaults()
 	return p
+}
+
+// events hands on what an operator should know. A damaged block fails the reads
+// that need it (XX001), not the store.
+func (e *Engine) events() *pebble.EventListener {
+	l := &pebble.EventListener{
+		BackgroundError: func(err error) { e.logf("background work failed, trying again: %v", err) },
+		DataCorruption:  func(i pebble.DataCorruptionInfo) { e.logf("%s", i) },
+		DiskSlow:        func(i pebble.DiskSlowInfo) { e.logf("%s", i) },
+		WriteStallBegin: func(i pebble.WriteStallBeginInfo) { e.logf("writes wait: %s", i.Reason) },
+	}
+	l.EnsureDefaults((*logger)(e))
+	return l
+}
+
+func (e *Engine) logf(format string, args ...any) {
+	if e.opts.Logf != nil {
+		e.opts.Logf("storage: "+format, args...)
+	}
 }
 
 func (e *Engine) checkFormat() error {
