@@ -572,4 +572,3 @@ func (s *Session) runCopyInsert(ctx context.Context, ins *copyPlan, rd *copyfmt.
 	n := cur.RowsAffected()
 	return n, s.ri.Settle(ctx)
 }
-

@@ -57,10 +57,4 @@ func (s *Session) vacuumStmt(ctx context.Context, st *parse.Statement, v *pg_que
 	return nil, pgerror.Unsupported("%s", parse.StatementTag(st.Node))
 }
 
-
-
-
-
-
-
 var _ pgwire.Session = (*Session)(nil)
