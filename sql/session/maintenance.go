@@ -53,8 +53,4 @@ func (s *Session) lockStmt(ctx context.Context, st *parse.Statement, l *pg_query
 	return nil
 }
 
-func (s *Session) vacuumStmt(ctx context.Context, st *parse.Statement, v *pg_query.VacuumStmt) (*result, error) {
-	return nil, pgerror.Unsupported("%s", parse.StatementTag(st.Node))
-}
-
 var _ pgwire.Session = (*Session)(nil)
