@@ -321,3 +321,31 @@ func (s *state) RegIn(reg types.OID, text string) (types.OID, error) {
 }
 
 func (s *state) RegOut(reg, value types.OID) string { return regOut(s, DefaultPath, reg, value) }
+
+// RowReader reads catalog rows by index, as Writer.Lookup does. The Readers of a
+// Manager implement it.
+type RowReader interface {
+	Rows(ctx context.Context, table, index string, eq ...types.Datum) ([]*Row, error)
+}
+
+// Rows implements RowReader.
+func (s *state) Rows(ctx context.Context, table, index string, eq ...types.Datum) (out []*Row, err error) {
+	err = s.read(func(a *access) error {
+		out, err = a.lookup(ctx, table, index, eq...)
+		return err
+	})
+	return out, err
+}
+
+// FindRow reads one row through a Reader that can; nil for none.
+func FindRow(ctx context.Context, r Reader, table, index string, eq ...types.Datum) (*Row, error) {
+	rr, ok := r.(RowReader)
+	if !ok {
+		return nil, nil
+	}
+	rows, err := rr.Rows(ctx, table, index, eq...)
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	return rows[0], nil
+}

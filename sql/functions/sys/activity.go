@@ -1,0 +1,110 @@
+package sys
+
+import (
+	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/vexec/expr"
+)
+
+func registerActivity(r *expr.Registry) {
+	ts := func(t *types.Timestamp) types.Datum {
+		if t == nil {
+			return nil
+		}
+		return *t
+	}
+	text := func(s string) types.Datum {
+		if s == "" {
+			return nil
+		}
+		return s
+	}
+	addSet(r, "pg_stat_get_activity(int4)", func(_ *expr.Context, s Session, args []types.Datum, emit func(row ...types.Datum) error) error {
+		for _, a := range s.Activities() {
+			if pid, ok := args[0].(int32); ok && pid != a.PID {
+				continue
+			}
+			var port types.Datum
+			if a.ClientPort != 0 {
+				port = a.ClientPort
+			}
+			// datid pid usesysid application_name state query wait_event_type wait_event
+			// xact_start query_start backend_start state_change client_addr client_hostname
+			// client_port backend_xid backend_xmin backend_type and TLS, GSSAPI, leader, query_id
+			row := []types.Datum{a.Database, a.PID, a.User, a.Application, text(a.State), a.Query, text(a.WaitEventType), text(a.WaitEvent),
+				ts(a.XactStart), ts(a.QueryStart), ts(a.BackendStart), ts(a.StateChange), nil, nil, port, nil, nil, "client backend",
+				false, nil, nil, nil, nil, nil, nil, false, nil, false, nil, nil}
+			if err := emit(row...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	addSet(r, "pg_lock_status()", func(_ *expr.Context, s Session, _ []types.Datum, emit func(row ...types.Datum) error) error {
+		for _, l := range s.LockRows() {
+			// locktype database relation page tuple virtualxid transactionid classid objid
+			// objsubid virtualtransaction pid mode granted fastpath waitstart
+			if err := emit("relation", l.Database, l.Relation, nil, nil, nil, nil, nil, nil, nil, nil, l.PID, l.Mode, l.Granted, false, nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	addSet(r, "pg_prepared_statement()", func(_ *expr.Context, s Session, _ []types.Datum, emit func(row ...types.Datum) error) error {
+		for _, p := range s.PreparedStatements() {
+			var ts []types.Datum
+			for _, t := range p.ParamTypes {
+				ts = append(ts, t)
+			}
+			if err := emit(p.Name, p.Statement, p.Prepared, types.NewArray(types.Of(types.RegType), ts), p.FromSQL, int64(0), int64(0)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	addSet(r, "pg_cursor()", func(_ *expr.Context, s Session, _ []types.Datum, emit func(row ...types.Datum) error) error {
+		for _, c := range s.CursorRows() {
+			if err := emit(c.Name, c.Statement, c.Hold, c.Binary, c.Scrollable, c.Created); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	// Counters that Basalt does not keep are at zero, as after a reset.
+	count := one(func(*expr.Context, Session, types.OID) (types.Datum, error) { return int64(0), nil })
+	for _, n := range []string{"numscans", "tuples_returned", "tuples_fetched", "tuples_inserted", "tuples_updated", "tuples_deleted", "tuples_hot_updated",
+		"blocks_fetched", "blocks_hit", "dead_tuples", "mod_since_analyze", "ins_since_vacuum", "vacuum_count", "autovacuum_count", "analyze_count", "autoanalyze_count",
+		"db_xact_commit", "db_xact_rollback", "db_blocks_fetched", "db_blocks_hit", "db_tuples_returned", "db_tuples_fetched", "db_tuples_inserted",
+		"db_tuples_updated", "db_tuples_deleted", "db_conflict_all", "db_temp_files", "db_temp_bytes", "db_deadlocks"} {
+		add(r, "pg_stat_get_"+n+"(oid)", count)
+	}
+	null := one(func(*expr.Context, Session, types.OID) (types.Datum, error) { return nil, nil })
+	for _, n := range []string{"last_vacuum_time", "last_autovacuum_time", "last_analyze_time", "last_autoanalyze_time", "db_stat_reset_time", "db_checksum_failures", "db_checksum_last_failure"} {
+		add(r, "pg_stat_get_"+n+"(oid)", null)
+	}
+	zero := one(func(*expr.Context, Session, types.OID) (types.Datum, error) { return float64(0), nil })
+	for _, n := range []string{"db_blk_read_time", "db_blk_write_time"} {
+		add(r, "pg_stat_get_"+n+"(oid)", zero)
+	}
+	add(r, "pg_stat_get_live_tuples(oid)", one(func(ctx *expr.Context, s Session, o types.OID) (types.Datum, error) {
+		st, err := s.CatalogReader().Stats(ctx.Ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		if st == nil {
+			return int64(0), nil
+		}
+		return int64(st.Rows), nil
+	}))
+	add(r, "pg_stat_get_db_numbackends(oid)", one(func(_ *expr.Context, s Session, o types.OID) (types.Datum, error) {
+		n := int32(0)
+		for _, a := range s.Activities() {
+			if a.Database == o {
+				n++
+			}
+		}
+		return n, nil
+	}))
+	add(r, "pg_blocking_pids(int4)", one(func(*expr.Context, Session, int32) (types.Datum, error) {
+		return types.NewArray(types.Of(types.Int4), nil), nil
+	}))
+}

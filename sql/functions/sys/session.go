@@ -1,0 +1,107 @@
+package sys
+
+import (
+	"context"
+
+	"github.com/basaltdb/basalt/sql/catalog"
+	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/vexec/expr"
+)
+
+// Session is what these functions need of the session they run in
+// (expr.Context.Session implements it). Safe for concurrent use by the workers of
+// the running statement.
+type Session interface {
+	// CatalogReader is the running statement's.
+	CatalogReader() catalog.Reader
+	CatalogManager() *catalog.Manager
+	// SchemaPath lists the namespaces of search_path that exist, in order, without
+	// the implicit pg_catalog.
+	SchemaPath() []types.OID
+	CurrentUserOID() types.OID
+	SessionUserOID() types.OID
+
+	// Setting is SHOW's text of a parameter; ok is false when there is none of that name.
+	Setting(name string) (value string, ok bool)
+	// ChangeSetting is SET (local: SET LOCAL) and returns the new value as SHOW prints it.
+	ChangeSetting(ctx context.Context, name, value string, local bool) (string, error)
+	// SettingRows are the rows of pg_settings.
+	SettingRows() []SettingRow
+
+	BackendPID() int32
+	// CancelBackend and TerminateBackend report whether there was such a process.
+	CancelBackend(pid int32) bool
+	TerminateBackend(pid int32) bool
+	Activities() []Activity
+	LockRows() []LockRow
+	// TransactionID is the transaction's ID; assign gives it one if it has none yet (ok false then never).
+	TransactionID(assign bool) (id uint64, ok bool)
+	SnapshotTimestamp() uint64
+	StartTime() types.Timestamp
+	ReadOnly() bool
+	// ClientAddress and ClientPort are "" and 0 over a Unix socket.
+	ClientAddress() (addr string, port int32)
+
+	// Sequences is the session's memory of currval and cached values.
+	Sequences() *SequenceMemory
+	// StorageBytes estimates the bytes of a table's or index's storage.
+	StorageBytes(storageID uint64) int64
+	PreparedStatements() []PreparedStatement
+	CursorRows() []CursorRow
+}
+
+// SettingRow is a row of pg_settings. Nullable texts are nil when NULL.
+type SettingRow struct {
+	Name, Setting            string
+	Unit                     *string
+	Category, Short          string
+	Extra                    *string
+	Context, VarType, Source string
+	Min, Max                 *string
+	Enum                     []string // nil: NULL
+	Boot, Reset              *string
+}
+
+// Activity is a row of pg_stat_activity. Times are nil when unknown.
+type Activity struct {
+	PID                                              int32
+	Database                                         types.OID
+	User                                             types.OID
+	Application, ClientAddr                          string
+	ClientPort                                       int32
+	State, Query                                     string
+	BackendStart, QueryStart, XactStart, StateChange *types.Timestamp
+	WaitEventType, WaitEvent                         string
+}
+
+// LockRow is a row of pg_locks about a relation.
+type LockRow struct {
+	Database, Relation types.OID
+	PID                int32
+	Mode               string // AccessShareLock …
+	Granted            bool
+}
+
+// PreparedStatement is a row of pg_prepared_statements.
+type PreparedStatement struct {
+	Name, Statement string
+	Prepared        types.Timestamp
+	ParamTypes      []types.OID
+	FromSQL         bool
+}
+
+// CursorRow is a row of pg_cursors.
+type CursorRow struct {
+	Name, Statement          string
+	Hold, Binary, Scrollable bool
+	Created                  types.Timestamp
+}
+
+// of finds the session; 0A000 where an expression runs without one.
+func of(ctx *expr.Context) (Session, error) {
+	if s, ok := ctx.Session.(Session); ok {
+		return s, nil
+	}
+	return nil, pgerror.Unsupported("a session function outside a session")
+}
