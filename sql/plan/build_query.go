@@ -477,8 +477,9 @@ func (p *planner) computeTargets(sc *scope, ts []*target, r *rel) {
 	}
 	p.projectSets(es, r)
 	pr := &relProject{}
+	have := outCols(*r)
 	for i, t := range ts {
-		if c, ok := asCol(es[i]); ok {
+		if c, ok := asCol(es[i]); ok && have.has(c) {
 			t.col = c
 		} else {
 			t.col = p.newCol(colInfo{t: es[i].Type(), coll: es[i].Collation(), name: t.te.Name, expr: es[i]})

@@ -225,10 +225,10 @@ func (p *planner) pull(r rel, outer ColSet, typ joinType) (rel, *pulled, bool) {
 		return p.pullJoin(x, outer)
 	case *relSort:
 		in, pl, ok := p.pull(x.in, outer, typ)
-		if !ok || len(pl.above) > 0 || pl.scalar {
+		if !ok || len(pl.above) > 0 || pl.scalar || usedCols(x).intersects(outer) {
 			return nil, nil, false
 		}
-		return in, pl, true
+		return &relSort{unary{in}, x.keys}, pl, true // an aggregate above may want the order
 	case *relDistinctOn:
 		return nil, nil, false
 	case *relWindow:

@@ -273,6 +273,16 @@ func (o *joinOrder) derive(conds []query.Expr) {
 		}
 		seen[exprKey(q)] = true
 		jq := joinQual{e: q, units: o.unitsOf(q), class: -1}
+		if jq.units == 0 {
+			o.late = append(o.late, q)
+			continue
+		}
+		if bits.OnesCount64(jq.units) == 1 {
+			if u := o.units[bits.TrailingZeros64(jq.units)]; u.free() {
+				u.rel = filtered(u.rel, []query.Expr{q})
+				continue
+			}
+		}
 		if a, b, op, ok := isColEq(q); ok && free(a) >= 0 && free(b) >= 0 {
 			jq.class = class[a]
 			ops[class[a]] = op
@@ -447,8 +457,9 @@ func (o *joinOrder) applied(a, b uint64) []query.Expr {
 	var out []query.Expr
 	var classes uint64
 	both := a | b
+	aOwn, bOwn := o.settled(a), o.settled(b)
 	for _, q := range o.quals {
-		if q.units&^both != 0 || q.units&^a == 0 || q.units&^b == 0 {
+		if q.units&^both != 0 || aOwn && q.units&^a == 0 || bOwn && q.units&^b == 0 {
 			continue
 		}
 		if q.class >= 0 && q.class < 64 {
@@ -460,6 +471,12 @@ func (o *joinOrder) applied(a, b uint64) []query.Expr {
 		out = append(out, q.e)
 	}
 	return out
+}
+
+// settled: conditions over the set alone have been applied to it. They have not
+// where the set is the right side of an outer join or the like.
+func (o *joinOrder) settled(a uint64) bool {
+	return bits.OnesCount64(a) > 1 || o.units[bits.TrailingZeros64(a)].free()
 }
 
 // connected: a condition or dependency links the sets.

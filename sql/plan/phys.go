@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/query"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec/planpb"
@@ -302,7 +303,7 @@ func (p *planner) physJoin(x *relJoin, rq physReq) *Node {
 		}
 	}
 	if x.typ == joinFull && len(o.lkeys) == 0 && exprCols(x.quals...).intersects(lcols) {
-		p.unsupported("FULL JOIN is only supported with merge-joinable or hash-joinable join conditions")
+		p.fail(pgerror.New(pgerror.FeatureNotSupported, "FULL JOIN is only supported with merge-joinable or hash-joinable join conditions"))
 	}
 	l := p.phys(x.left, physReq{need: need.intersect(lcols)})
 	r := p.phys(x.right, physReq{need: need.intersect(rcols)})
