@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/basaltdb/basalt/sql/catalog"
+	"github.com/basaltdb/basalt/sql/plan"
 	"github.com/basaltdb/basalt/sql/session"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/storage"
@@ -28,11 +29,12 @@ func (s *Server) newNode(ctx context.Context, registry *expr.Registry, executor 
 	manager := catalog.NewManager(catalog.Options{
 		DB:    s.store.DB(),
 		Store: func(t txn.Txn) vexec.Store { return ds.Store(t, nil) },
+		Lower: plan.Lowerer{},
 	})
 	if err := bootstrap(ctx, manager, s.store.DB(), ds); err != nil {
 		return nil, err
 	}
-	return session.NewNode(session.Config{DB: s.store.DB(), Catalog: manager, Executor: executor, Registry: registry, Storage: ds, Workers: s.opts.Workers}), nil
+	return session.NewNode(session.Config{DB: s.store.DB(), Catalog: manager, Executor: executor, Registry: registry, Storage: ds, Lower: plan.Lowerer{}, Workers: s.opts.Workers}), nil
 }
 
 func bootstrap(ctx context.Context, m *catalog.Manager, db txn.DB, ds dataStore) error {
