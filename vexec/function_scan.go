@@ -44,9 +44,27 @@ func newFunctionScan(w *worker, p *planpb.Plan, f *planpb.FunctionScan) (operato
 		if err != nil {
 			return nil, err
 		}
+		tf.describe(t)
 		op.fs = append(op.fs, tf)
 	}
 	return op, nil
+}
+
+// describe tells the function the columns its rows are to have, which a
+// function returning record learns from the column definition list only.
+func (t *tableFunc) describe(f *planpb.TableFunc) {
+	if len(f.GetColumnNames()) != len(f.GetColumns()) {
+		return
+	}
+	var ts []types.T
+	for _, c := range f.GetColumns() {
+		ts = append(ts, c.T())
+	}
+	if t.set != nil {
+		t.set.call.ColumnNames, t.set.call.ColumnTypes = f.GetColumnNames(), ts
+		return
+	}
+	t.scalar.SetColumns(f.GetColumnNames(), ts)
 }
 
 func (f *functionScan) open(context.Context) error {

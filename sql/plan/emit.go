@@ -179,7 +179,7 @@ func (em *emitter) op(n *Node) *planpb.Plan {
 	case *functionOp:
 		fs := &planpb.FunctionScan{Ordinality: o.rel.ordinality}
 		for _, f := range o.rel.funcs {
-			tf := &planpb.TableFunc{Expand: f.Composite}
+			tf := &planpb.TableFunc{Expand: f.Composite, ColumnNames: f.ColNames}
 			for _, t := range f.ColTypes {
 				tf.Columns = append(tf.Columns, planpb.NewType(t))
 			}

@@ -157,3 +157,11 @@ func scalarOf(f *Frame, n node) (types.Datum, bool, error) {
 	}
 	return nil, false, nil
 }
+
+// SetColumns tells a call of a function that returns record its column
+// definition list (Call.ColumnNames). It is ignored when e is no plain call.
+func (e *Expr) SetColumns(names []string, ts []types.T) {
+	if c, ok := e.root.(*funcNode); ok {
+		c.call.ColumnNames, c.call.ColumnTypes = names, ts
+	}
+}

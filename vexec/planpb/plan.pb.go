@@ -5915,6 +5915,7 @@ type TableFunc struct {
 	Scalar        *Expr                  `protobuf:"bytes,2,opt,name=scalar,proto3" json:"scalar,omitempty"`   // an ordinary expression giving one row
 	Columns       []*Type                `protobuf:"bytes,3,rep,name=columns,proto3" json:"columns,omitempty"` // columns delivered; a single composite result is expanded when expand
 	Expand        bool                   `protobuf:"varint,4,opt,name=expand,proto3" json:"expand,omitempty"`
+	ColumnNames   []string               `protobuf:"bytes,5,rep,name=column_names,json=columnNames,proto3" json:"column_names,omitempty"` // names of columns, for functions that make their rows from a column definition list
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5975,6 +5976,13 @@ func (x *TableFunc) GetExpand() bool {
 		return x.Expand
 	}
 	return false
+}
+
+func (x *TableFunc) GetColumnNames() []string {
+	if x != nil {
+		return x.ColumnNames
+	}
+	return nil
 }
 
 // RecursiveUnion runs left, then right over the work table until it yields nothing.
@@ -7315,12 +7323,13 @@ const file_vexec_planpb_plan_proto_rawDesc = "" +
 	"\x05funcs\x18\x01 \x03(\v2\x19.basalt.plan.v1.TableFuncR\x05funcs\x12\x1e\n" +
 	"\n" +
 	"ordinality\x18\x02 \x01(\bR\n" +
-	"ordinality\"\xac\x01\n" +
+	"ordinality\"\xcf\x01\n" +
 	"\tTableFunc\x12)\n" +
 	"\x03set\x18\x01 \x01(\v2\x17.basalt.plan.v1.SetFuncR\x03set\x12,\n" +
 	"\x06scalar\x18\x02 \x01(\v2\x14.basalt.plan.v1.ExprR\x06scalar\x12.\n" +
 	"\acolumns\x18\x03 \x03(\v2\x14.basalt.plan.v1.TypeR\acolumns\x12\x16\n" +
-	"\x06expand\x18\x04 \x01(\bR\x06expand\"\xa1\x01\n" +
+	"\x06expand\x18\x04 \x01(\bR\x06expand\x12!\n" +
+	"\fcolumn_names\x18\x05 \x03(\tR\vcolumnNames\"\xa1\x01\n" +
 	"\x0eRecursiveUnion\x12(\n" +
 	"\x04left\x18\x01 \x01(\v2\x14.basalt.plan.v1.PlanR\x04left\x12*\n" +
 	"\x05right\x18\x02 \x01(\v2\x14.basalt.plan.v1.PlanR\x05right\x12\x1a\n" +

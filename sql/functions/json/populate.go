@@ -55,15 +55,15 @@ func shapeOf(ctx *expr.Context, call *expr.Call, t types.T, base types.Datum) (s
 			return shape{t: t, names: names, types: ts}, nil
 		}
 	}
+	if call != nil && len(call.ColumnNames) > 0 {
+		return shape{t: types.Of(types.RecordOID), names: call.ColumnNames, types: call.ColumnTypes}, nil
+	}
 	if r, ok := base.(*types.Record); ok {
 		s := shape{t: r.Type, types: r.Types}
 		for i := range r.Types {
 			s.names = append(s.names, r.FieldName(i))
 		}
 		return s, nil
-	}
-	if call != nil && len(call.ColumnNames) > 0 {
-		return shape{t: types.Of(types.RecordOID), names: call.ColumnNames, types: call.ColumnTypes}, nil
 	}
 	return shape{}, pgerror.New(pgerror.FeatureNotSupported, "could not determine row type for result").
 		WithHint("Provide a non-null record argument, or call the function in the FROM clause using a column definition list.")
@@ -196,7 +196,7 @@ func notAn(f string, k types.JSONKind) error {
 }
 
 // one fills one row: populate_record (base given) and to_record.
-func one(ctx *expr.Context, call *expr.Call, f string, t types.T, base, doc types.Datum) (types.Datum, error) {
+func one(ctx *expr.Context, call *expr.Call, t types.T, base, doc types.Datum) (types.Datum, error) {
 	baseRow, _ := base.(*types.Record)
 	if doc == nil {
 		if baseRow == nil {
@@ -213,7 +213,7 @@ func one(ctx *expr.Context, call *expr.Call, f string, t types.T, base, doc type
 		return nil, err
 	}
 	if s.n.Kind != types.JSONObjectKind {
-		return nil, notAn(f, s.n.Kind)
+		return nil, notAn("populate_composite", s.n.Kind)
 	}
 	return sh.row(ctx, s, baseRow)
 }
@@ -231,7 +231,7 @@ func many(ctx *expr.Context, call *expr.Call, f string, t types.T, base, doc typ
 		return err
 	}
 	if s.n.Kind != types.JSONArrayKind {
-		if !s.json && s.n.Kind != types.JSONObjectKind {
+		if !s.json {
 			return invalid("cannot call %s on a non-array", f)
 		}
 		return notAn(f, s.n.Kind)
@@ -257,14 +257,14 @@ func registerPopulate(r *expr.Registry) {
 	for _, p := range []struct{ prefix, sig string }{{"json", "(anyelement,json,bool)"}, {"jsonb", "(anyelement,jsonb)"}} {
 		name := p.prefix + "_populate_record"
 		adapt.Add(r, name+p.sig, adapt.D(func(ctx *expr.Context, call *expr.Call, a []types.Datum) (types.Datum, error) {
-			return one(ctx, call, name, call.ArgTypes[0], a[0], a[1])
+			return one(ctx, call, call.ArgTypes[0], a[0], a[1])
 		}))
 		adapt.AddSet(r, name+"set"+p.sig, func(ctx *expr.Context, call *expr.Call, a []types.Datum, emit emitter) error {
 			return many(ctx, call, name+"set", call.ArgTypes[0], a[0], a[1], emit)
 		})
 		to := p.prefix + "_to_record"
 		adapt.Add(r, to+"("+p.prefix+")", adapt.D(func(ctx *expr.Context, call *expr.Call, a []types.Datum) (types.Datum, error) {
-			return one(ctx, call, to, types.Of(types.RecordOID), nil, a[0])
+			return one(ctx, call, types.Of(types.RecordOID), nil, a[0])
 		}))
 		adapt.AddSet(r, to+"set("+p.prefix+")", func(ctx *expr.Context, call *expr.Call, a []types.Datum, emit emitter) error {
 			return many(ctx, call, to+"set", types.Of(types.RecordOID), nil, a[0], emit)
