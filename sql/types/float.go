@@ -3,6 +3,7 @@ package types
 import (
 	"encoding/binary"
 	"math"
+	"math/big"
 	"strconv"
 	"strings"
 
@@ -66,6 +67,42 @@ func mantissa(s string) string {
 	return s
 }
 
+// shortest is the shortest decimal strictly between the midpoints to f's
+// neighbours, in e form. strconv accepts a midpoint itself where reading rounds
+// it to f (9e+09 for the float4 next to it); PostgreSQL does not (Ryu without its
+// bounds). Midpoints are short decimals only beyond the mantissa's last bit.
+func shortest(f float64, bits int) []byte {
+	s := strconv.AppendFloat(nil, f, 'e', -1, bits)
+	mantissa := 53
+	if bits == 32 {
+		mantissa = 24
+	}
+	if a := math.Abs(f); a < float64(uint64(1)<<mantissa) || a > 1e30 {
+		return s
+	}
+	below, above := big.NewFloat(f).SetPrec(200), big.NewFloat(f).SetPrec(200)
+	if bits == 32 {
+		below.Add(below, big.NewFloat(float64(math.Nextafter32(float32(f), float32(math.Inf(-1))))))
+		above.Add(above, big.NewFloat(float64(math.Nextafter32(float32(f), float32(math.Inf(1))))))
+	} else {
+		below.Add(below, big.NewFloat(math.Nextafter(f, math.Inf(-1))))
+		above.Add(above, big.NewFloat(math.Nextafter(f, math.Inf(1))))
+	}
+	onMidpoint := func(s []byte) bool {
+		x, _ := new(big.Float).SetPrec(200).SetString(string(s))
+		x.Add(x, x)
+		return x.Cmp(below) == 0 || x.Cmp(above) == 0
+	}
+	for digits := 1; onMidpoint(s) && digits < 17; digits++ {
+		if longer := strconv.AppendFloat(nil, f, 'e', digits, bits); !onMidpoint(longer) {
+			if back, err := strconv.ParseFloat(string(longer), bits); err == nil && back == f {
+				return longer
+			}
+		}
+	}
+	return s
+}
+
 // AppendFloat appends the text form of a float8 (bits 64) or float4 (bits 32)
 // under extra_float_digits.
 func AppendFloat(buf []byte, f float64, bits, extraDigits int) []byte {
@@ -84,7 +121,7 @@ func AppendFloat(buf []byte, f float64, bits, extraDigits int) []byte {
 	if extraDigits <= 0 {
 		return appendG(buf, strconv.AppendFloat(nil, f, 'e', max(digits+extraDigits, 1)-1, bits), max(digits+extraDigits, 1), true)
 	}
-	return appendG(buf, strconv.AppendFloat(nil, f, 'e', -1, bits), digits, false)
+	return appendG(buf, shortest(f, bits), digits, false)
 }
 
 // appendG lays a number given as d.ddde±xx out as C's %g does: fixed while
