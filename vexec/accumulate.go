@@ -576,6 +576,7 @@ func (s *minMaxTextAcc) one(g int32, x []byte) {
 		} else {
 			c = bytes.Compare(x, b)
 		}
+		// of equal strings (bpchar: up to blanks) the first stays
 		if s.max && c <= 0 || !s.max && c >= 0 {
 			return
 		}
@@ -630,7 +631,8 @@ func (s *minMaxAnyAcc) bytes() int64 { return int64(cap(s.best)) * 64 }
 func (s *minMaxAnyAcc) one(g int32, x types.Datum) {
 	if b := s.best[g]; b != nil {
 		c := types.Compare(s.env, s.t, x, b)
-		if s.max && c <= 0 || !s.max && c >= 0 {
+		// of equal values (1.0 and 1.00) the last stays
+		if s.max && c < 0 || !s.max && c > 0 {
 			return
 		}
 	}

@@ -34,7 +34,7 @@ func (m *maker) callNode(oid types.OID, t types.T, coll types.OID, ts []types.T,
 	n.call = &Call{OID: oid, ArgTypes: ts, Result: t, Collation: coll, Variadic: variadic,
 		Const: make([]types.Datum, len(args)), IsConst: make([]bool, len(args))}
 	for i, a := range args {
-		if c, ok := a.(*constNode); ok && c.err == nil {
+		if c, ok := a.(*constNode); ok {
 			n.call.Const[i], n.call.IsConst[i] = c.value, true
 		}
 	}
@@ -150,7 +150,7 @@ func (c *funcNode) selectRows(f *Frame, in *Input) ([]int32, bool, error) {
 func scalarOf(f *Frame, n node) (types.Datum, bool, error) {
 	switch c := n.(type) {
 	case *constNode:
-		return c.value, c.err == nil, nil
+		return c.value, true, nil
 	case *slotNode:
 		d, err := f.Slot(c.slot)
 		return d, true, err

@@ -31,8 +31,9 @@ type maker struct {
 }
 
 // Compile prepares e. Constant subtrees without volatile or stable calls are
-// computed now; if that fails the error is kept for evaluation (the branch may
-// never be taken). frame supplies the context functions are prepared with.
+// computed now, and if that fails compilation does: like PostgreSQL's planner,
+// which folds 1/0 wherever it stands, except in what a constant condition rules
+// out. frame supplies the context functions are prepared with.
 func Compile(e *planpb.Expr, reg *Registry, frame *Frame) (*Expr, error) {
 	m := &maker{reg: reg, frame: frame, locals: map[uint32]types.T{}}
 	n, err := m.compile(e)
@@ -114,7 +115,7 @@ type selecter interface {
 // EvalScalar computes an expression without columns to one value.
 func (x *Expr) EvalScalar(f *Frame) (types.Datum, error) {
 	if c, ok := x.root.(*constNode); ok {
-		return c.value, c.err
+		return c.value, nil
 	}
 	v, err := x.root.eval(f, &Input{N: 1})
 	if err != nil {
@@ -126,7 +127,7 @@ func (x *Expr) EvalScalar(f *Frame) (types.Datum, error) {
 // Const gives the value of a constant expression.
 func (x *Expr) Const() (d types.Datum, ok bool) {
 	c, ok := x.root.(*constNode)
-	if !ok || c.err != nil {
+	if !ok {
 		return nil, false
 	}
 	return c.value, true
@@ -164,7 +165,7 @@ func (m *maker) compile(e *planpb.Expr) (node, error) {
 		t := e.GetType().T()
 		v, err := n.eval(m.frame, &Input{N: 1})
 		if err != nil {
-			return &constNode{t: t, err: err}, nil
+			return nil, err
 		}
 		return &constNode{t: t, value: types.Get(t, v, 0)}, nil
 	}
@@ -218,27 +219,22 @@ func (m *maker) compileKind(e *planpb.Expr) (node, error) {
 		}
 		return m.call(types.OID(k.Func.GetOid()), t, types.OID(e.GetCollation()), typesOf(k.Func.GetArgs()), args, k.Func.GetVariadic())
 	case *planpb.Expr_Bool:
-		args, err := m.all(k.Bool.GetArgs())
-		if err != nil {
-			return nil, err
-		}
-		if k.Bool.GetOp() == planpb.BoolExpr_NOT && len(args) != 1 {
-			return nil, pgerror.Internal("NOT of %d arguments", len(args))
-		}
-		b := &boolNode{op: k.Bool.GetOp()}
-		for _, a := range args { // flatten nested ANDs and ORs
-			if c, ok := a.(*boolNode); ok && c.op == b.op && b.op != planpb.BoolExpr_NOT {
-				b.args = append(b.args, c.args...)
-			} else {
-				b.args = append(b.args, a)
-			}
-		}
-		return b, nil
+		return m.boolExpr(k.Bool)
 	case *planpb.Expr_Case:
 		return m.caseExpr(t, k.Case)
 	case *planpb.Expr_Coalesce:
-		args, err := m.all(k.Coalesce.GetArgs())
-		return &coalesceNode{t: t, args: args}, err
+		c := &coalesceNode{t: t}
+		for _, a := range k.Coalesce.GetArgs() {
+			n, err := m.compile(a)
+			if err != nil {
+				return nil, err
+			}
+			c.args = append(c.args, n)
+			if v, ok := n.(*constNode); ok && v.value != nil {
+				break // the rest is never reached
+			}
+		}
+		return c, nil
 	case *planpb.Expr_MinMax:
 		args, err := m.all(k.MinMax.GetArgs())
 		return &minMaxNode{t: t, args: args, greatest: k.MinMax.GetGreatest()}, err
@@ -300,7 +296,7 @@ func (m *maker) compileKind(e *planpb.Expr) (node, error) {
 		}
 		from := k.Relabel.Arg.GetType().T()
 		if c, ok := arg.(*constNode); ok && !relabelRebuilds(from, t) {
-			return &constNode{t: t, value: c.value, err: c.err}, nil
+			return &constNode{t: t, value: c.value}, nil
 		}
 		return &relabelNode{arg: arg, from: from, to: t}, nil
 	case *planpb.Expr_ConvertRowtype:

@@ -40,12 +40,17 @@ func (m *maker) caseExpr(t types.T, c *planpb.Case) (node, error) {
 		if err != nil {
 			return nil, err
 		}
-		if k, ok := when.(*constNode); ok && k.err == nil && k.value != true {
+		k, isConst := when.(*constNode)
+		if isConst && k.value != true {
 			continue // never taken
 		}
 		then, err := m.compile(w.GetThen())
 		if err != nil {
 			return nil, err
+		}
+		if isConst { // always taken: the rest is never reached
+			n.def = then
+			return n, nil
 		}
 		n.whens, n.thens = append(n.whens, when), append(n.thens, then)
 	}

@@ -17,23 +17,16 @@ func (c *columnNode) eval(_ *Frame, in *Input) (arrow.Array, error) {
 	return in.Column(c.index), nil
 }
 
-// constNode is a value, or the error its computation raised.
+// constNode is a value.
 type constNode struct {
 	t     types.T
 	value types.Datum
-	err   error
 	vec   arrow.Array // expanded once, sliced for each batch
 }
 
-func (c *constNode) constant() bool { return c.err == nil }
+func (c *constNode) constant() bool { return true }
 
 func (c *constNode) eval(_ *Frame, in *Input) (arrow.Array, error) {
-	if c.err != nil {
-		if in.N == 0 {
-			return kernel.Nulls(c.t, 0), nil
-		}
-		return nil, c.err
-	}
 	if c.vec == nil || c.vec.Len() < in.N {
 		n := 1
 		for n < in.N {

@@ -3,6 +3,7 @@ package expr
 import (
 	"github.com/apache/arrow/go/v17/arrow"
 
+	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec/kernel"
 	"github.com/basaltdb/basalt/vexec/planpb"
@@ -13,6 +14,38 @@ import (
 type boolNode struct {
 	op   planpb.BoolExpr_Op
 	args []node
+}
+
+// boolExpr compiles AND, OR and NOT. Nested ones of a kind become one; a
+// constant that decides the result ends the list, one that cannot is dropped.
+func (m *maker) boolExpr(e *planpb.BoolExpr) (node, error) {
+	b := &boolNode{op: e.GetOp()}
+	if b.op == planpb.BoolExpr_NOT && len(e.GetArgs()) != 1 {
+		return nil, pgerror.Internal("NOT of %d arguments", len(e.GetArgs()))
+	}
+	for _, a := range e.GetArgs() {
+		n, err := m.compile(a)
+		if err != nil {
+			return nil, err
+		}
+		if c, ok := n.(*boolNode); ok && c.op == b.op && b.op != planpb.BoolExpr_NOT {
+			b.args = append(b.args, c.args...)
+			continue
+		}
+		if c, ok := n.(*constNode); ok && b.op != planpb.BoolExpr_NOT {
+			switch c.value {
+			case b.op == planpb.BoolExpr_OR:
+				return c, nil
+			case b.op == planpb.BoolExpr_AND:
+				continue
+			}
+		}
+		b.args = append(b.args, n)
+	}
+	if len(b.args) == 0 {
+		return &constNode{t: types.Of(types.Bool), value: b.op == planpb.BoolExpr_AND}, nil
+	}
+	return b, nil
 }
 
 func (b *boolNode) constant() bool { return allConstant(b.args) }
