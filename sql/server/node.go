@@ -19,6 +19,14 @@ type dataStore struct{ *storage.Node }
 
 func (d dataStore) Store(tx txn.Txn, env *types.Env) vexec.Store { return d.Node.Store(tx, env) }
 
+func (d dataStore) Bytes(storageID uint64) int64 {
+	st, err := d.Node.Stats(storageID)
+	if err != nil {
+		return 0
+	}
+	return st.Bytes
+}
+
 func (d dataStore) BuildIndex(ctx context.Context, tx txn.Txn, env *types.Env, t *planpb.Table, pos int, eval func(ctx context.Context, rows *vexec.Batch) (*vexec.Batch, error)) error {
 	return d.Node.BuildIndex(ctx, tx, env, t, pos, eval)
 }

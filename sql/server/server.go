@@ -15,6 +15,7 @@ import (
 
 
 	"github.com/basaltdb/basalt/sql/functions"
+	"github.com/basaltdb/basalt/sql/functions/sys"
 	"github.com/basaltdb/basalt/sql/pgwire"
 	"github.com/basaltdb/basalt/sql/session"
 	"github.com/basaltdb/basalt/storage"
@@ -84,6 +85,7 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 	}
 	s := &Server{opts: o, store: st}
 	registry := functions.Fill()
+	sys.Register(registry)
 	executor := vexec.New(vexec.Options{Registry: registry, Workers: o.Workers, MemoryLimit: o.MemoryBytes / 2, TempDir: temp})
 	if s.Node, err = s.newNode(ctx, registry, executor); err != nil {
 		return nil, errors.Join(err, st.Close())

@@ -71,13 +71,13 @@ func (s *Session) discardStmt(d *pg_query.DiscardStmt) (*result, error) {
 		if err := s.setSessionAuthorization(context.Background(), "", true, false); err != nil {
 			return nil, err
 		}
-		s.seq.forget()
+		s.seq.Forget()
 		s.ensure()
 		return done("DISCARD ALL"), nil
 	case pg_query.DiscardMode_DISCARD_PLANS:
 		return done("DISCARD PLANS"), nil
 	case pg_query.DiscardMode_DISCARD_SEQUENCES:
-		s.seq.forget()
+		s.seq.Forget()
 		return done("DISCARD SEQUENCES"), nil
 	}
 	return done("DISCARD TEMP"), nil

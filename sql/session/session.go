@@ -9,6 +9,7 @@ import (
 
 	"github.com/basaltdb/basalt/sql/analyze"
 	"github.com/basaltdb/basalt/sql/catalog"
+	"github.com/basaltdb/basalt/sql/functions/sys"
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/pgwire"
 	"github.com/basaltdb/basalt/sql/ri"
@@ -37,7 +38,7 @@ type Session struct {
 
 	prepared map[string]*prepared
 	portals  map[string]*portal
-	seq      sequenceState
+	seq      sys.SequenceMemory
 
 	activity activity
 }
@@ -58,22 +59,14 @@ type derived struct {
 
 // activity is what pg_stat_activity shows; other sessions read it.
 type activity struct {
-	mu         sync.Mutex
-	state      string
-	query      string
-	queryStart time.Time
-	xactStart  time.Time
-	changed    time.Time
-}
-
-// Activity is a snapshot of what a session does.
-type Activity struct {
-	PID                                              int32
-	Database                                         *catalog.Database
-	User                                             *catalog.Role
-	Application, ClientAddr                          string
-	State, Query                                     string
-	BackendStart, QueryStart, XactStart, StateChange time.Time
+	mu          sync.Mutex
+	state       string
+	query       string
+	user        types.OID
+	application string
+	queryStart  time.Time
+	xactStart   time.Time
+	changed     time.Time
 }
 
 func (n *Node) newSession(st pgwire.Startup, client pgwire.Client, db *catalog.Database, role *catalog.Role) (*Session, error) {
@@ -97,7 +90,7 @@ func (n *Node) newSession(st pgwire.Startup, client pgwire.Client, db *catalog.D
 	} {
 		s.reportOne(settings.Lookup(name))
 	}
-	s.activity.state = "idle"
+	s.activity.state, s.activity.user, s.activity.application = "idle", role.OID, s.settings.Get("application_name")
 	s.activity.changed = time.Now()
 	return s, nil
 }
@@ -336,6 +329,9 @@ func (s *Session) SetIdle(idle bool) {
 	default:
 		a.state = "idle"
 		a.xactStart = time.Time{}
+	}
+	if idle {
+		a.application, a.user = s.settings.Get("application_name"), s.sessionUser.OID
 	}
 	a.changed = time.Now()
 }

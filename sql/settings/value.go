@@ -225,3 +225,11 @@ func enumAlias(d *Definition, value string) string {
 	}
 	return ""
 }
+
+// Limits are pg_settings.min_val and max_val of a numeric parameter.
+func (d *Definition) Limits() (min, max string) {
+	if d.Kind == Int {
+		return strconv.FormatInt(int64(d.Min), 10), strconv.FormatInt(int64(d.Max), 10)
+	}
+	return general(d.Min), general(d.Max)
+}

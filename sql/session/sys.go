@@ -1,0 +1,172 @@
+package session
+
+import (
+	"context"
+	"net"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/basaltdb/basalt/sql/catalog"
+	"github.com/basaltdb/basalt/sql/functions/sys"
+	"github.com/basaltdb/basalt/sql/settings"
+	"github.com/basaltdb/basalt/sql/types"
+)
+
+// The session as the functions of sql/functions/sys see it. The workers of a
+// statement may call these at once; the session's goroutine waits for them
+// meanwhile, so that plain fields are safe to read.
+
+var _ sys.Session = (*Session)(nil)
+
+func (s *Session) CatalogReader() catalog.Reader    { return s.reader() }
+func (s *Session) CatalogManager() *catalog.Manager { return s.node.Catalog }
+
+func (s *Session) SchemaPath() []types.OID {
+	path, err := s.searchPath(context.Background(), s.reader())
+	if err != nil {
+		return nil
+	}
+	return path
+}
+
+func (s *Session) CurrentUserOID() types.OID { return s.currentUser.OID }
+func (s *Session) SessionUserOID() types.OID { return s.sessionUser.OID }
+
+func (s *Session) Setting(name string) (string, bool) {
+	_, v, err := s.showVariable(name)
+	return v, err == nil
+}
+
+func (s *Session) ChangeSetting(ctx context.Context, name, value string, local bool) (string, error) {
+	if err := s.setVariable(ctx, name, value, false, local); err != nil {
+		return "", err
+	}
+	_, v, err := s.showVariable(name)
+	return v, err
+}
+
+// text is a nullable text.
+func text(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func (s *Session) SettingRows() []sys.SettingRow {
+	var out []sys.SettingRow
+	for _, d := range s.settings.All() {
+		value := s.settings.Get(strings.ToLower(d.Name))
+		_, shown, _ := s.showVariable(d.Name)
+		if strings.HasPrefix(d.Name, "transaction_") {
+			value = shown
+		}
+		boot, reset := d.Boot, s.settings.ResetValue(d)
+		r := sys.SettingRow{Name: d.Name, Setting: value, Unit: text(d.Unit), Category: d.Category, Short: d.Short, Extra: text(d.Extra),
+			Context: d.Context, VarType: d.VarType(), Source: "default", Enum: d.Enum, Boot: &boot, Reset: &reset}
+		switch {
+		case value != reset:
+			r.Source = "session"
+		case reset != boot:
+			r.Source = "client"
+		}
+		if d.Kind == settings.Int || d.Kind == settings.Real {
+			lo, hi := d.Limits()
+			r.Min, r.Max = &lo, &hi
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+func (s *Session) BackendPID() int32 { return s.start.PID }
+
+func (s *Session) CancelBackend(pid int32) bool {
+	c := s.node.control.Load()
+	return c != nil && (*c).Cancel(pid)
+}
+
+func (s *Session) TerminateBackend(pid int32) bool {
+	c := s.node.control.Load()
+	return c != nil && (*c).Terminate(pid)
+}
+
+func timestamp(t time.Time) *types.Timestamp {
+	if t.IsZero() {
+		return nil
+	}
+	ts := types.Timestamp(t.UnixMicro())
+	return &ts
+}
+
+func (s *Session) Activities() []sys.Activity {
+	var out []sys.Activity
+	for _, o := range s.node.Sessions() {
+		a := &o.activity
+		host, port := o.ClientAddress()
+		a.mu.Lock()
+		out = append(out, sys.Activity{PID: o.start.PID, Database: o.db.OID, User: a.user, Application: a.application, ClientAddr: host,
+			ClientPort: port, State: a.state, Query: a.query, BackendStart: timestamp(o.start.Started), QueryStart: timestamp(a.queryStart),
+			XactStart: timestamp(a.xactStart), StateChange: timestamp(a.changed)})
+		a.mu.Unlock()
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].PID < out[j].PID })
+	return out
+}
+
+// LockRows is empty: the lock table does not tell who holds what yet.
+func (s *Session) LockRows() []sys.LockRow { return nil }
+
+func (s *Session) TransactionID(assign bool) (uint64, bool) {
+	if s.cur.tx == nil || !assign && !s.cur.tx.HasWrites() {
+		return 0, false
+	}
+	return uint64(s.cur.tx.ID()), true
+}
+
+func (s *Session) SnapshotTimestamp() uint64 {
+	if s.cur.tx == nil {
+		return 0
+	}
+	return uint64(s.cur.tx.Snapshot())
+}
+
+func (s *Session) StartTime() types.Timestamp { return types.Timestamp(s.start.Started.UnixMicro()) }
+func (s *Session) ReadOnly() bool             { return s.cur.readOnly }
+
+func (s *Session) ClientAddress() (string, int32) {
+	host, port, err := net.SplitHostPort(s.start.Remote)
+	if err != nil {
+		return "", 0
+	}
+	n, _ := strconv.Atoi(port)
+	return host, int32(n)
+}
+
+func (s *Session) Sequences() *sys.SequenceMemory { return &s.seq }
+
+func (s *Session) StorageBytes(storageID uint64) int64 { return s.node.Storage.Bytes(storageID) }
+
+func (s *Session) PreparedStatements() []sys.PreparedStatement {
+	var out []sys.PreparedStatement
+	for _, p := range s.prepared {
+		if p.name != "" {
+			out = append(out, sys.PreparedStatement{Name: p.name, Statement: p.text, Prepared: *timestamp(p.created), ParamTypes: p.params, FromSQL: p.fromSQL})
+		}
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
+	return out
+}
+
+func (s *Session) CursorRows() []sys.CursorRow {
+	var out []sys.CursorRow
+	for _, p := range s.portals {
+		if p.cursor {
+			out = append(out, sys.CursorRow{Name: p.name, Statement: p.text, Hold: p.hold, Binary: p.binary, Scrollable: p.scroll, Created: *timestamp(p.created)})
+		}
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
+	return out
+}
