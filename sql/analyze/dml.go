@@ -101,7 +101,7 @@ func (ps *pstate) insertColumns(list []*pg_query.Node, rel *catalog.Relation) []
 	for _, n := range list {
 		rt := n.GetResTarget()
 		att := ps.attNumber(rel, rt.Name)
-		if att == 0 {
+		if att <= 0 {
 			ps.failAt(int(rt.Location), pgerror.UndefinedColumn, "column \"%s\" of relation \"%s\" does not exist", rt.Name, rel.Name)
 		}
 		if whole[att] || part[att] && len(rt.Indirection) == 0 {
@@ -155,21 +155,20 @@ func (ps *pstate) insertSelect(s *pg_query.InsertStmt, sel *pg_query.SelectStmt,
 		}
 		es = append(es, e)
 	}
+	// columns first: what is still unknown in the subquery afterwards is not read
+	ps.q.RTable = append(ps.q.RTable, r)
+	row := ps.insertRow(es, s.Cols, cols)
 	for _, t := range q.TargetList {
 		if t.Junk {
 			continue
 		}
-		typ, coll := t.Expr.Type(), t.Expr.Collation()
-		if typ.OID == types.Unknown {
-			// the column is not read: its literal was taken over the subquery
+		if typeOf(t.Expr) == types.Unknown {
 			t.Expr = ps.coerceType(t.Expr, types.Text, -1, ctxImplicit, query.CoerceImplicitCast, -1)
-			typ = t.Expr.Type()
 		}
-		r.ColTypes, r.ColCollations = append(r.ColTypes, typ), append(r.ColCollations, coll)
+		r.ColTypes, r.ColCollations = append(r.ColTypes, t.Expr.Type()), append(r.ColCollations, t.Expr.Collation())
 	}
-	it := ps.addRTE(r)
-	ps.joinItems = append(ps.joinItems, &query.RangeTblRef{RTIndex: it.rti})
-	return ps.insertRow(es, s.Cols, cols)
+	ps.joinItems = append(ps.joinItems, &query.RangeTblRef{RTIndex: rti})
+	return row
 }
 
 // insertValues is INSERT … VALUES with several rows.

@@ -69,7 +69,7 @@ func (ps *pstate) exprRec(n *pg_query.Node) query.Expr {
 	case *pg_query.Node_BooleanTest:
 		return ps.booleanTest(x.BooleanTest)
 	case *pg_query.Node_SetToDefault:
-		return &query.SetToDefault{Base: query.Base{T: types.Of(types.Unknown), Loc: int(x.SetToDefault.Location)}}
+		ps.failAt(int(x.SetToDefault.Location), pgerror.SyntaxError, "DEFAULT is not allowed in this context")
 	case *pg_query.Node_CurrentOfExpr:
 		ps.unsupported(-1, "WHERE CURRENT OF")
 	case *pg_query.Node_XmlExpr:
@@ -650,8 +650,9 @@ func (ps *pstate) exprList(list []*pg_query.Node, k exprKind, defaults bool) []q
 			}
 			continue
 		}
-		if n.GetSetToDefault() != nil && !defaults {
-			ps.failAt(int(n.GetSetToDefault().Location), pgerror.SyntaxError, "DEFAULT is not allowed in this context")
+		if d := n.GetSetToDefault(); d != nil && defaults {
+			out = append(out, &query.SetToDefault{Base: query.Base{T: types.Of(types.Unknown), Loc: int(d.Location)}})
+			continue
 		}
 		out = append(out, ps.expr(n, k))
 	}

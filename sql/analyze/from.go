@@ -390,7 +390,7 @@ func (ps *pstate) tableFunction(e query.Expr, defs []*pg_query.Node, name string
 				ps.failAt(int(cd.Location), pgerror.InvalidTableDefinition, "column \"%s\" cannot be declared SETOF", cd.Colname)
 			}
 			if slices.Contains(f.ColNames, cd.Colname) {
-				ps.failAt(int(cd.Location), pgerror.DuplicateColumn, "column name \"%s\" specified more than once", cd.Colname)
+				ps.failAt(-1, pgerror.DuplicateColumn, "column name \"%s\" specified more than once", cd.Colname)
 			}
 			f.ColNames = append(f.ColNames, cd.Colname)
 			f.ColTypes = append(f.ColTypes, ps.typeName(cd.TypeName))

@@ -34,12 +34,12 @@ func (ps *pstate) mergeStmt(s *pg_query.MergeStmt) *query.Query {
 	ps.setTarget(s.Relation)
 	if ps.targetRel.Kind != catalog.KindTable {
 		detail := map[byte]string{catalog.KindView: "views", catalog.KindSequence: "sequences", catalog.KindMatView: "materialized views"}[ps.targetRel.Kind]
-		fail(pgerror.New(pgerror.WrongObjectType, "cannot execute MERGE on relation \"%s\"", ps.targetRel.Name).WithDetail("This operation is not supported for %s.", detail))
+		fail(pgerror.New(pgerror.FeatureNotSupported, "cannot execute MERGE on relation \"%s\"", ps.targetRel.Name).WithDetail("This operation is not supported for %s.", detail))
 	}
 	item, top, ns := ps.fromItem(s.SourceRelation)
 	for _, it := range ns {
 		if it.relVisible && it.name == ps.target.name {
-			fail(ps.errAt(int(s.Relation.Location), pgerror.DuplicateAlias, "name \"%s\" specified more than once", ps.target.name).
+			fail(pgerror.New(pgerror.DuplicateAlias, "name \"%s\" specified more than once", ps.target.name).
 				WithDetail("The name is used both as MERGE target table and data source."))
 		}
 	}

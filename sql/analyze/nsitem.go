@@ -215,12 +215,8 @@ func (ps *pstate) missingTable(schema, name string, loc int) {
 			}
 		}
 	}
-	shown := name
-	if schema != "" {
-		shown = schema + "." + name
-	}
 	if hit == nil {
-		fail(ps.errAt(loc, pgerror.UndefinedTable, "missing FROM-clause entry for table \"%s\"", shown))
+		fail(ps.errAt(loc, pgerror.UndefinedTable, "missing FROM-clause entry for table \"%s\"", name))
 	}
 	e := ps.errAt(loc, pgerror.UndefinedTable, "invalid reference to FROM-clause entry for table \"%s\"", name)
 	if hit.ERefName != name {

@@ -131,7 +131,7 @@ func (ps *pstate) expandIndirectionStar(in *pg_query.A_Indirection, k exprKind) 
 		if t == types.RecordOID {
 			fail(pgerror.New(pgerror.DatatypeMismatch, "record type has not been registered"))
 		}
-		ps.failAt(loc, pgerror.WrongObjectType, "type %s is not composite", ps.format(t))
+		fail(pgerror.New(pgerror.WrongObjectType, "type %s is not composite", ps.format(t)))
 	}
 	var out []*query.TargetEntry
 	for i, n := range names {

@@ -92,7 +92,7 @@ func (r *rewriter) throughView(q *query.Query, view *catalog.Relation) (*query.Q
 			WithHint("To enable %s the view, provide an INSTEAD OF %s trigger or an unconditional ON %s DO INSTEAD rule.", verb[1], verb[2], verb[2])
 	}
 	if q.Command == query.CmdMerge {
-		return nil, pgerror.New(pgerror.WrongObjectType, "cannot execute MERGE on relation \"%s\"", view.Name).WithDetail("This operation is not supported for views.")
+		return nil, pgerror.New(pgerror.FeatureNotSupported, "cannot execute MERGE on relation \"%s\"", view.Name).WithDetail("This operation is not supported for views.")
 	}
 	base := baseOf(v)
 	baseRTI := v.JoinTree.Items[0].(*query.RangeTblRef).RTIndex
