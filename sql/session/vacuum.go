@@ -9,6 +9,7 @@ import (
 	"github.com/basaltdb/basalt/sql/catalog"
 	"github.com/basaltdb/basalt/sql/parse"
 	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/sql/stats"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/txn"
 )
@@ -149,5 +150,10 @@ func (s *Session) ownTables(ctx context.Context) ([]types.OID, error) {
 
 // analyzeTable refreshes the planner's statistics of a table.
 func (s *Session) analyzeTable(ctx context.Context, rel *catalog.Relation, cols []int) error {
-	return nil
+	st, err := stats.Analyze(ctx, s.cur.store, rel, cols, stats.Options{
+		Catalog: s.reader(), Types: s.typesEnv(s.reader()), Target: atoi(s.settings.Get("default_statistics_target"))})
+	if err != nil {
+		return err
+	}
+	return s.cur.cat.Writer().SetStats(ctx, rel.OID, st)
 }
