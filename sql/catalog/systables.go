@@ -238,3 +238,13 @@ func SystemRelationOID(name string) types.OID {
 	}
 	return 0
 }
+
+// SharedStorage reports whether a catalog's rows are stored once for all databases.
+func SharedStorage(oid types.OID) bool {
+	s := sysCatalogs()
+	t := s.byOID[oid]
+	if t == nil {
+		t = s.indexTable[oid]
+	}
+	return t != nil && (t.shared || t.static)
+}

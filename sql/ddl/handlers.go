@@ -13,6 +13,38 @@ func moreHandlers(node *pg_query.Node) execFunc {
 		return on(createSequence, n.CreateSeqStmt)
 	case *pg_query.Node_AlterTableStmt:
 		return on(alterTable, n.AlterTableStmt)
+	case *pg_query.Node_ViewStmt:
+		return on(createView, n.ViewStmt)
+	case *pg_query.Node_CreateSchemaStmt:
+		return on(createSchema, n.CreateSchemaStmt)
+	case *pg_query.Node_CreateEnumStmt:
+		return on(createEnum, n.CreateEnumStmt)
+	case *pg_query.Node_AlterEnumStmt:
+		return on(alterEnum, n.AlterEnumStmt)
+	case *pg_query.Node_CompositeTypeStmt:
+		return on(createComposite, n.CompositeTypeStmt)
+	case *pg_query.Node_RenameStmt:
+		return on(rename, n.RenameStmt)
+	case *pg_query.Node_AlterObjectSchemaStmt:
+		return on(setSchema, n.AlterObjectSchemaStmt)
+	case *pg_query.Node_AlterOwnerStmt:
+		return on(alterOwner, n.AlterOwnerStmt)
+	case *pg_query.Node_CreatedbStmt:
+		return on(createDatabase, n.CreatedbStmt)
+	case *pg_query.Node_DropdbStmt:
+		return on(dropDatabase, n.DropdbStmt)
+	case *pg_query.Node_CreateRoleStmt:
+		return on(createRole, n.CreateRoleStmt)
+	case *pg_query.Node_AlterRoleStmt:
+		return on(alterRole, n.AlterRoleStmt)
+	case *pg_query.Node_DropRoleStmt:
+		return on(dropRole, n.DropRoleStmt)
+	case *pg_query.Node_GrantRoleStmt:
+		return on(grantRole, n.GrantRoleStmt)
+	case *pg_query.Node_GrantStmt:
+		return on(grant, n.GrantStmt)
+	case *pg_query.Node_CommentStmt:
+		return on(commentOn, n.CommentStmt)
 	case *pg_query.Node_TruncateStmt:
 		return on(truncate, n.TruncateStmt)
 	case *pg_query.Node_AlterSeqStmt:
