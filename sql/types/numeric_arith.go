@@ -155,17 +155,10 @@ func (n Numeric) Div(m Numeric) (Numeric, error) {
 // divTo is n / m rounded half away from zero to scale. REQUIRES: both finite, m ≠ 0.
 func (n Numeric) divTo(m Numeric, scale int32) Numeric {
 	k := scale + m.scale - n.scale // quotient unscaled = n.u × 10^k / m.u
-	if n.big == nil && m.big == nil && k >= 0 && k < 20 {
-		d := uabs(m.small)
-		hi, lo := bits.Mul64(uabs(n.small), pow10u[k])
-		if hi < d {
-			q, r := bits.Div64(hi, lo, d)
-			if r >= d-r {
-				q++
-			}
-			if v, ok := signed(q, (n.small < 0) != (m.small < 0)); ok && (q != 0 || r < d-r) {
-				return Numeric{small: v, scale: scale}
-			}
+	if n.big == nil && m.big == nil && k >= 0 && k <= 38 {
+		if r, ok := divSmall(uabs(n.small), uabs(m.small), k, (n.small < 0) != (m.small < 0)); ok {
+			r.scale = scale
+			return r
 		}
 	}
 	a, b := n.Big(), m.Big()
@@ -175,6 +168,38 @@ func (n Numeric) divTo(m Numeric, scale int32) Numeric {
 		b = new(big.Int).Mul(b, pow10big(int(-k)))
 	}
 	return NumericFromBig(quoRound(a, b), scale)
+}
+
+// divSmall is u × 10^k / d rounded, in 128 bits; ok false when that is not enough.
+func divSmall(u, d uint64, k int32, neg bool) (Numeric, bool) {
+	if k > 19 {
+		hi, lo := bits.Mul64(u, pow10u[k-19])
+		if hi != 0 {
+			return Numeric{}, false
+		}
+		u, k = lo, 19
+	}
+	hi, lo := bits.Mul64(u, pow10u[k])
+	qhi := hi / d
+	qlo, r := bits.Div64(hi%d, lo, d)
+	if r >= d-r {
+		if qlo++; qlo == 0 {
+			qhi++
+		}
+	}
+	if qhi == 0 {
+		if v, ok := signed(qlo, neg); ok {
+			return Numeric{small: v}, true
+		}
+	}
+	if bits.UintSize != 64 {
+		return Numeric{}, false
+	}
+	v := new(big.Int).SetBits([]big.Word{big.Word(qlo), big.Word(qhi)})
+	if neg {
+		v.Neg(v)
+	}
+	return NumericFromBig(v, 0), true
 }
 
 // quoRound is a / b rounded half away from zero, in a fresh Int.

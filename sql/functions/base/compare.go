@@ -254,6 +254,11 @@ func textEqual(o op) expr.Kernel {
 			}
 			return boolResult(packBits(n, func(i int) bool { return (a.Value(i) == c) == want }), args, n), nil
 		}
+		if a, ok := args[0].(*array.String); ok {
+			if b, ok := args[1].(*array.String); ok {
+				return boolResult(packBits(n, func(i int) bool { return (a.Value(i) == b.Value(i)) == want }), args, n), nil
+			}
+		}
 		a, b := adapt.Values[string](call.ArgTypes[0], args[0]), adapt.Values[string](call.ArgTypes[1], args[1])
 		return boolResult(packBits(n, func(i int) bool { return (a[i] == b[i]) == want }), args, n), nil
 	})
