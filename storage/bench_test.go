@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/apache/arrow/go/v17/arrow"
+
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/storage/table"
 	"github.com/basaltdb/basalt/txn"
@@ -193,4 +195,36 @@ func BenchmarkCommit(b *testing.B) {
 	}
 	wg.Wait()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "commits/s")
+}
+
+// BenchmarkBulkInsert loads rows in one transaction that outgrows memory.
+func BenchmarkBulkInsert(b *testing.B) {
+	const rows = 1 << 20
+	tb := lineitem()
+	r := rand.New(rand.NewPCG(1, 2))
+	var batches []*vexec.Batch
+	for i := range 16 {
+		batches = append(batches, lineitemBatch(tb, i*1024, 4096, r))
+	}
+	for b.Loop() {
+		n, err := Open(b.TempDir(), Options{MemoryBytes: 1 << 30})
+		must(b, err)
+		tx := n.DB().Begin(txn.Options{})
+		tx.BeginStatement()
+		s := n.Store(tx, nil)
+		for i := 0; i < rows; i += 4096 {
+			x := *batches[i/4096%16]
+			x.Cols = append([]arrow.Array{}, x.Cols...)
+			keys := make([]int32, 4096)
+			for j := range keys {
+				keys[j] = int32((i + j) / 4)
+			}
+			x.Cols[0] = types.NewFixed(arrow.PrimitiveTypes.Int32, arrow.Int32Traits.CastToBytes(keys), 4096, nil, 0)
+			must(b, s.InsertBatch(ctx, tb, &x))
+		}
+		_, err = tx.Commit(ctx)
+		must(b, err)
+		must(b, n.Close())
+	}
+	b.ReportMetric(rows*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 }

@@ -195,6 +195,13 @@ type RowTxn interface {
 	// LockKey is LockRow without the conflict check of REPEATABLE READ and
 	// SERIALIZABLE: unique checks look at the newest committed state under every level.
 	LockKey(ctx context.Context, key []byte, s LockStrength, policy WaitPolicy) (Newest, error)
+	// LockUnique is LockKey(LockUpdate) for a unique check: a key that exists and
+	// that nobody is about to free is reported without waiting for those who merely
+	// share it (the lock held is then perhaps a weaker one).
+	LockUnique(ctx context.Context, key []byte) (Newest, error)
+	// LockFresh is LockUnique for many keys that are probably free, with f called
+	// for each in order; f may write its key. Newest.Value is valid during the call.
+	LockFresh(ctx context.Context, keys [][]byte, f func(i int, n Newest) error) error
 	// PutNew is Put for a key that has no version below: LockKey has found nothing,
 	// or the key was never used. It spares the garbage collector a look.
 	PutNew(ctx context.Context, key, value []byte) error

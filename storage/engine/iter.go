@@ -73,6 +73,21 @@ func (g *Getter) Get(key []byte, at Timestamp) (value []byte, ts Timestamp, foun
 	return v[1:], ts, true, false, nil
 }
 
+// AnyIn reports whether any version of a key in [lower, upper) exists.
+func (e *Engine) AnyIn(t Tablet, lower, upper []byte) (bool, error) {
+	if err := e.Failed(); err != nil {
+		return false, err
+	}
+	var lb, ub [160]byte
+	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: AppendPrefix(lb[:0], t, lower), UpperBound: AppendPrefix(ub[:0], t, upper),
+		KeyTypes: pebble.IterKeyTypePointsOnly})
+	if err != nil {
+		return false, e.wrap(err)
+	}
+	any := it.First()
+	return any, e.wrap(it.Close())
+}
+
 // Close ends the getter; it must not be used afterwards.
 func (g *Getter) Close() error {
 	err := g.e.wrap(g.it.Close())

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -27,7 +28,8 @@ func decodeRowID(loc []byte) (uint64, bool) {
 	return binary.BigEndian.Uint64(loc), true
 }
 
-// InsertBatch implements vexec.Mutator.
+// InsertBatch implements vexec.Mutator. It goes index by index over the whole
+// batch, and reports the violation that going row by row would have met first.
 func (s *Store) InsertBatch(ctx context.Context, table *planpb.Table, ext *vexec.Batch) error {
 	sc, err := s.schema(table)
 	if err != nil {
@@ -37,43 +39,111 @@ func (s *Store) InsertBatch(ctx context.Context, table *planpb.Table, ext *vexec
 	if n == 0 {
 		return nil
 	}
-	var nextID uint64
-	if len(sc.key) == 0 {
-		if nextID, err = s.shared.nextRowIDs(table.StorageId, n); err != nil {
-			return err
-		}
-	}
 	src := &vectorRow{s: sc, cols: ext.Cols}
-	stored := ext.Cols[:len(sc.cols):len(sc.cols)]
-	for j := range n {
+	at := func(j int) *vectorRow {
 		src.i = j
 		if ext.Sel != nil {
 			src.i = int(ext.Sel[j])
 		}
-		if j%ctxCheckRows == 0 && ctx.Err() != nil {
-			return pgerror.From(context.Cause(ctx))
+		return src
+	}
+	stored := ext.Cols[:len(sc.cols):len(sc.cols)]
+	keys, err := s.rowKeys(sc, n, at)
+	if err != nil {
+		return err
+	}
+	var violation error
+	put := func(j int, found txn.Newest) error {
+		if found.Exists {
+			violation, n = s.uniqueViolation(sc, sc.t.PrimaryKeyName, sc.keyOrds, at(j)), j
+			return errStop
 		}
-		key := append(s.keyBuf[:0], sc.prefix...)
-		if len(sc.key) == 0 {
-			key = binary.BigEndian.AppendUint64(key, nextID)
-			nextID++
-		} else {
-			for i := range sc.key {
-				if key, err = src.appendKey(s.env, key, &sc.key[i], sc.keyOrds[i]); err != nil {
-					return err
-				}
-			}
-		}
-		s.keyBuf = key
-		if s.rowBuf, err = sc.enc.AppendRow(s.rowBuf[:0], stored, src.i); err != nil {
+		if s.rowBuf, err = sc.enc.AppendRow(s.rowBuf[:0], stored, at(j).i); err != nil {
 			return err
 		}
-		if err := s.insertRow(ctx, sc, src, key, s.rowBuf); err != nil {
+		return s.putFresh(ctx, keys[j], s.rowBuf, found)
+	}
+	if len(sc.key) > 0 {
+		err = s.tx.LockFresh(ctx, keys, put)
+	} else {
+		for j := 0; j < n && err == nil; j++ {
+			err = put(j, txn.Newest{})
+		}
+	}
+	if err != nil && err != errStop {
+		return err
+	}
+	var entries []entry
+	var entryKeys [][]byte
+	var rows []int
+	for _, x := range sc.indexes {
+		entries, entryKeys, rows = entries[:0], entryKeys[:0], rows[:0]
+		for j := range n {
+			e, ok, err := x.entryOf(s.env, at(j), keys[j][keyenc.PrefixLen:])
+			if err != nil {
+				return err
+			}
+			if !ok {
+				continue
+			}
+			if !e.unique {
+				s.valBuf = e.value(s.valBuf[:0], keys[j][keyenc.PrefixLen:])
+				if err := s.tx.Put(ctx, e.key, s.valBuf); err != nil {
+					return err
+				}
+				continue
+			}
+			entries, entryKeys, rows = append(entries, e), append(entryKeys, e.key), append(rows, j)
+		}
+		err := s.tx.LockFresh(ctx, entryKeys, func(i int, found txn.Newest) error {
+			j := rows[i]
+			if found.Exists {
+				violation, n = s.uniqueViolation(sc, x.Name, x.ords, at(j)), j
+				return errStop
+			}
+			s.valBuf = entries[i].value(s.valBuf[:0], keys[j][keyenc.PrefixLen:])
+			return s.putFresh(ctx, entryKeys[i], s.valBuf, found)
+		})
+		if err != nil && err != errStop {
 			return err
 		}
 	}
+	if violation != nil {
+		return violation
+	}
 	s.count(table.StorageId, int64(n))
 	return nil
+}
+
+// errStop ends a walk over keys early.
+var errStop = errors.New("stop")
+
+// rowKeys makes the keys of n rows, of their primary keys or of new row ids.
+func (s *Store) rowKeys(sc *schema, n int, at func(j int) *vectorRow) ([][]byte, error) {
+	var nextID uint64
+	var err error
+	if len(sc.key) == 0 {
+		if nextID, err = s.shared.nextRowIDs(sc.t.StorageId, n); err != nil {
+			return nil, err
+		}
+	}
+	keys := make([][]byte, n)
+	buf := make([]byte, 0, n*(keyenc.PrefixLen+max(1, len(sc.key))*9))
+	for j := range n {
+		from := len(buf)
+		buf = append(buf, sc.prefix...)
+		if len(sc.key) == 0 {
+			buf = binary.BigEndian.AppendUint64(buf, nextID+uint64(j))
+		}
+		row := at(j)
+		for i := range sc.key {
+			if buf, err = row.appendKey(s.env, buf, &sc.key[i], sc.keyOrds[i]); err != nil {
+				return nil, err
+			}
+		}
+		keys[j] = buf[from:len(buf):len(buf)]
+	}
+	return keys, nil
 }
 
 // insertRow writes a row and its index entries; 23505 when one is taken.
@@ -83,7 +153,7 @@ func (s *Store) insertRow(ctx context.Context, sc *schema, src rowSource, key, v
 			return err
 		}
 	} else {
-		n, err := s.lockUnique(ctx, key)
+		n, err := s.tx.LockUnique(ctx, key)
 		if err != nil {
 			return err
 		}
@@ -123,7 +193,7 @@ func (s *Store) addEntry(ctx context.Context, sc *schema, x *index, src rowSourc
 	if !e.unique {
 		return s.tx.Put(ctx, e.key, v)
 	}
-	n, err := s.lockUnique(ctx, e.key)
+	n, err := s.tx.LockUnique(ctx, e.key)
 	if err != nil {
 		return err
 	}
@@ -142,27 +212,6 @@ func (s *Store) removeEntry(ctx context.Context, e *entry) error {
 		}
 	}
 	return s.tx.Delete(ctx, e.key)
-}
-
-// lockUnique locks a key for a unique check. A key that is taken and that nobody
-// is about to free is reported without waiting for those who merely share it:
-// they are waited for only when the key is free.
-func (s *Store) lockUnique(ctx context.Context, key []byte) (txn.Newest, error) {
-	n, err := s.tx.LockKey(ctx, key, txn.LockUpdate, txn.WaitSkip)
-	if err != nil || !n.Skipped {
-		return n, err
-	}
-	sp := s.tx.Savepoint()
-	// A key-share lock waits for those who insert, delete or move the key only.
-	n, err = s.tx.LockKey(ctx, key, txn.LockKeyShare, txn.WaitBlock)
-	if err != nil || n.Exists {
-		return n, err
-	}
-	// Nothing was written since sp: this gives back the lock alone.
-	if err := s.tx.RollbackTo(sp); err != nil {
-		return n, err
-	}
-	return s.tx.LockKey(ctx, key, txn.LockUpdate, txn.WaitBlock)
 }
 
 // InsertOrConflict implements vexec.Mutator.
@@ -213,7 +262,7 @@ retry:
 			return nil, pgerror.From(context.Cause(ctx))
 		}
 		if len(sc.key) > 0 && (oc.AnyIndex || oc.PrimaryKey) {
-			n, err := s.lockUnique(ctx, key)
+			n, err := s.tx.LockUnique(ctx, key)
 			if err != nil {
 				return nil, err
 			}
@@ -236,7 +285,7 @@ retry:
 			if !ok || !e.unique {
 				continue
 			}
-			n, err := s.lockUnique(ctx, e.key)
+			n, err := s.tx.LockUnique(ctx, e.key)
 			if err != nil {
 				return nil, err
 			}
@@ -318,7 +367,7 @@ func (s *Store) Update(ctx context.Context, table *planpb.Table, locator []byte,
 		return err
 	}
 	if moved {
-		n, err := s.lockUnique(ctx, newKey)
+		n, err := s.tx.LockUnique(ctx, newKey)
 		if err != nil {
 			return err
 		}

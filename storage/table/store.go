@@ -66,8 +66,8 @@ type Store struct {
 	schemas map[*planpb.Table]*schema
 	splits  map[string][][]byte
 
-	keyBuf, rowBuf []byte // for the goroutine that changes rows
-	delta          map[uint64]int64
+	keyBuf, rowBuf, valBuf []byte // for the goroutine that changes rows
+	delta                  map[uint64]int64
 }
 
 var _ vexec.Store = (*Store)(nil)
