@@ -156,6 +156,7 @@ func init() { // a map literal would be an initialisation cycle: array and recor
 		Void:          &voidCodec,
 
 		JSON:           &jsonCodec,
+		JSONPath:       &jsonpathCodec,
 		JSONBOID:       &jsonbCodec,
 		DateOID:        &dateCodec,
 		TimeOID:        &timeCodec,
