@@ -69,8 +69,9 @@ func (p *planner) phys(r rel, rq physReq) *Node {
 		return p.physAppend(x, rq)
 	case *relSetOp:
 		l := p.phys(x.left, physReq{need: setOf(x.lcols...)})
+		l = p.parallelize(l)
 		l.arrange(x.lcols)
-		rn := p.phys(x.right, physReq{need: setOf(x.rcols...)})
+		rn := p.parallelize(p.phys(x.right, physReq{need: setOf(x.rcols...)}))
 		rn.arrange(x.rcols)
 		n := p.newNode(&setOpOp{x.op}, x.cols, l, rn)
 		n.Rows = p.rows(x)
@@ -323,6 +324,11 @@ func (p *planner) physJoin(x *relJoin, rq physReq) *Node {
 		l, r = r, l
 		o.lkeys, o.rkeys = o.rkeys, o.lkeys
 		o.typ = swapped(o.typ)
+	}
+	switch o.typ {
+	case planpb.JoinType_RIGHT, planpb.JoinType_FULL, planpb.JoinType_RIGHT_SEMI, planpb.JoinType_RIGHT_ANTI:
+		// The join itself runs in one piece; its inputs need not.
+		l, r = p.parallelize(l), p.parallelize(r)
 	}
 	base := append(append([]Col{}, l.Cols...), r.Cols...)
 	switch o.typ {
