@@ -1,0 +1,125 @@
+package table
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/storage/keyenc"
+	"github.com/basaltdb/basalt/storage/rowcodec"
+	"github.com/basaltdb/basalt/txn"
+	"github.com/basaltdb/basalt/vexec"
+	"github.com/basaltdb/basalt/vexec/planpb"
+)
+
+// Check verifies a table as the transaction sees it: every row decodes and
+// stands under the key its columns encode to, has exactly its entry in every
+// index, and no index has another entry. XX001 and XX002 say what is wrong. eval
+// as for BuildIndex.
+func (s *Store) Check(ctx context.Context, t *planpb.Table, eval Eval) error {
+	sc, err := s.schema(t)
+	if err != nil {
+		return err
+	}
+	view, err := s.tx.NewView()
+	if err != nil {
+		return err
+	}
+	defer view.Close()
+	want := make([]map[string]string, len(sc.indexes))
+	for i := range want {
+		want[i] = map[string]string{}
+	}
+	err = walk(ctx, view, sc.prefix, sc.end, func(key, value []byte) error {
+		row, err := rowcodec.Row(sc.cols, value)
+		if err != nil {
+			return err
+		}
+		ext, err := extend(ctx, sc, row, eval)
+		if err != nil {
+			return err
+		}
+		loc := key[keyenc.PrefixLen:]
+		if len(sc.key) > 0 {
+			k, err := sc.rowKey(s.env, nil, ext)
+			if err != nil {
+				return err
+			}
+			if !bytes.Equal(k, key) {
+				return pgerror.New(pgerror.DataCorrupted, "row of table \"%s\" stands under key %x, its columns say %x", t.Name, key, k)
+			}
+		}
+		for i, x := range sc.indexes {
+			e, ok, err := x.entryOf(s.env, datumRow(ext), loc)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				continue
+			}
+			if _, dup := want[i][string(e.key)]; dup {
+				return pgerror.New(pgerror.IndexCorrupted, "two rows of table \"%s\" have the key %x of index \"%s\"", t.Name, e.key, x.Name)
+			}
+			want[i][string(e.key)] = string(e.value(nil, loc))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for i, x := range sc.indexes {
+		err := walk(ctx, view, x.prefix, x.end, func(key, value []byte) error {
+			w, ok := want[i][string(key)]
+			switch {
+			case !ok:
+				return pgerror.New(pgerror.IndexCorrupted, "index \"%s\" has entry %x without a row", x.Name, key)
+			case w != string(value):
+				return pgerror.New(pgerror.IndexCorrupted, "index \"%s\" has entry %x for %x, its row is %x", x.Name, key, value, w)
+			}
+			delete(want[i], string(key))
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		for k := range want[i] {
+			return pgerror.New(pgerror.IndexCorrupted, "index \"%s\" lacks entry %s", x.Name, fmt.Sprintf("%x", k))
+		}
+	}
+	return nil
+}
+
+func walk(ctx context.Context, v txn.View, lower, upper []byte, f func(key, value []byte) error) error {
+	it, err := v.NewIter(ctx, txn.IterOptions{Lower: lower, Upper: upper})
+	if err != nil {
+		return err
+	}
+	for it.Next() {
+		if err := f(it.Key(), it.Value()); err != nil {
+			it.Close()
+			return err
+		}
+	}
+	return it.Close()
+}
+
+// extend computes an extended row.
+func extend(ctx context.Context, sc *schema, row []types.Datum, eval Eval) ([]types.Datum, error) {
+	if len(sc.t.Computed) == 0 {
+		return row, nil
+	}
+	if eval == nil {
+		return nil, pgerror.Internal("table %s has computed columns and nobody to compute them", sc.t.Name)
+	}
+	b := &vexec.Batch{N: 1}
+	for c, d := range row {
+		b.Cols = append(b.Cols, types.Repeat(sc.types[c], d, 1))
+	}
+	b, err := eval(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	return fullRow(b.Cols, sc, 0), nil
+}
