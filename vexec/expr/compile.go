@@ -114,8 +114,8 @@ type selecter interface {
 
 // EvalScalar computes an expression without columns to one value.
 func (x *Expr) EvalScalar(f *Frame) (types.Datum, error) {
-	if c, ok := x.root.(*constNode); ok {
-		return c.value, nil
+	if d, ok, err := scalarOf(f, x.root); ok || err != nil {
+		return d, err
 	}
 	v, err := x.root.eval(f, &Input{N: 1})
 	if err != nil {

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/apache/arrow/go/v17/arrow"
+
 	"github.com/basaltdb/basalt/sql/catalog/facts"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec"
 	"github.com/basaltdb/basalt/vexec/expr"
+	"github.com/basaltdb/basalt/vexec/kernel"
 	"github.com/basaltdb/basalt/vexec/planpb"
 )
 
@@ -75,6 +78,20 @@ func Node(ts []types.T, op any) *planpb.Plan {
 		p.Op = &planpb.Plan_RecursiveUnion{RecursiveUnion: k}
 	case *planpb.WorkTableScan:
 		p.Op = &planpb.Plan_WorkTableScan{WorkTableScan: k}
+	case *planpb.IndexScan:
+		p.Op = &planpb.Plan_IndexScan{IndexScan: k}
+	case *planpb.Result:
+		p.Op = &planpb.Plan_Result{Result: k}
+	case *planpb.ProjectSet:
+		p.Op = &planpb.Plan_ProjectSet{ProjectSet: k}
+	case *planpb.FunctionScan:
+		p.Op = &planpb.Plan_FunctionScan{FunctionScan: k}
+	case *planpb.CTEScan:
+		p.Op = &planpb.Plan_CteScan{CteScan: k}
+	case *planpb.LockRows:
+		p.Op = &planpb.Plan_LockRows{LockRows: k}
+	case *planpb.Materialize:
+		p.Op = &planpb.Plan_Materialize{Materialize: k}
 	default:
 		panic(fmt.Sprintf("no node for %T", op))
 	}
@@ -144,3 +161,6 @@ func Run(e *vexec.Executor, stmt *planpb.Statement, env vexec.Exec) (rows []stri
 		}
 	}
 }
+
+// TakeOne gives the first row of columns.
+func TakeOne(cols []arrow.Array) []arrow.Array { return kernel.TakeCols(cols, []int32{0}) }
