@@ -30,6 +30,19 @@ func (p pathResolver) RegOut(reg, value types.OID) string {
 	return regOut(p.Reader, p.path, reg, value)
 }
 
+// EnumValues implements types.EnumLister.
+func (p pathResolver) EnumValues(typ types.OID) []types.OID {
+	t, err := p.Reader.Type(bg, typ)
+	if err != nil || t == nil {
+		return nil
+	}
+	var vs []types.OID
+	for _, l := range t.Labels {
+		vs = append(vs, l.OID)
+	}
+	return vs
+}
+
 // SplitName reads a possibly qualified identifier as SQL writes it: parts
 // folded to lower case unless quoted. ok is false for bad syntax.
 func SplitName(s string) (parts []string, ok bool) {
