@@ -1,4 +1,3 @@
-SHOW server_version_num;
 SHOW work_mem;
 SET work_mem = '1MB';
 SHOW work_mem;

@@ -65,7 +65,7 @@ func (s *Session) declareStmt(ctx context.Context, st *parse.Statement, d *pg_qu
 	if err != nil {
 		return err
 	}
-	p := &portal{name: d.Portalname, text: st.Text, st: st, cols: c.cols, res: res, created: time.Now(), level: len(s.cur.savepoints),
+	p := &portal{name: d.Portalname, text: st.Source, st: st, cols: c.cols, res: res, created: time.Now(), level: len(s.cur.savepoints),
 		cursor: true, scroll: d.Options&cursorScroll != 0, noScroll: d.Options&cursorNoScroll != 0, hold: hold, binary: d.Options&cursorBinary != 0}
 	if !p.scroll && !p.noScroll {
 		if backward(c.planned.Statement.Root) {

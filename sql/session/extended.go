@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	pg_query "github.com/pganalyze/pg_query_go/v5"
@@ -107,6 +108,8 @@ func (s *Session) adopt(p *prepared, c *compiled) {
 	p.cols, p.version, p.key = c.cols, c.version, s.current().planKey
 }
 
+var errResultType = pgerror.New(pgerror.FeatureNotSupported, "cached plan must not change result type")
+
 func (s *Session) findPrepared(name string) (*prepared, error) {
 	if p := s.prepared[name]; p != nil {
 		return p, nil
@@ -203,7 +206,7 @@ func (s *Session) DescribeStatement(ctx context.Context, name string) (params []
 		return p.params, cols, err
 	}
 	if p.st != nil && (p.version != s.reader().Version() || p.key != s.current().planKey) {
-		if err := s.prepare(ctx, p); err != nil {
+		if err := s.refresh(ctx, p); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -249,7 +252,7 @@ func (s *Session) Execute(ctx context.Context, name string, maxRows int, out pgw
 		}
 		if p.cols != nil && !sameColumns(p.cols, p.res.cols) {
 			p.res.close()
-			return pgerror.New(pgerror.FeatureNotSupported, "cached plan must not change result type")
+			return errResultType
 		}
 		if p.res.copy != nil {
 			tag, err := p.res.copy(ctx, out)
@@ -382,12 +385,8 @@ func (s *Session) executeStmt(ctx context.Context, st *parse.Statement, e *pg_qu
 		return &result{empty: true, tag: func(int64) string { return "" }}, nil
 	}
 	if optimizable(p.st.Node) && p.cols != nil {
-		old := p.cols
 		if err := s.refresh(ctx, p); err != nil {
 			return nil, err
-		}
-		if !sameColumns(old, p.cols) {
-			return nil, pgerror.New(pgerror.FeatureNotSupported, "cached plan must not change result type")
 		}
 	}
 	return s.startStatement(ctx, p.st, params)
@@ -398,7 +397,15 @@ func (s *Session) refresh(ctx context.Context, p *prepared) error {
 	if p.st == nil || !optimizable(p.st.Node) || p.version == s.reader().Version() && p.key == s.current().planKey {
 		return nil
 	}
-	return s.prepare(ctx, p)
+	again := *p
+	if err := s.prepare(ctx, &again); err != nil {
+		return err
+	}
+	if !sameColumns(p.cols, again.cols) {
+		return errResultType
+	}
+	*p = again
+	return nil
 }
 
 // executeParams evaluates EXECUTE's arguments.
@@ -420,7 +427,7 @@ func (s *Session) executeParams(ctx context.Context, st *parse.Statement, e *pg_
 		return b, err
 	}
 	for i, n := range e.Params {
-		x, err := analyze.AnalyzeExpr(ctx, env, analyze.ExprSpec{Source: st.Source, Node: n, Kind: analyze.ExprExecuteParam, Target: p.paramTs[i], ColumnName: ""})
+		x, err := analyze.AnalyzeExpr(ctx, env, analyze.ExprSpec{Source: st.Source, Node: n, Kind: analyze.ExprExecuteParam, Target: p.paramTs[i], ColumnName: fmt.Sprintf("$%d", i+1)})
 		if err != nil {
 			return b, err
 		}

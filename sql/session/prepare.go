@@ -37,7 +37,7 @@ func (s *Session) prepareStmt(ctx context.Context, st *parse.Statement, p *pg_qu
 	}
 	inner := *st
 	inner.Node = p.Query
-	q := &prepared{name: p.Name, text: st.Text, st: &inner, declared: declared, fromSQL: true, created: time.Now()}
+	q := &prepared{name: p.Name, text: st.Source, st: &inner, declared: declared, fromSQL: true, created: time.Now()}
 	if err := s.prepare(ctx, q); err != nil {
 		return err
 	}

@@ -150,7 +150,7 @@ func (s *Session) flatten(v *pg_query.VariableSetStmt, d *settings.Definition) (
 			return zone, err
 		}
 		t, _ := constText(a)
-		if isList && a.GetAConst().GetSval() != nil {
+		if isList && d.Quote && a.GetAConst().GetSval() != nil {
 			t = quoteIdentifier(t)
 		}
 		parts = append(parts, t)
@@ -171,6 +171,7 @@ func (s *Session) intervalZone(text string, t *pg_query.TypeName) (string, error
 		return "", err
 	}
 	iv := d.(types.Interval)
+	text, _ = types.Out(s.Env(), types.Of(types.IntervalOID), d)
 	if iv.Months != 0 {
 		return "", pgerror.New(pgerror.InvalidParameterValue, `invalid value for parameter "TimeZone": "INTERVAL '%s'"`, text).
 			WithDetail("Cannot specify months in time zone interval.")
@@ -224,6 +225,9 @@ func (s *Session) showVariable(name string) (*settings.Definition, string, error
 	switch d.Name {
 	case "transaction_isolation":
 		shown = isolationNames[s.cur.opts.Isolation]
+		if s.cur.uncommitted {
+			shown = "read uncommitted"
+		}
 	case "transaction_read_only":
 		shown = onOff(s.cur.readOnly)
 	case "transaction_deferrable":

@@ -39,12 +39,16 @@ func (s *Session) Setting(name string) (string, bool) {
 	return v, err == nil
 }
 
-func (s *Session) ChangeSetting(ctx context.Context, name, value string, local bool) (string, error) {
-	if err := s.setVariable(ctx, name, value, false, local); err != nil {
+func (s *Session) ChangeSetting(ctx context.Context, name string, value *string, local bool) (string, error) {
+	v := ""
+	if value != nil {
+		v = *value
+	}
+	if err := s.setVariable(ctx, name, v, value == nil, local); err != nil {
 		return "", err
 	}
-	_, v, err := s.showVariable(name)
-	return v, err
+	_, shown, err := s.showVariable(name)
+	return shown, err
 }
 
 // text is a nullable text.

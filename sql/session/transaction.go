@@ -32,6 +32,8 @@ type transaction struct {
 	readOnly   bool
 	start      types.Timestamp
 	savepoints []savepoint
+	// uncommitted: READ UNCOMMITTED was asked for; it is READ COMMITTED by another name.
+	uncommitted bool
 }
 
 type savepoint struct {
@@ -53,6 +55,8 @@ func (s *Session) begin(p phase) {
 	s.phase = p
 	s.cur = transaction{start: s.stmtTime}
 	switch s.settings.Get("default_transaction_isolation") {
+	case "read uncommitted":
+		s.cur.uncommitted = true
 	case "repeatable read":
 		s.cur.opts.Isolation = txn.RepeatableRead
 	case "serializable":

@@ -77,7 +77,7 @@ func (s *Session) transactionStmt(ctx context.Context, st *pg_query.TransactionS
 		}
 		return "ROLLBACK", nil
 	}
-	return "", pgerror.Unsupported("two-phase commit")
+	return s.twoPhase(st)
 }
 
 func (s *Session) findSavepoint(name string) (int, error) {
@@ -116,7 +116,7 @@ func (s *Session) endBlock(ctx context.Context, chain, commit bool) (string, err
 	}
 	if chain {
 		s.begin(phaseBlock)
-		s.cur.opts, s.cur.readOnly = old.opts, old.readOnly
+		s.cur.opts, s.cur.readOnly, s.cur.uncommitted = old.opts, old.readOnly, old.uncommitted
 	}
 	return command, nil
 }
@@ -179,6 +179,7 @@ func (s *Session) setIsolation(text string, session bool) error {
 			WithHint("Available values: serializable, repeatable read, read committed, read uncommitted.")
 	}
 	if iso == s.cur.opts.Isolation {
+		s.cur.uncommitted = strings.EqualFold(text, "read uncommitted")
 		return nil
 	}
 	if s.cur.queried {
@@ -188,6 +189,7 @@ func (s *Session) setIsolation(text string, session bool) error {
 		return pgerror.New(pgerror.ActiveSQLTransaction, "SET TRANSACTION ISOLATION LEVEL must not be called in a subtransaction")
 	}
 	s.cur.opts.Isolation = iso
+	s.cur.uncommitted = strings.EqualFold(text, "read uncommitted")
 	s.cur.forget()
 	return nil
 }
@@ -210,4 +212,33 @@ func (s *Session) setReadOnly(on, session bool) error {
 	}
 	s.cur.readOnly = on
 	return nil
+}
+
+// twoPhase answers PREPARE TRANSACTION and its kin as a server does that has
+// max_prepared_transactions at zero.
+func (s *Session) twoPhase(st *pg_query.TransactionStmt) (string, error) {
+	if st.Kind == pg_query.TransactionStmtKind_TRANS_STMT_PREPARE {
+		switch s.phase {
+		case phaseBlock:
+			return "", pgerror.New(pgerror.ObjectNotInPrerequisiteState, "prepared transactions are disabled").
+				WithHint("Set max_prepared_transactions to a nonzero value.")
+		case phaseFailed:
+			s.rollback()
+		default:
+			s.warn(pgerror.NoActiveSQLTransaction, "there is no transaction in progress")
+			s.rollback()
+		}
+		return "ROLLBACK", nil
+	}
+	name := "COMMIT PREPARED"
+	if st.Kind == pg_query.TransactionStmtKind_TRANS_STMT_ROLLBACK_PREPARED {
+		name = "ROLLBACK PREPARED"
+	}
+	if s.phase == phaseFailed {
+		return "", errFailedBlock
+	}
+	if err := s.preventBlock(name); err != nil {
+		return "", err
+	}
+	return "", pgerror.New(pgerror.UndefinedObject, `prepared transaction with identifier "%s" does not exist`, st.Gid)
 }

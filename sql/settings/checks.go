@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -91,7 +92,11 @@ func checkDateStyle(_ *Definition, value string) (string, error) {
 func checkTimeZone(d *Definition, value string) (string, error) {
 	_, name, err := LoadZone(value)
 	if err != nil {
-		return "", invalid(d.Name, value)
+		e := invalid(d.Name, value)
+		if err == errZoneRange {
+			e.WithDetail("UTC timezone offset is out of range.")
+		}
+		return "", e
 	}
 	return name, nil
 }
@@ -127,13 +132,15 @@ func checkClientEncoding(d *Definition, value string) (string, error) {
 	return "", invalid(d.Name, value)
 }
 
+var errZoneRange = errors.New("out of range")
+
 // LoadZone finds a time zone by name, offset in hours (east) or POSIX offset
 // (west), and gives it with the name SHOW prints.
 func LoadZone(value string) (*time.Location, string, error) {
 	v := strings.TrimSpace(value)
 	if f, unit, ok := number(v); ok && unit == "" {
 		if f < -167 || f > 167 {
-			return nil, "", fmt.Errorf("out of range")
+			return nil, "", errZoneRange
 		}
 		loc, name := FixedZone(int(f * 3600))
 		return loc, name, nil

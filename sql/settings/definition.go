@@ -37,6 +37,8 @@ type Definition struct {
 	Hidden bool
 	// List parameters take several values (search_path).
 	List bool
+	// Quote: the values of a list are identifiers.
+	Quote bool
 	// Report: the client is told of every change (ParameterStatus).
 	Report bool
 	check  func(d *Definition, value string) (string, error)
@@ -135,6 +137,7 @@ func load() map[string]*Definition {
 			d.Boot = v
 		}
 		d.Report, d.List = reported[key], listed[key]
+		d.Quote = d.List && (key == "search_path" || key == "temp_tablespaces" || strings.HasSuffix(key, "_preload_libraries"))
 		d.check = checks[key]
 		defs[key] = d
 	}

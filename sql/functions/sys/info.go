@@ -230,7 +230,10 @@ func registerSettings(r *expr.Registry) {
 		if a[0] == nil {
 			return nil, pgerror.New(pgerror.NullValueNotAllowed, "SET requires parameter name")
 		}
-		value, _ := a[1].(string)
+		var value *string
+		if v, ok := a[1].(string); ok {
+			value = &v
+		}
 		local, _ := a[2].(bool)
 		return toDatum(s.ChangeSetting(ctx.Ctx, a[0].(string), value, local))
 	}))

@@ -24,8 +24,8 @@ type Session interface {
 
 	// Setting is SHOW's text of a parameter; ok is false when there is none of that name.
 	Setting(name string) (value string, ok bool)
-	// ChangeSetting is SET (local: SET LOCAL) and returns the new value as SHOW prints it.
-	ChangeSetting(ctx context.Context, name, value string, local bool) (string, error)
+	// ChangeSetting is SET (local: SET LOCAL; nil: RESET) and returns the new value as SHOW prints it.
+	ChangeSetting(ctx context.Context, name string, value *string, local bool) (string, error)
 	// SettingRows are the rows of pg_settings.
 	SettingRows() []SettingRow
 
