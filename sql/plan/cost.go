@@ -12,9 +12,9 @@ const (
 	costHashBuild = 0.012  // put one row into a hash table
 	costHashProbe = 0.005  // look one row up
 	costPair      = 0.0008 // test one pair of a nested loop
-	costLookup    = 0.5    // position a key lookup
-	costIndexRow  = 0.12   // fetch one row through a secondary index
-	costRestart   = 0.25   // start an Apply's right side once more
+	costLookup    = 3      // open a scan or position a key lookup: as much as some hundred rows of a scan
+	costIndexRow  = 0.6    // fetch one row through a secondary index
+	costRestart   = 4      // start an Apply's right side once more
 )
 
 // costJoin sets the costs of a join node.

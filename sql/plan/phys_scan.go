@@ -48,7 +48,7 @@ func (p *planner) physGet(g *relGet, qs []query.Expr, rq physReq) *Node {
 	rows := clampRows(total * sel)
 	rowCost := costScanRow + costScanCol*float64(len(cols)) + costOp*float64(len(scanQuals))
 
-	best := &accessPath{rest: scanQuals, rows: total, cost: total * rowCost}
+	best := &accessPath{rest: scanQuals, rows: total, cost: costLookup + total*rowCost}
 	if rq.limit > 0 && len(rq.order) == 0 && rq.limit < rows {
 		best.cost *= rq.limit / rows
 	}
