@@ -299,6 +299,9 @@ func (s *state) EnumValue(typ types.OID, label string) (types.OID, bool) {
 	return 0, false
 }
 
+// EnumValues implements types.EnumLister.
+func (s *state) EnumValues(typ types.OID) []types.OID { return pathResolver{Reader: s}.EnumValues(typ) }
+
 func (s *state) Composite(typ types.OID) (names []string, fields []types.T, ok bool) {
 	t, err := s.Type(bg, typ)
 	if err != nil || t == nil || t.Relation == 0 {
