@@ -44,6 +44,11 @@ type joinUnit struct {
 	deps uint64
 	rows float64
 	cost float64
+	// lookup is the unit as a dependent side, its conditions pushed down to an
+	// index; lookupCost is what one left row costs then.
+	lookup     rel
+	lookupCost float64
+	lookupDone bool
 }
 
 func (u *joinUnit) free() bool { return u.typ == joinInner && !u.lat }
@@ -528,6 +533,11 @@ func (o *joinOrder) try(a, b *joinSet) *joinSet {
 		default:
 			s.cost = a.cost + u.cost + a.rows*u.rows*costPair
 		}
+		if !dep {
+			if c, ok := o.lookupCost(u, a); ok && c+s.rows*costTuple < s.cost {
+				s.cost, s.index = c+s.rows*costTuple, true
+			}
+		}
 		if len(qs) > 0 {
 			s.rows *= p.selectivity(qs, nil)
 		}
@@ -577,6 +587,54 @@ func (o *joinOrder) indexCost(a, b *joinSet, qs []query.Expr, rows float64) (flo
 		return 0, false
 	}
 	return a.cost + a.rows*(costRestart+n.Total) + rows*costTuple, true
+}
+
+// lookupCost is the cost of running a non-inner unit once per row of a with its
+// conditions pushed into it, where they reach an index.
+func (o *joinOrder) lookupCost(u *joinUnit, a *joinSet) (float64, bool) {
+	p := o.p
+	if p.opts.Settings.NoNestLoop || u.typ == joinNullAwareAnti || u.typ == joinMark && u.orig.subplan == "exact" {
+		return 0, false
+	}
+	if !u.lookupDone {
+		u.lookupDone = true
+		eq := false
+		for _, q := range u.on {
+			_, _, is := p.equalitySides(q)
+			eq = eq || is && !p.isVolatile(q)
+		}
+		if !eq {
+			return 0, false
+		}
+		c := cloneRel(u.rel)
+		if c == nil {
+			return 0, false
+		}
+		c = p.push(c, append([]query.Expr{}, u.on...))
+		n := p.phys(c, physReq{need: outCols(u.rel), limit: boolTo(u.typ == joinSemi || u.typ == joinAnti || u.typ == joinMark)})
+		if !dependentScans(n) {
+			return 0, false
+		}
+		u.lookup, u.lookupCost = c, n.Total
+	}
+	if u.lookup == nil {
+		return 0, false
+	}
+	return a.cost + a.rows*(costRestart+u.lookupCost), true
+}
+
+// dependentScans: every table scan of the tree is by key, so that running it
+// again and again reads little.
+func dependentScans(n *Node) bool {
+	if s, ok := n.Op.(*scanOp); ok {
+		return len(s.spans) > 0
+	}
+	for _, in := range n.Inputs {
+		if !dependentScans(in) {
+			return false
+		}
+	}
+	return len(n.Inputs) > 0
 }
 
 // getOf finds the scan of a unit that is a (filtered) table.
@@ -741,6 +799,10 @@ func (o *joinOrder) build(mask uint64) rel {
 		u := o.units[bits.TrailingZeros64(s.right)]
 		if !u.free() {
 			j := &relJoin{typ: u.typ, left: left, right: u.rel, quals: u.on}
+			if s.index {
+				o.p.trace("join_order", "lookup_per_row")
+				j.right, j.quals = u.lookup, nil
+			}
 			if u.orig != nil {
 				j.mark, j.subplan = u.orig.mark, u.orig.subplan
 			}
