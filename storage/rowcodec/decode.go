@@ -17,7 +17,13 @@ type Decoder struct {
 	n    int
 	cap  int
 	size int // bytes of rows collected
+	// room is how many rows to make room for at the start of a batch: few for the
+	// first, since most scans of an index nested loop deliver a handful.
+	room  int
+	begun bool // the batch has its buffers
 }
+
+const firstRoom = 16
 
 // vector is a column being collected.
 type vector struct {
@@ -40,7 +46,7 @@ type vector struct {
 
 // NewDecoder makes a decoder of batches of up to capacity rows.
 func NewDecoder(cols []Column, capacity int) *Decoder {
-	d := &Decoder{cols: make([]vector, len(cols)), cap: capacity}
+	d := &Decoder{cols: make([]vector, len(cols)), cap: capacity, room: min(capacity, firstRoom)}
 	for i, c := range cols {
 		v := &d.cols[i]
 		v.Column, v.slot, v.kind, v.dt = c, c.Attnum-1, kindOf(c.T), types.ArrowType(c.T)
@@ -48,7 +54,6 @@ func NewDecoder(cols []Column, capacity int) *Decoder {
 			v.miss = AppendValue([]byte{}, c.Missing)
 		}
 	}
-	d.reset()
 	return d
 }
 
@@ -61,7 +66,9 @@ func (d *Decoder) Full() bool { return d.n >= d.cap || d.size >= batchBytesMax }
 // batchBytesMax ends a batch of large rows early.
 const batchBytesMax = 64 << 20
 
-func (d *Decoder) reset() {
+// begin makes the buffers of a batch.
+func (d *Decoder) begin() {
+	d.begun = true
 	d.n, d.size = 0, 0
 	for i := range d.cols {
 		v := &d.cols[i]
@@ -69,13 +76,13 @@ func (d *Decoder) reset() {
 		v.fixed, v.offs, v.data, v.dec = nil, nil, nil, nil
 		switch v.kind {
 		case kindVar:
-			v.startVar(d.cap)
+			v.startVar(d.room)
 		case kindNumeric:
-			v.dec, v.scale, v.wide = make([]int64, 0, d.cap), -1, false
+			v.dec, v.scale, v.wide = make([]int64, 0, d.room), -1, false
 		case kindBool:
 			v.fixed = make([]byte, (d.cap+7)/8)
 		default:
-			v.fixed = make([]byte, 0, d.cap*v.kind.width())
+			v.fixed = make([]byte, 0, d.room*v.kind.width())
 		}
 	}
 }
@@ -87,6 +94,9 @@ func (v *vector) startVar(capacity int) {
 
 // Append adds a row.
 func (d *Decoder) Append(b []byte) error {
+	if !d.begun {
+		d.begin()
+	}
 	d.size += len(b)
 	if len(d.cols) == 0 {
 		d.n++
@@ -229,6 +239,9 @@ var zeros [16]byte
 
 // Finish returns the vectors and starts the next batch.
 func (d *Decoder) Finish() []arrow.Array {
+	if !d.begun {
+		d.begin()
+	}
 	out := make([]arrow.Array, len(d.cols))
 	for i := range d.cols {
 		v := &d.cols[i]
@@ -248,7 +261,10 @@ func (d *Decoder) Finish() []arrow.Array {
 			out[i] = types.NewFixed(v.dt, v.fixed, d.n, v.valid, v.nulls)
 		}
 	}
-	d.reset()
+	if d.n >= d.cap {
+		d.room = d.cap
+	}
+	d.begun, d.n, d.size = false, 0, 0
 	return out
 }
 
