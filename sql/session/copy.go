@@ -188,11 +188,21 @@ func forced(option string, names []string, rel string, cols []string) error {
 		for _, c := range cols {
 			ok = ok || c == n
 		}
+		if !ok && rel != "" {
+			return pgerror.New(pgerror.UndefinedColumn, `column "%s" of relation "%s" does not exist`, n, rel)
+		}
 		if !ok {
-			return pgerror.New(pgerror.InvalidColumnReference, `%s column "%s" not referenced by COPY`, option, n)
+			return pgerror.New(pgerror.UndefinedColumn, `column "%s" does not exist`, n)
 		}
 	}
 	return nil
+}
+
+// withoutPosition is an error of a statement that PostgreSQL reports without a position.
+func withoutPosition(err error) error {
+	e := *pgerror.From(err)
+	e.Position = 0
+	return &e
 }
 
 // internal analyses and plans a statement of the session's own making; the
@@ -228,11 +238,15 @@ func (s *Session) copyTo(ctx context.Context, st *parse.Statement, c *pg_query.C
 			return nil, pgerror.New(pgerror.FeatureNotSupported, "COPY query must have a RETURNING clause")
 		}
 	}
+	table := ""
+	if c.Relation != nil {
+		table = c.Relation.Relname
+	}
 	names, ts := make([]string, len(comp.cols)), make([]types.T, len(comp.cols))
 	for i, col := range comp.cols {
 		names[i], ts[i] = col.Name, col.Type
 	}
-	if err := forced("FORCE_QUOTE", o.ForceQuote, "", names); err != nil {
+	if err := forced("FORCE_QUOTE", o.ForceQuote, table, names); err != nil {
 		return nil, err
 	}
 	res, err := s.run(ctx, comp, nil)
@@ -289,7 +303,7 @@ func (s *Session) copyTable(ctx context.Context, st *parse.Statement, c *pg_quer
 	}
 	rel, err := analyze.ResolveRelation(ctx, env, st.Source, c.Relation)
 	if err != nil {
-		return nil, err
+		return nil, withoutPosition(err)
 	}
 	kind := map[byte]string{catalog.KindView: "view", catalog.KindMatView: "materialized view"}[rel.Kind]
 	switch {
@@ -366,7 +380,7 @@ func (s *Session) copyFrom(ctx context.Context, st *parse.Statement, c *pg_query
 	}
 	rel, err := analyze.ResolveRelation(ctx, env, st.Source, c.Relation)
 	if err != nil {
-		return nil, err
+		return nil, withoutPosition(err)
 	}
 	if err := s.cur.tx.LockRelation(ctx, relationKey(s.db.OID, rel.OID), txn.RowExclusive, txn.WaitBlock); err != nil {
 		return nil, err

@@ -38,9 +38,7 @@ func (s *Session) lockStmt(ctx context.Context, st *parse.Statement, l *pg_query
 		}
 		rel, err := analyze.ResolveRelation(ctx, env, st.Source, n.GetRangeVar())
 		if err != nil {
-			e := *pgerror.From(err)
-			e.Position = 0
-			return &e
+			return withoutPosition(err)
 		}
 		if rel.Kind != catalog.KindTable && rel.Kind != catalog.KindView {
 			return pgerror.New(pgerror.WrongObjectType, `cannot lock relation "%s"`, rel.Name)

@@ -9,6 +9,7 @@ import (
 	"github.com/basaltdb/basalt/sql/catalog"
 	"github.com/basaltdb/basalt/sql/parse"
 	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/sql/query"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/txn"
 	"github.com/basaltdb/basalt/vexec"
@@ -42,10 +43,11 @@ func (r riRunner) Run(ctx context.Context, text string, params []types.Datum, pa
 	if err != nil {
 		return nil, 0, err
 	}
-	if c.writes != "" && c.command != 0 {
-		s.cur.tx.NextCommand()
+	rows, affected, err := s.collect(ctx, c, s.exec(ctx, params))
+	if c.command != query.CmdSelect {
+		s.cur.tx.NextCommand() // what follows sees the change
 	}
-	return s.collect(ctx, c, s.exec(ctx, params))
+	return rows, affected, err
 }
 
 // collect runs a plan to its end and gives its rows.
