@@ -38,8 +38,9 @@ type Context struct {
 	ScramIterations int
 	// PlainPassword hashes a password into a verifier; nil: passwords are refused with 0A000.
 	PlainPassword func(password string) (verifier string, err error)
-	// Bootstrap permits objects in pg_catalog and takes OIDs from the system's range.
-	Bootstrap bool
+	// Bootstrap, when not 0, is the next OID to give out instead of a user's one, and
+	// permits objects in pg_catalog: a new store is being made.
+	Bootstrap types.OID
 
 	notices []*pgerror.Error
 	w       *catalog.Writer
@@ -139,7 +140,7 @@ func (c *Context) path() []types.OID { return catalog.EffectivePath(c.Env.Search
 
 // at gives the error position of a node's byte offset.
 func (c *Context) at(loc int32) int {
-	if c.Bootstrap {
+	if c.Bootstrap != 0 {
 		return 0
 	}
 	return parse.Position(c.source, int(loc))
@@ -157,6 +158,10 @@ func warning(code pgerror.Code, format string, args ...any) *pgerror.Error {
 
 // newOID allocates an OID.
 func (c *Context) newOID(ctx context.Context) (types.OID, error) {
+	if c.Bootstrap != 0 {
+		c.Bootstrap++
+		return c.Bootstrap - 1, nil
+	}
 	return c.writer().NewOID(ctx)
 }
 

@@ -124,7 +124,7 @@ func (c *Context) dropRelation(ctx context.Context, parts []string, kind byte, n
 			return o, false, pgerror.New(pgerror.InsufficientPrivilege, "must be owner of %s %s", noun, rel.Name)
 		}
 	}
-	if rel.OID < types.FirstNormalOID && !c.Bootstrap {
+	if rel.OID < types.FirstNormalOID && c.Bootstrap == 0 {
 		return o, false, pgerror.New(pgerror.InsufficientPrivilege, "permission denied: %q is a system catalog", rel.Name)
 	}
 	return catalog.Object{Class: catalog.ClassRelation, OID: rel.OID}, true, nil

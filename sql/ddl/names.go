@@ -100,7 +100,7 @@ func (c *Context) checkSchemaCreate(ctx context.Context, ns *catalog.Namespace) 
 
 // refuseCatalog is the error for new relations in pg_catalog.
 func (c *Context) refuseCatalog(ns *catalog.Namespace, name string) error {
-	if ns.OID == catalog.PgCatalogNamespace && !c.Bootstrap {
+	if ns.OID == catalog.PgCatalogNamespace && c.Bootstrap == 0 {
 		return pgerror.New(pgerror.InsufficientPrivilege, "permission denied to create \"%s.%s\"", ns.Name, name).
 			WithDetail("System catalog modifications are currently disallowed.")
 	}
@@ -177,7 +177,7 @@ func (c *Context) checkOwner(ctx context.Context, rel *catalog.Relation) error {
 	if !ok {
 		return pgerror.New(pgerror.InsufficientPrivilege, "must be owner of %s %s", kindNoun(rel.Kind), rel.Name)
 	}
-	if rel.OID < types.FirstNormalOID && !c.Bootstrap {
+	if rel.OID < types.FirstNormalOID && c.Bootstrap == 0 {
 		return pgerror.New(pgerror.InsufficientPrivilege, "permission denied: %q is a system catalog", rel.Name)
 	}
 	return nil

@@ -79,7 +79,7 @@ func checkColumnType(ctx context.Context, c *Context, name string, t types.T) er
 	if err != nil {
 		return err
 	}
-	if ty != nil && ty.TypType == 'p' && !c.Bootstrap {
+	if ty != nil && ty.TypType == 'p' && c.Bootstrap == 0 {
 		return pgerror.New(pgerror.InvalidTableDefinition, "column %q has pseudo-type %s", name, c.reader().FormatType(t.OID, -1))
 	}
 	if t.Class == types.ClassArray && t.ElemClass == types.ClassPseudo {
@@ -186,6 +186,9 @@ func createRelation(ctx context.Context, c *Context, r relation) (types.OID, err
 		"oid": oid, "relname": r.name, "relnamespace": r.namespace.OID, "reltype": rowType, "relowner": r.owner, "relfilenode": oid,
 		"relpersistence": r.persistence, "relkind": r.kind, "relnatts": int16(len(r.columns)), "relispopulated": true, "reltuples": float32(-1),
 		"relreplident": byte('n'), "reloptions": options, "relam": r.am,
+	}
+	if c.Bootstrap != 0 && r.kind == catalog.KindView && r.name != "pg_shadow" {
+		class["relacl"] = aclArray([]string{"postgres=arwdDxt/postgres", "=r/postgres"})
 	}
 	switch r.kind {
 	case catalog.KindTable:

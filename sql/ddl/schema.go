@@ -32,7 +32,7 @@ func createSchema(ctx context.Context, c *Context, s *pg_query.CreateSchemaStmt)
 	if err := c.checkBecome(ctx, owner); err != nil {
 		return "", err
 	}
-	if strings.HasPrefix(name, "pg_") && !c.Bootstrap {
+	if strings.HasPrefix(name, "pg_") && c.Bootstrap == 0 {
 		return "", pgerror.New(pgerror.ReservedName, "unacceptable schema name %q", name).WithDetail("The prefix \"pg_\" is reserved for system schemas.")
 	}
 	old, err := c.reader().NamespaceByName(ctx, name)

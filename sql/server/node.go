@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 
+	"github.com/basaltdb/basalt/sql/bootstrap"
 	"github.com/basaltdb/basalt/sql/catalog"
 	"github.com/basaltdb/basalt/sql/plan"
 	"github.com/basaltdb/basalt/sql/session"
@@ -39,32 +40,8 @@ func (s *Server) newNode(ctx context.Context, registry *expr.Registry, executor 
 		Store: func(t txn.Txn) vexec.Store { return ds.Store(t, nil) },
 		Lower: plan.Lowerer{},
 	})
-	if err := bootstrap(ctx, manager, s.store.DB(), ds); err != nil {
+	if err := bootstrap.Run(ctx, bootstrap.Options{DB: s.store.DB(), Manager: manager, Store: func(t txn.Txn) vexec.Store { return ds.Store(t, nil) }, Lower: plan.Lowerer{}}); err != nil {
 		return nil, err
 	}
 	return session.NewNode(session.Config{DB: s.store.DB(), Catalog: manager, Executor: executor, Registry: registry, Storage: ds, Lower: plan.Lowerer{}, Workers: s.opts.Workers}), nil
-}
-
-func bootstrap(ctx context.Context, m *catalog.Manager, db txn.DB, ds dataStore) error {
-	if d, err := m.DatabaseByName(ctx, "postgres"); err != nil || d != nil {
-		return err
-	}
-	t := db.Begin(txn.Options{})
-	defer t.Rollback()
-	t.BeginStatement()
-	st := ds.Store(t, nil)
-	const postgres = 5
-	for _, id := range []types.OID{0, postgres} {
-		if err := m.LoadFacts(ctx, t, st, id); err != nil {
-			return err
-		}
-	}
-	w := m.Transaction(t, st, postgres, "postgres").Writer()
-	if err := w.Insert(ctx, "pg_database", catalog.Values{"oid": types.OID(postgres), "datname": "postgres", "datdba": catalog.BootstrapRole, "encoding": int32(6),
-		"datlocprovider": byte('c'), "datistemplate": false, "datallowconn": true, "datconnlimit": int32(-1), "datfrozenxid": types.OID(726), "datminmxid": types.OID(1),
-		"dattablespace": types.OID(1663), "datcollate": "C", "datctype": "C"}); err != nil {
-		return err
-	}
-	_, err := t.Commit(ctx)
-	return err
 }

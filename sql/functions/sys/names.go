@@ -6,6 +6,7 @@ import (
 	"github.com/basaltdb/basalt/sql/catalog"
 	"github.com/basaltdb/basalt/sql/functions/adapt"
 	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/sql/query"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec/expr"
 )
@@ -36,6 +37,7 @@ func registerNames(r *expr.Registry) {
 }
 
 func registerVisibility(r *expr.Registry) {
+	registerUpdatable(r)
 	visible := func(sig string, f func(ctx *expr.Context, s Session, o types.OID) (found, ok bool, err error)) {
 		add(r, sig, one(func(ctx *expr.Context, s Session, o types.OID) (types.Datum, error) {
 			found, ok, err := f(ctx, s, o)
@@ -83,6 +85,60 @@ func registerVisibility(r *expr.Registry) {
 		"pg_ts_template_is_visible(oid)", "pg_statistics_obj_is_visible(oid)"} {
 		builtin(sig, func(catalog.Reader, types.OID) bool { return true })
 	}
+}
+
+// Bits of pg_relation_is_updatable: 1 << CommandType of UPDATE, INSERT and DELETE.
+const (
+	updateEvent int32 = 1 << 2
+	insertEvent int32 = 1 << 3
+	deleteEvent int32 = 1 << 4
+)
+
+// updatable gives the events a relation takes, through simple views.
+func updatable(ctx *expr.Context, s Session, oid types.OID) (int32, *catalog.Relation, error) {
+	rel, err := s.CatalogReader().Relation(ctx.Ctx, oid)
+	if err != nil || rel == nil {
+		return 0, nil, err
+	}
+	switch rel.Kind {
+	case catalog.KindTable:
+		return updateEvent | insertEvent | deleteEvent, rel, nil
+	case catalog.KindView:
+		if rel.View == nil || catalog.NotUpdatable(rel.View) != "" {
+			return 0, rel, nil
+		}
+		ref := rel.View.JoinTree.Items[0].(*query.RangeTblRef)
+		ev, _, err := updatable(ctx, s, rel.View.RTable[ref.RTIndex-1].Relid)
+		return ev, rel, err
+	}
+	return 0, rel, nil
+}
+
+func registerUpdatable(r *expr.Registry) {
+	add(r, "pg_relation_is_updatable(regclass,bool)", two(func(ctx *expr.Context, s Session, o types.OID, _ bool) (types.Datum, error) {
+		ev, _, err := updatable(ctx, s, o)
+		return ev, err
+	}))
+	add(r, "pg_column_is_updatable(regclass,int2,bool)", three(func(ctx *expr.Context, s Session, o types.OID, n int16, _ bool) (types.Datum, error) {
+		ev, rel, err := updatable(ctx, s, o)
+		if err != nil || rel == nil || n <= 0 || ev&updateEvent == 0 {
+			return false, err
+		}
+		if rel.Kind != catalog.KindView {
+			return true, nil
+		}
+		i := int16(0)
+		for _, te := range rel.View.TargetList {
+			if te.Junk {
+				continue
+			}
+			if i++; i == n {
+				v, ok := te.Expr.(*query.Var)
+				return ok && v.AttNum > 0, nil
+			}
+		}
+		return false, nil
+	}))
 }
 
 func registerComments(r *expr.Registry) {
