@@ -134,11 +134,14 @@ func right(s string, n int32) string {
 // pad makes the filling of lpad and rpad; it answers s cut to n characters when none is needed.
 func pad(s string, n int32, fill string) (cut, filling string, err error) {
 	n = max(n, 0)
+	if fill == "" {
+		return types.CharPrefix(s, int(n)), "", nil
+	}
 	if int64(n)*4 > valueBytesMax {
 		return "", "", tooLong()
 	}
 	have := types.CharLen(s)
-	if have >= int(n) || fill == "" {
+	if have >= int(n) {
 		return types.CharPrefix(s, int(n)), "", nil
 	}
 	need, each := int(n)-have, types.CharLen(fill)
