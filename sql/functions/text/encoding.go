@@ -27,7 +27,7 @@ func encode(b []byte, format string) (string, error) {
 	case "base64":
 		s := base64.StdEncoding.EncodeToString(b)
 		var out strings.Builder
-		for len(s) > 76 { // MIME's line length
+		for len(s) > 76 || len(s) == 76 && s[75] != '=' { // MIME's line length; a padded last line stays open
 			out.WriteString(s[:76])
 			out.WriteByte('\n')
 			s = s[76:]

@@ -75,7 +75,7 @@ type numDesc struct {
 	zeroStart, zeroEnd, preSign                                int
 	sign                                                       signPlace
 	decimal, fill, lsign, bracket, minus, plus, zero, roman, e bool
-	isMulti                                                    bool
+	isMulti, blank                                             bool
 }
 
 func numError(format string, args ...any) *pgerror.Error {
@@ -160,6 +160,8 @@ func (d *numDesc) add(k numKey) error {
 			return numError("cannot use \"V\" and decimal point together")
 		}
 		d.decimal = true
+	case nkB:
+		d.blank = d.blank || d.pre == 0 && d.post == 0 && !d.zero
 	case nkFM:
 		d.fill = true
 	case nkS:
@@ -197,7 +199,7 @@ func (d *numDesc) add(k numKey) error {
 		if d.e {
 			return numError("cannot use \"EEEE\" twice")
 		}
-		if d.fill || d.lsign || d.bracket || d.minus || d.plus || d.roman || d.isMulti {
+		if d.blank || d.fill || d.lsign || d.bracket || d.minus || d.plus || d.roman || d.isMulti {
 			return numError("\"EEEE\" is incompatible with other formats").
 				WithDetail("\"EEEE\" may only be used together with digit and decimal point patterns.")
 		}
@@ -220,11 +222,12 @@ type numWriter struct {
 	wrote    bool // the sign is written, or not to be
 	in       bool // the last digit position wrote a digit
 	brackets bool
+	err      error
 	cut      int // where the text ends early, −1: nowhere
 	sign     signPlace
 }
 
-func writeNumber(d *numDesc, number string, spaces int, neg bool) string {
+func writeNumber(d *numDesc, number string, spaces int, neg bool) (string, error) {
 	w := &numWriter{numDesc: d, number: number, neg: neg, spaces: spaces, last: -1, cut: -1, brackets: d.bracket, sign: d.sign}
 	if d.plus || d.minus {
 		w.wrote = d.minus
@@ -258,12 +261,12 @@ func writeNumber(d *numDesc, number string, spaces int, neg bool) string {
 		w.node(n)
 	}
 	if w.cut >= 0 {
-		return w.out.String()[:w.cut]
+		return w.out.String()[:w.cut], w.err
 	}
-	return w.out.String()
+	return w.out.String(), w.err
 }
 
-func (w *numWriter) blank() {
+func (w *numWriter) space() {
 	if !w.fill {
 		w.out.WriteByte(' ')
 	}
@@ -279,7 +282,7 @@ func (w *numWriter) node(n numNode) {
 		if w.in {
 			w.out.WriteByte(',')
 		} else {
-			w.blank()
+			w.space()
 		}
 	case nkL:
 		w.out.WriteByte(' ') // the currency symbol of locale C
@@ -296,6 +299,10 @@ func (w *numWriter) node(n numNode) {
 		if w.roman || strings.HasPrefix(w.number, "#") || w.neg || w.decimal {
 			return
 		}
+		if c := w.number[len(w.number)-1:]; !isDigits(c) {
+			w.err = pgerror.New(pgerror.InvalidTextRepresentation, "\"%s\" is not a number", w.number)
+			return
+		}
 		th := ordinal(w.number)
 		if n.key == nkTH {
 			th = upperASCII(th)
@@ -305,13 +312,13 @@ func (w *numWriter) node(n numNode) {
 		if w.neg {
 			w.out.WriteByte('-')
 		} else {
-			w.blank()
+			w.space()
 		}
 	case nkPL:
 		if !w.neg {
 			w.out.WriteByte('+')
 		} else {
-			w.blank()
+			w.space()
 		}
 	case nkSG:
 		w.out.WriteByte(w.signChar())
@@ -323,6 +330,15 @@ func (w *numWriter) signChar() byte {
 		return '-'
 	}
 	return '+'
+}
+
+func isDigits(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // ordinal is the English ending of a number.
@@ -375,13 +391,13 @@ func (w *numWriter) digit(k numKey) {
 			w.out.WriteByte('-')
 			w.wrote = true
 		default:
-			w.blank()
+			w.space()
 			w.wrote = true
 		}
 	}
 	switch {
 	case w.curr < w.spaces && (w.zeroStart > w.curr || !w.zero):
-		w.blank()
+		w.space()
 	case w.zero && w.curr < w.spaces && w.zeroStart <= w.curr:
 		w.out.WriteByte('0')
 		w.in = true
@@ -457,7 +473,7 @@ func roman(v int64) string {
 }
 
 // layout fits a signed fixed-point number into the format, or fills it with #.
-func (d *numDesc) layout(s string) string {
+func (d *numDesc) layout(s string) (string, error) {
 	neg := strings.HasPrefix(s, "-")
 	s = strings.TrimPrefix(s, "-")
 	n := strings.IndexByte(s, '.')
@@ -508,7 +524,7 @@ func formatNumeric(d *numDesc, n types.Numeric) (string, error) {
 		if !ok || v > math.MaxInt32 || v < math.MinInt32 {
 			return "", pgerror.New(pgerror.NumericValueOutOfRange, "integer out of range")
 		}
-		return writeNumber(d, roman(v), 0, false), nil
+		return writeNumber(d, roman(v), 0, false)
 	case d.e:
 		if !n.IsFinite() {
 			return d.overflowE(), nil
@@ -533,7 +549,7 @@ func formatNumeric(d *numDesc, n types.Numeric) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return d.layout(r.String()), nil
+	return d.layout(r.String())
 }
 
 func formatInt8(d *numDesc, v int64) (string, error) {
@@ -541,7 +557,7 @@ func formatInt8(d *numDesc, v int64) (string, error) {
 	case d.roman && int64(int32(v)) != v:
 		return "", pgerror.New(pgerror.NumericValueOutOfRange, "integer out of range")
 	case d.roman:
-		return writeNumber(d, roman(v), 0, false), nil
+		return writeNumber(d, roman(v), 0, false)
 	case d.e:
 		return scientific(types.NumericFromInt64(v, 0).Scientific(d.post)), nil
 	case d.isMulti:
@@ -576,7 +592,7 @@ func formatFloat(d *numDesc, f float64, digits int) (string, error) {
 		if !(r >= 0 && r <= math.MaxInt32) { // not a Roman number anyway
 			r = 0
 		}
-		return writeNumber(d, roman(int64(r)), 0, false), nil
+		return writeNumber(d, roman(int64(r)), 0, false)
 	case d.e:
 		if special {
 			return d.overflowE(), nil
@@ -593,7 +609,7 @@ func formatFloat(d *numDesc, f float64, digits int) (string, error) {
 		if f < 0 {
 			s = "-" + s
 		}
-		return c.layout(s), nil
+		return c.layout(s)
 	}
 	n := len(strconv.FormatFloat(math.Abs(f), 'f', 0, 64))
 	if n >= digits {
@@ -601,7 +617,7 @@ func formatFloat(d *numDesc, f float64, digits int) (string, error) {
 	} else if n+c.post > digits {
 		c.post = digits - n
 	}
-	return c.layout(strconv.FormatFloat(f, 'f', c.post, 64)), nil
+	return c.layout(strconv.FormatFloat(f, 'f', c.post, 64))
 }
 
 // numReader collects a number's characters along a format.

@@ -112,6 +112,9 @@ func (t *tracer) concat(kids []*node, at int, k func(int) bool) bool {
 }
 
 func (t *tracer) repeat(n *node, done, at int, k func(int) bool) bool {
+	if b := n.kids[0]; b.kind == kBackref && t.caps[2*b.n] < 0 {
+		return false // even for no repetition at all
+	}
 	if done >= n.min && n.lazy && k(at) {
 		return true
 	}

@@ -79,25 +79,34 @@ func (d *dissector) concat(kids []*node, i, j int) {
 	d.node(kids[0], i, j)
 }
 
-// repeat finds the iterations one after another; captures keep the last one's.
+// repeat finds what the last iteration matched; only that is captured. With a
+// minimum the iterations before the last choose first, as one part.
 func (d *dissector) repeat(n *node, i, j int) {
 	kid := n.kids[0]
-	if i == j && n.min == 0 { // no iteration at all
+	if n.min > 0 {
+		before := &node{kind: kRepeat, kids: n.kids, min: n.min - 1, max: max(n.max-1, -1), pref: n.pref}
+		for _, e := range d.ends(before, i, j) {
+			if d.spans(kid, e, j) {
+				d.node(kid, e, j)
+				return
+			}
+		}
 		return
 	}
-	lo, hi := n.min, n.max
-	for d.err == nil {
-		lo, hi = max(lo-1, 0), hi-1 // what is left after this iteration
-		if n.max < 0 {
-			hi = -1
+	if i == j { // none, or one empty iteration of what is a choice or an assertion
+		if n.max != 0 && choice(kid) && d.spans(kid, i, j) {
+			d.node(kid, i, j)
 		}
-		rest := &node{kind: kRepeat, kids: n.kids, min: lo, max: hi}
+		return
+	}
+	for left := n.max; d.err == nil && left != 0; left-- {
+		rest := &node{kind: kRepeat, kids: n.kids, max: max(left-1, -1)}
 		mid := -1
 		for _, e := range d.ends(kid, i, j) {
-			if e == i && j > i { // an empty iteration gets nowhere
+			if e == i { // an empty iteration gets nowhere
 				continue
 			}
-			if e == j && lo == 0 || (hi < 0 || hi > 0) && d.spans(rest, e, j) {
+			if e == j || d.spans(rest, e, j) {
 				mid = e
 				break
 			}
@@ -122,4 +131,12 @@ func (d *dissector) clear(n *node) {
 	for _, k := range n.kids {
 		d.clear(k)
 	}
+}
+
+// choice tells an iterated part that is tried even on nothing.
+func choice(n *node) bool {
+	for n.kind == kGroup {
+		n = n.kids[0]
+	}
+	return n.kind == kAlt || n.kind == kAssert || n.kind == kLook || n.kind == kEmpty
 }

@@ -711,7 +711,19 @@ func (p *parser) bracketChar(first bool) (rune, error) {
 		if !p.more() {
 			return 0, syntaxError(errEscape)
 		}
-		if c := p.peek(); c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' {
+		c := p.peek()
+		if c >= '1' && c <= '9' { // what would be a back reference has no place here
+			start, v := p.i, 0
+			for p.more() && p.peek() >= '0' && p.peek() <= '9' && v < 1000 {
+				v = v*10 + int(p.peek()-'0')
+				p.i++
+			}
+			if p.i-start == 1 || v <= p.ncap {
+				return 0, syntaxError(errEscape)
+			}
+			p.i = start
+		}
+		if c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' {
 			return p.charEscape()
 		}
 	case c == '-' && !first && p.i+1 < len(p.s) && p.s[p.i+1] != ']':
