@@ -2,10 +2,18 @@
 
 GO ?= go
 
-.PHONY: build test vet compat-record compat-live proto
+.PHONY: build demo test compat-record compat-live proto
 
+# demo starts a node, loads TPC-H, runs its queries beside transfers and leaves the node running.
+# DATA=DIR keeps the data there; SF=0.1 is the scale factor; SQL_ADDR where to listen.
+SF ?= 0.1
+SQL_ADDR ?= 127.0.0.1:5433
+demo: build
+	bin/basalt demo --sf $(SF) --sql-addr $(SQL_ADDR) --data "$(DATA)"
+
+VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo dev)
 build: need-tools
-	$(GO) build -o bin/basalt ./cmd/basalt
+	$(GO) build -ldflags "-X main.version=$(VERSION)" -o bin/basalt ./cmd/basalt
 
 # need-tools says what is missing and how to get it.
 .PHONY: need-tools
@@ -13,9 +21,12 @@ need-tools:
 	@command -v $(GO) >/dev/null || { echo "Go 1.26 or newer is needed: https://go.dev/doc/install"; exit 1; }
 	@command -v cc >/dev/null || command -v gcc >/dev/null || { echo "A C compiler is needed (the SQL parser is C): apt-get install gcc, or your system's equivalent"; exit 1; }
 
+# test is what CI runs: every package, the end-to-end tests on the built binary among them, and the
+# concurrency tests of the storage side once more under the race detector.
 test: need-tools
 	$(GO) vet ./...
 	$(GO) test -timeout 20m ./...
+	$(GO) test -race -short -timeout 10m ./txn/... ./storage/...
 
 # compat-record asks a real PostgreSQL (COMPAT_POSTGRES=DSN, or one started from the installed binaries).
 compat-record: need-tools
