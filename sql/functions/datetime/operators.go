@@ -19,6 +19,7 @@ func Register(r *expr.Registry) {
 	registerMakers(r)
 	registerZones(r)
 	registerOverlaps(r)
+	registerInRange(r)
 	registerFormatting(r)
 	registerSeries(r)
 	registerAggregates(r)
