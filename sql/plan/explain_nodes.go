@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"time"
 
 	"github.com/basaltdb/basalt/sql/catalog"
 	"github.com/basaltdb/basalt/sql/deparse"
@@ -162,6 +163,13 @@ func (d *describer) describe(n *Node) *description {
 	if d.opts.Analyze && d.opts.Stats != nil {
 		if st, ok := d.opts.Stats.Op(n.ID); ok {
 			x.stats, x.run = &st, true
+		} else if _, ok := n.Op.(*gatherOp); ok {
+			// An aggregation on a Gather runs inside the workers: what went through the
+			// Gather is what its input delivered.
+			if st, ok := d.opts.Stats.Op(n.Inputs[0].ID); ok && st.Loops > 0 {
+				st.Total, st.Startup, st.Loops = st.Total/time.Duration(st.Loops), st.Startup/time.Duration(st.Loops), 1
+				x.stats, x.run = &st, true
+			}
 		}
 	}
 	d.fill(n, x)
