@@ -17,9 +17,10 @@ type transaction struct {
 	opts  Options
 	state txnState
 
-	stmt uint32
-	seq  uint64 // of the last write or lock
-	snap *snapshot
+	stmt  uint32
+	seq   uint64 // of the last write or lock
+	wrote uint64 // seq of the last write
+	snap  *snapshot
 
 	owner  lockOwner
 	writes writeBuffer
@@ -208,6 +209,7 @@ func (t *transaction) write(ctx context.Context, key, value []byte, del bool) er
 	}
 	t.snapshotInForce()
 	t.seq++
+	t.wrote = t.seq
 	t.writes.put(key, value, del, true, t.stmt, t.seq)
 	if t.writes.bytes > t.m.cfg.SpillBytes {
 		return t.spillWrites(ctx)
@@ -223,6 +225,7 @@ func (t *transaction) PutNew(ctx context.Context, key, value []byte) error {
 	}
 	t.snapshotInForce()
 	t.seq++
+	t.wrote = t.seq
 	t.writes.put(key, value, false, false, t.stmt, t.seq)
 	if t.writes.bytes > t.m.cfg.SpillBytes {
 		return t.spillWrites(ctx)
@@ -275,9 +278,12 @@ func (t *transaction) RollbackTo(sp Savepoint) error {
 	if err := t.usable(); err != nil {
 		return err
 	}
-	t.writes.cut(sp.Seq)
-	if s := t.spill.Load(); s != nil {
-		s.cut(sp.Seq, t.seq)
+	if t.wrote > sp.Seq {
+		t.writes.cut(sp.Seq)
+		if s := t.spill.Load(); s != nil {
+			s.cut(sp.Seq, t.seq)
+		}
+		t.wrote = sp.Seq
 	}
 	t.owner.releaseAfter(sp.Seq)
 	for n := len(t.rels); n > 0 && t.rels[n-1].seq > sp.Seq; n-- {
