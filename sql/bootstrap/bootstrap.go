@@ -74,6 +74,12 @@ func Run(ctx context.Context, o Options) error {
 			return err
 		}
 	}
+	for oid, text := range map[types.OID]string{catalog.PgCatalogNamespace: "system catalog schema", catalog.PgToastNamespace: "reserved schema for TOAST tables",
+		catalog.PublicNamespace: "standard public schema"} {
+		if err := w.Insert(ctx, "pg_description", catalog.Values{"objoid": oid, "classoid": catalog.ClassNamespace, "description": text}); err != nil {
+			return err
+		}
+	}
 	const monitor, readSettings, readStats, scanTables = types.OID(3373), types.OID(3374), types.OID(3375), types.OID(3377)
 	for _, role := range []types.OID{readSettings, readStats, scanTables} {
 		if err := w.Insert(ctx, "pg_auth_members", catalog.Values{"roleid": role, "member": monitor, "grantor": catalog.BootstrapRole}); err != nil {

@@ -115,6 +115,19 @@ func updatable(ctx *expr.Context, s Session, oid types.OID) (int32, *catalog.Rel
 }
 
 func registerUpdatable(r *expr.Registry) {
+	// There are no partitions and no publications.
+	none := func(*expr.Context, Session, []types.Datum, func(row ...types.Datum) error) error { return nil }
+	for _, sig := range []string{"pg_partition_ancestors(regclass)", "pg_partition_tree(regclass)", "pg_get_publication_tables(text)"} {
+		addSet(r, sig, none)
+	}
+	add(r, "pg_partition_root(regclass)", one(func(*expr.Context, Session, types.OID) (types.Datum, error) { return nil, nil }))
+	add(r, "pg_relation_is_publishable(regclass)", one(func(ctx *expr.Context, s Session, o types.OID) (types.Datum, error) {
+		rel, err := s.CatalogReader().Relation(ctx.Ctx, o)
+		if err != nil || rel == nil {
+			return nil, err
+		}
+		return rel.Kind == catalog.KindTable && rel.OID >= types.FirstNormalOID, nil
+	}))
 	add(r, "pg_relation_is_updatable(regclass,bool)", two(func(ctx *expr.Context, s Session, o types.OID, _ bool) (types.Datum, error) {
 		ev, _, err := updatable(ctx, s, o)
 		return ev, err
