@@ -10,4 +10,5 @@ func Register(r *expr.Registry) {
 	registerCasts(r)
 	registerIO(r)
 	registerInRange(r)
+	registerHash(r)
 }

@@ -18,7 +18,7 @@ func Similar(pattern, esc string) (string, error) {
 	}
 	var b strings.Builder
 	b.WriteString("^(?:")
-	quotes, escaped, bracket := 0, false, 0 // bracket: 0 outside, 1 just opened, 2 inside
+	quotes, escaped, depth, fresh := 0, false, 0, false // depth of brackets; fresh: just opened
 	for i := 0; i < len(pattern); {
 		_, w := utf8.DecodeRuneInString(pattern[i:])
 		c := pattern[i : i+w]
@@ -26,7 +26,7 @@ func Similar(pattern, esc string) (string, error) {
 		switch {
 		case escaped:
 			escaped = false
-			if c != `"` || bracket > 0 {
+			if c != `"` || depth > 0 {
 				b.WriteString(`\` + c)
 				break
 			}
@@ -41,28 +41,21 @@ func Similar(pattern, esc string) (string, error) {
 			}
 		case esc != "" && c == esc:
 			escaped = true
-		case bracket > 0 && c == "[" && i < len(pattern) && strings.IndexByte(":.=", pattern[i]) >= 0:
-			n := strings.Index(pattern[i+1:], pattern[i:i+1]+"]")
-			if n < 0 { // left to the regular expression's parser
-				n = len(pattern) - i - 3
-			}
-			end := max(i+n+3, i)
-			b.WriteString("[" + pattern[i:end])
-			i, bracket = end, 2
-		case bracket > 0:
+		case depth > 0:
 			if c == `\` {
 				b.WriteByte('\\')
 			}
 			b.WriteString(c)
 			switch {
-			case c == "]" && bracket == 2:
-				bracket = 0
-			case c != "^" || bracket == 2:
-				bracket = 2
+			case c == "[":
+				depth++ // a character class, or taken for one
+			case c == "]" && !fresh:
+				depth--
 			}
+			fresh = fresh && c == "^"
 		case c == "[":
 			b.WriteString(c)
-			bracket = 1
+			depth, fresh = 1, true
 		case c == "%":
 			b.WriteString(".*")
 		case c == "_":
