@@ -1,0 +1,40 @@
+// Package vexec is the vectorized executor: it runs plans (vexec/planpb) over
+// batches of Arrow arrays. It knows types and nothing of SQL text, catalogs,
+// storage or the network: data reaches it through the Store its host gives it.
+//
+// Reading order: vexec.go (Batch, Reader, Store), executor.go (how a host runs a
+// statement), operator.go (the operator contract), query.go (a running
+// statement), then one file per operator, named as in plan.proto. Expressions
+// are in vexec/expr, loops over vectors in vexec/kernel, an in-memory Store and
+// plan helpers for tests in vexec/vexectest.
+//
+// Vocabulary. A batch has columns of equal length and perhaps a selection; it is
+// dense without one. A worker is one goroutine's share of a statement: its EXEC
+// slots and its part of the driving scan, the leftmost scan below a Gather. A
+// part is one of several disjoint pieces of that scan. Keys are rows in the form
+// that hash tables compare (kernel.Keys): SQL equality is equality of bytes,
+// whatever form a numeric vector has.
+//
+// Invariants. Operators pull; next gives non-empty batches until nil, and open
+// starts over. Batches are immutable once handed on and nobody releases them.
+// Equal rows keep their order through every operator that promises an order.
+// Rows come out in the forms of the plan's output types; a numeric column may be
+// Dec64 of any scale or Binary, batch by batch, and digits shown never change on
+// the way.
+//
+// Memory. Every operator that holds rows has an account (memory.go) against
+// Exec.WorkMem and the executor's limit. Sort, aggregation, hash join, CTEs and
+// materialized inputs go to unlinked temporary files beyond it (spill.go);
+// windows, set operations and NULL-aware anti joins cannot, and fail with 53200
+// naming themselves when the executor's limit is exceeded.
+//
+// Parallelism. A Gather runs its input in several workers (gather.go); the hash
+// tables of joins below it are shared and built together (pool.go); an
+// aggregation directly on a Gather runs in the workers, each into its own
+// tables, merged at the end (agg_parallel.go). Statements that change or lock
+// rows run in one goroutine. Panics become XX000 at the worker's boundary.
+//
+// Not here: planning, function implementations (sql/functions fills the
+// expr.Registry), transactions and their snapshots, EXPLAIN's text (Stats has the
+// numbers).
+package vexec
