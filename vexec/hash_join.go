@@ -88,7 +88,10 @@ type joinTable struct {
 	unique  bool // every key has one row: list is the identity by key
 	matched []bool
 	hasNull bool // some row has a NULL in a key that is not null_equal
-	bytes   int64
+	// exact NULL semantics of MARK and NULL_AWARE_ANTI: the keys, and the rows with a NULL in one
+	keys     []arrow.Array
+	nullRows []int32
+	bytes    int64
 }
 
 func newHashJoin(w *worker, p *planpb.Plan, j *planpb.HashJoin) (operator, error) {
@@ -229,6 +232,12 @@ func (j *hashJoinOp) canSpill() bool {
 	return len(j.rightKeys) > 0 && j.level < graceLevelsMax && j.spec.typ != planpb.JoinType_NULL_AWARE_ANTI && j.spec.typ != planpb.JoinType_MARK
 }
 
+// exactNulls: whether a pair of rows is unknown depends on more than one key, so
+// NULLs have to be looked at pair by pair.
+func (j *hashJoinOp) exactNulls() bool {
+	return (j.spec.typ == planpb.JoinType_MARK || j.spec.typ == planpb.JoinType_NULL_AWARE_ANTI) && (len(j.rightKeys) > 1 || j.spec.residual != nil)
+}
+
 // skips marks the rows with a NULL in a key that does not match NULL.
 func (j *hashJoinOp) skips(keys []arrow.Array, n int) []bool {
 	var skip []bool
@@ -266,6 +275,7 @@ func (j *hashJoinOp) buildTable(batches []*Batch) (*joinTable, error) {
 	env := j.w.frame.Ctx.Env
 	var enc kernel.Keys
 	const step = 16384
+	var parts []*Batch
 	for lo := 0; lo < n; lo += step {
 		hi := min(lo+step, n)
 		part := sliced(t.rows, lo, hi)
@@ -282,6 +292,17 @@ func (j *hashJoinOp) buildTable(batches []*Batch) (*joinTable, error) {
 		if skip != nil {
 			t.hasNull = true
 		}
+		if j.exactNulls() {
+			for i, s := range skip {
+				if s {
+					t.nullRows = append(t.nullRows, int32(lo+i))
+				}
+			}
+			parts = append(parts, &Batch{Cols: keys, N: part.N})
+		}
+	}
+	if parts != nil {
+		t.keys = concatBatches(j.keySpec.Types, parts).Cols
 	}
 	distinct := t.table.Len()
 	if len(j.rightKeys) == 0 {
@@ -328,6 +349,8 @@ type joinProbe struct {
 	numbers []int32
 
 	b       *Batch // dense left batch in work, nil: none
+	cur     *Batch // the batch nullMark speaks of
+	keys    []arrow.Array
 	nullKey []bool
 	row     int   // next left row
 	off     int32 // next match of that row
@@ -362,7 +385,7 @@ func (p *joinProbe) start(b *Batch) error {
 		p.j.keySpec.Encode(p.env, &p.enc, keys, n)
 		p.t.table.Find(&p.enc, p.nullKey, p.numbers)
 	}
-	p.b, p.row, p.off = b, 0, 0
+	p.b, p.cur, p.keys, p.row, p.off = b, b, keys, 0, 0
 	p.state = newLeftState(&p.j.spec, n)
 	return nil
 }
@@ -424,7 +447,55 @@ func (p *joinProbe) nullMark(i int) bool {
 	if p.t.rows.N == 0 {
 		return false
 	}
-	return p.nullKey != nil && p.nullKey[i] || p.t.hasNull
+	null := p.nullKey != nil && p.nullKey[i]
+	if !p.j.exactNulls() {
+		return null || p.t.hasNull
+	}
+	if !null {
+		return p.anyUnknown(i, p.t.nullRows)
+	}
+	all := make([]int32, p.t.rows.N)
+	for r := range all {
+		all[r] = int32(r)
+	}
+	return p.anyUnknown(i, all)
+}
+
+// anyUnknown: some pair of left row i with a right row of rows is neither true nor
+// false: no key differs, a key is NULL, and the residual is not false.
+func (p *joinProbe) anyUnknown(i int, rows []int32) bool {
+	var left, right []int32
+	for _, r := range rows {
+		differs := false
+		for k, c := range p.keys {
+			if c.IsNull(i) || p.t.keys[k].IsNull(int(r)) {
+				continue
+			}
+			if kernel.Comparer(p.env, p.j.keySpec.Types[k], c, p.t.keys[k])(i, int(r)) != 0 {
+				differs = true
+				break
+			}
+		}
+		if !differs {
+			left, right = append(left, int32(i)), append(right, r)
+		}
+	}
+	if len(left) == 0 || p.j.spec.residual == nil {
+		return len(left) > 0
+	}
+	b := dense(p.cur)
+	in := input(&Batch{Cols: append(kernel.TakeCols(b.Cols, left), kernel.TakeCols(p.t.rows.Cols, right)...), N: len(left)})
+	v, err := p.j.spec.residual.Eval(p.j.w.frame, in)
+	if err != nil {
+		panic(err)
+	}
+	val, valid := kernel.Bools(v), kernel.Valid(v)
+	for k := range left {
+		if !valid.Get(k) || val.Get(k) {
+			return true
+		}
+	}
+	return false
 }
 
 // leftOnly answers SEMI, ANTI, NULL_AWARE_ANTI and MARK without a residual:
@@ -444,7 +515,7 @@ func (p *joinProbe) leftOnly(b *Batch) *Batch {
 		b = dense(b)
 		return &Batch{Cols: append(append([]arrow.Array{}, b.Cols...), kernel.BoolsFromStates(state)), N: b.N}
 	}
-	if typ == planpb.JoinType_NULL_AWARE_ANTI && p.t.hasNull {
+	if typ == planpb.JoinType_NULL_AWARE_ANTI && p.t.hasNull && !p.j.exactNulls() {
 		return nil
 	}
 	keep := make([]int32, 0, len(p.numbers))

@@ -263,13 +263,10 @@ func TestJoins(t *testing.T) {
 		for _, typ := range joinTypes {
 			for key := range 3 {
 				for _, residual := range []bool{false, true} {
-					if residual && (typ == planpb.JoinType_MARK || typ == planpb.JoinType_NULL_AWARE_ANTI) {
-						continue
-					}
 					want := naiveJoin(typ, l, right, func(a, b []types.Datum) (bool, bool) {
 						is, null := equalDatums(ts[key], a[key], b[key])
-						if residual && is && a[3].(int64) >= b[3].(int64) {
-							is = false
+						if residual && a[3].(int64) >= b[3].(int64) {
+							is, null = false, false
 						}
 						return is, null
 					})
@@ -294,6 +291,36 @@ func TestJoins(t *testing.T) {
 						same(t, "nest "+name, run(t, h, Node(out, nl), l, right), slices.Clone(want))
 					}
 				}
+			}
+		}
+	}
+}
+
+// TestRowNotIn holds two-column IN and NOT IN against the definition: a pair that
+// differs in one column is false however NULL the other is.
+func TestRowNotIn(t *testing.T) {
+	rng := rand.New(rand.NewSource(4))
+	ts := []types.T{tInt, tText, tNum, tBig}
+	l := newRelation("l", ts, randomRows(rng, 80, 6))
+	r := newRelation("r", ts, randomRows(rng, 12, 6))
+	less := Func(tBool, "int8lt(int8,int8)", planpb.NewColumn(tBig, 3), planpb.NewColumn(tBig, 7))
+	for _, typ := range []planpb.JoinType{planpb.JoinType_MARK, planpb.JoinType_NULL_AWARE_ANTI} {
+		for _, residual := range []bool{false, true} {
+			want := naiveJoin(typ, l, r, func(a, b []types.Datum) (bool, bool) {
+				x, xn := equalDatums(tInt, a[0], b[0])
+				y, yn := equalDatums(tText, a[1], b[1])
+				if residual && a[3].(int64) >= b[3].(int64) || !x && !xn || !y && !yn {
+					return false, false
+				}
+				return x && y, xn || yn
+			})
+			for _, h := range hostiles {
+				keys := []*planpb.Expr{planpb.NewColumn(tInt, 0), planpb.NewColumn(tText, 1)}
+				j := &planpb.HashJoin{Type: typ, Left: l.scan(), Right: r.scan(), LeftKeys: keys, RightKeys: keys}
+				if residual {
+					j.Residual = less
+				}
+				same(t, fmt.Sprintf("%s %v %s", typ, residual, h.name), run(t, h, Node(joinOutput(typ, l, r), j), l, r), slices.Clone(want))
 			}
 		}
 	}

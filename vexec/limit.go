@@ -67,6 +67,11 @@ func (l *limitOp) open(ctx context.Context) error {
 		}
 	}
 	l.done = l.left == 0
+	if want := l.left + l.skip; want > 0 && want < int64(l.w.q.env.BatchSize) && !l.withTies {
+		limitInput(l.in, want)
+	} else if l.count != nil {
+		limitInput(l.in, 0)
+	}
 	return l.in.open(ctx)
 }
 

@@ -19,6 +19,11 @@ type lockRowsOp struct {
 	l       *planpb.LockRows
 	ts      []types.T
 	recheck *recheck
+	// single: rows are locked one at a time as they are asked for, since a LIMIT
+	// above may not want the next one
+	single bool
+	held   *Batch
+	at     int
 }
 
 func newLockRows(w *worker, p *planpb.Plan, l *planpb.LockRows) (operator, error) {
@@ -33,7 +38,10 @@ func newLockRows(w *worker, p *planpb.Plan, l *planpb.LockRows) (operator, error
 	return op, err
 }
 
-func (l *lockRowsOp) open(ctx context.Context) error { return l.in.open(ctx) }
+func (l *lockRowsOp) open(ctx context.Context) error {
+	l.held = nil
+	return l.in.open(ctx)
+}
 
 func (l *lockRowsOp) close() {
 	l.in.close()
@@ -44,11 +52,10 @@ func (l *lockRowsOp) close() {
 
 func (l *lockRowsOp) next(ctx context.Context) (*Batch, error) {
 	for {
-		b, err := l.in.next(ctx)
+		b, err := l.pull(ctx)
 		if err != nil || b == nil {
 			return nil, err
 		}
-		b = dense(b)
 		var keep []int32
 		replaced := map[int32]*Batch{}
 		for i := range b.N {
@@ -80,6 +87,27 @@ func (l *lockRowsOp) next(ctx context.Context) (*Batch, error) {
 		}
 		return concatBatches(l.ts, parts), nil
 	}
+}
+
+// pull gives the next rows to lock.
+func (l *lockRowsOp) pull(ctx context.Context) (*Batch, error) {
+	if l.held == nil {
+		b, err := l.in.next(ctx)
+		if err != nil || b == nil {
+			return nil, err
+		}
+		l.held, l.at = dense(b), 0
+	}
+	b := l.held
+	if !l.single {
+		l.held = nil
+		return b, nil
+	}
+	l.at++
+	if l.at >= b.N {
+		l.held = nil
+	}
+	return sliced(b, l.at-1, l.at), nil
 }
 
 // lock locks row i's targets. ok false: the row is out; nb is its new form.

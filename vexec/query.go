@@ -2,6 +2,7 @@ package vexec
 
 import (
 	"context"
+	"errors"
 	"runtime/debug"
 	"sync"
 
@@ -17,6 +18,7 @@ type query struct {
 	env    Exec
 	stmt   *planpb.Statement
 	w      *worker
+	fresh  *expr.Frame // as at the start: CTEs and init plans begin from it
 	root   operator
 	opened bool
 	done   bool
@@ -47,6 +49,7 @@ func newQuery(e *Executor, stmt *planpb.Statement, env Exec) (q *query, err erro
 	}
 	q.w = &worker{q: q, frame: frame, parts: 1, chunks: map[uint32]*chunk{}, workTables: map[uint32]*workTable{}}
 	frame.Resolve = q.resolveSlot
+	q.fresh = frame.Clone()
 	for _, c := range stmt.GetCtes() {
 		q.ctes[c.GetId()] = &cteState{q: q, cte: c}
 	}
@@ -66,10 +69,11 @@ func newQuery(e *Executor, stmt *planpb.Statement, env Exec) (q *query, err erro
 // recovered turns a panic into an error: data errors raised deep inside keep
 // their code, anything else is a bug.
 func recovered(r any) error {
-	if e, ok := r.(*pgerror.Error); ok {
-		return e
+	var e *pgerror.Error
+	if err, ok := r.(error); ok && errors.As(err, &e) {
+		return err
 	}
-	e := pgerror.Internal("executor: %v", r)
+	e = pgerror.Internal("executor: %v", r)
 	e.Where = firstFrames(debug.Stack())
 	return e
 }
@@ -216,7 +220,7 @@ func (st *initState) run() ([]types.Datum, error) {
 		ctx = context.Background()
 	}
 	w := st.q.w
-	iw := &worker{q: st.q, frame: w.frame.Clone(), parts: 1, chunks: w.chunks, workTables: map[uint32]*workTable{}}
+	iw := &worker{q: st.q, frame: st.q.fresh.Clone(), parts: 1, chunks: w.chunks, workTables: map[uint32]*workTable{}}
 	op, err := iw.build(st.plan.GetPlan())
 	if err != nil {
 		return nil, err

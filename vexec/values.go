@@ -118,6 +118,7 @@ type filterOp struct {
 	id   uint32
 	in   operator
 	pred *expr.Expr
+	rows rowLimit
 }
 
 func newFilter(w *worker, p *planpb.Plan, f *planpb.Filter) (operator, error) {
@@ -129,12 +130,16 @@ func newFilter(w *worker, p *planpb.Plan, f *planpb.Filter) (operator, error) {
 	return &filterOp{w: w, id: p.GetId(), in: in, pred: pred}, err
 }
 
-func (f *filterOp) open(ctx context.Context) error { return f.in.open(ctx) }
-func (f *filterOp) close()                         { f.in.close() }
+func (f *filterOp) open(ctx context.Context) error {
+	f.rows.start()
+	return f.in.open(ctx)
+}
+
+func (f *filterOp) close() { f.in.close() }
 
 func (f *filterOp) next(ctx context.Context) (*Batch, error) {
 	for {
-		b, err := f.in.next(ctx)
+		b, err := f.rows.pull(ctx, f.in)
 		if err != nil || b == nil {
 			return nil, err
 		}
@@ -160,6 +165,7 @@ type projectOp struct {
 	exprs []*expr.Expr
 	// bare: every expression is a column, so batches keep their selection.
 	bare []int
+	rows rowLimit
 }
 
 func newProject(w *worker, p *planpb.Plan, pr *planpb.Project) (operator, error) {
@@ -182,11 +188,15 @@ func newProject(w *worker, p *planpb.Plan, pr *planpb.Project) (operator, error)
 	return op, nil
 }
 
-func (p *projectOp) open(ctx context.Context) error { return p.in.open(ctx) }
-func (p *projectOp) close()                         { p.in.close() }
+func (p *projectOp) open(ctx context.Context) error {
+	p.rows.start()
+	return p.in.open(ctx)
+}
+
+func (p *projectOp) close() { p.in.close() }
 
 func (p *projectOp) next(ctx context.Context) (*Batch, error) {
-	b, err := p.in.next(ctx)
+	b, err := p.rows.pull(ctx, p.in)
 	if err != nil || b == nil {
 		return nil, err
 	}

@@ -75,8 +75,8 @@ func (c *windowCall) aggregate(w *worker, r *windowRows, f *frames) (arrow.Array
 		}
 		return acc.add(zero[:k], a)
 	}
-	var pieces []arrow.Array
-	idx := make([]int32, n) // piece of each row
+	out := types.NewBuilder(c.result, n)
+	var value types.Datum
 	var cur, next [3]span
 	curSpans := cur[:0]
 	have := false
@@ -86,7 +86,7 @@ func (c *windowCall) aggregate(w *worker, r *windowRows, f *frames) (arrow.Array
 			have = false
 		}
 		if have && slices.Equal(spans, curSpans) {
-			idx[i] = int32(len(pieces) - 1)
+			out.Append(value)
 			continue
 		}
 		fresh := true
@@ -126,12 +126,12 @@ func (c *windowCall) aggregate(w *worker, r *windowRows, f *frames) (arrow.Array
 		if err != nil {
 			return nil, err
 		}
-		pieces = append(pieces, v)
-		idx[i] = int32(len(pieces) - 1)
+		value = types.Get(c.result, v, 0)
+		out.Append(value)
 		curSpans = append(cur[:0], spans...)
 		have = true
 	}
-	return kernel.Take(kernel.Concat(c.result, pieces), idx), nil
+	return out.Finish(), nil
 }
 
 func (c *countAcc) remove(args []arrow.Array, n int) (bool, error) {

@@ -28,9 +28,11 @@ func TestValidate(t *testing.T) {
 		"root":     func(f *planpb.Fragment) { f.Statement.Root = nil },
 		"operator": func(f *planpb.Fragment) { f.Statement.Root.Op = nil },
 		"width":    func(f *planpb.Fragment) { f.Statement.Root.Output = nil },
-		"column":   func(f *planpb.Fragment) { f.Statement.Root.GetSort().Keys[0].Expr = planpb.NewColumn(types.Of(types.Int4), 7) },
-		"table":    func(f *planpb.Fragment) { f.Statement.Root.GetSort().Input.GetScan().Table = nil },
-		"ordinal":  func(f *planpb.Fragment) { f.Statement.Root.GetSort().Input.GetScan().Columns[0] = 3 },
+		"column": func(f *planpb.Fragment) {
+			f.Statement.Root.GetSort().Keys[0].Expr = planpb.NewColumn(types.Of(types.Int4), 7)
+		},
+		"table":   func(f *planpb.Fragment) { f.Statement.Root.GetSort().Input.GetScan().Table = nil },
+		"ordinal": func(f *planpb.Fragment) { f.Statement.Root.GetSort().Input.GetScan().Columns[0] = 3 },
 		"constant": func(f *planpb.Fragment) {
 			f.Statement.Root.GetSort().Input.GetScan().Filter.GetFunc().Args[1].GetConst().Value = []byte{1}
 		},
