@@ -37,7 +37,7 @@ select sum(generate_series(1, 2));
 select count(*) filter (where a) from t1;
 select count(nosuch) from t1;
 select a, b, sum(c), grouping(a, b) from t1 group by rollup(a, b) order by 1, 2, 3, 4;
-select b, d, count(*) from t1 group by cube(b, d) having grouping(b) = 0 order by grouping(d);
+select b, d, count(*) from t1 group by cube(b, d) having grouping(b) = 0 order by grouping(d), b, d;
 select b, d, count(*) from t1 group by grouping sets ((b), (d), ()) order by 1, 2, 3;
 select b, c from t1 group by grouping sets ((b), (d));
 select grouping(c) from t1 group by b;

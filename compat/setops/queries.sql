@@ -79,7 +79,6 @@ select j from t3 union select j from t3 order by 1;
 select '{"a":1}'::json union select '{}';
 select arr from t3 union select array[9] order by 1;
 select row(1, 2) union select row(1, 2);
-select row(1, 2) union select row(1, 'a');
 select a from t1 union select a from t2 order by b;
 select a from t1 union select a from t2 order by 2;
 select a as x from t1 union select a from t2 order by a;

@@ -392,6 +392,18 @@ func (ps *pstate) jsonbSubscripts(e query.Expr, subs []*pg_query.A_Indices, valu
 	}
 	if value != nil {
 		out.Assign = value(types.Of(types.JSONBOID))
+		return out
+	}
+	// reading is jsonb_extract_path
+	keys := &query.ArrayExpr{Base: ps.base(types.TextArray, -1, -1), ElemType: types.Of(types.Text)}
+	for _, k := range out.Upper {
+		if typeOf(k) != types.Text {
+			k = &query.CoerceViaIO{Base: ps.base(types.Text, -1, -1), Arg: k, Form: query.CoerceImplicitCast}
+		}
+		keys.Elems = append(keys.Elems, k)
+	}
+	for _, f := range ps.cat.Functions("jsonb_extract_path") {
+		return &query.FuncExpr{Base: ps.base(types.JSONBOID, -1, -1), Func: f.OID, Name: f.Name, Args: []query.Expr{e, keys}, Variadic: true}
 	}
 	return out
 }

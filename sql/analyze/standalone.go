@@ -46,11 +46,8 @@ func (a *analyzer) standalone(spec ExprSpec) query.Expr {
 		c := a.coerceToTarget(ps, e, spec.Target, ctxAssignment, query.CoerceImplicitCast, -1)
 		if c == nil {
 			switch spec.Kind {
-			case ExprDefault:
+			case ExprDefault, ExprGenerated:
 				fail(pgerror.New(pgerror.DatatypeMismatch, "column \"%s\" is of type %s but default expression is of type %s", spec.ColumnName, a.format(spec.Target.OID), a.format(in)).
-					WithHint("You will need to rewrite or cast the expression."))
-			case ExprGenerated:
-				fail(pgerror.New(pgerror.DatatypeMismatch, "column \"%s\" is of type %s but generation expression is of type %s", spec.ColumnName, a.format(spec.Target.OID), a.format(in)).
 					WithHint("You will need to rewrite or cast the expression."))
 			case ExprAlterType:
 				return nil

@@ -65,7 +65,7 @@ func Parse(text string) ([]Statement, error) {
 	}
 	res, err := pg_query.Parse(text)
 	if err != nil {
-		return nil, parserError(err)
+		return nil, parserError(err, text)
 	}
 	out := make([]Statement, 0, len(res.Stmts))
 	for _, raw := range res.Stmts {
@@ -145,7 +145,7 @@ func invalidUTF8(text string) error {
 }
 
 // parserError gives the C parser's report its SQLSTATE, which it does not hand over.
-func parserError(err error) error {
+func parserError(err error, text string) error {
 	var pe *pgparser.Error
 	if !errors.As(err, &pe) {
 		return pgerror.Wrap(err, pgerror.InternalError, "%s", err.Error())
@@ -153,6 +153,14 @@ func parserError(err error) error {
 	e := pgerror.New(parserCode(pe.Message), "%s", pe.Message)
 	if strings.HasPrefix(pe.Message, "stack depth limit exceeded") {
 		return tooDeep()
+	}
+	if pe.Message == "invalid Unicode escape" {
+		if low := strings.ToLower(text); strings.Contains(low, "u&'") || strings.Contains(low, "u&\"") {
+			e.Code = pgerror.SyntaxError
+			e.WithHint("%s", `Unicode escapes must be \\XXXX or \\+XXXXXX.`)
+		} else {
+			e.WithHint("%s", `Unicode escapes must be \\uXXXX or \\UXXXXXXXX.`)
+		}
 	}
 	return e.WithPosition(pe.Cursorpos)
 }
