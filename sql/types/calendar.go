@@ -161,6 +161,28 @@ func (c *Clock) local() (Timestamp, bool) {
 	return Timestamp(t + us), true
 }
 
+// Years writes the EXTRACT(year) of finite dates into out (which is as long) and
+// reports false at the first infinity.
+func Years(dates []Date, out []int64) bool {
+	// Runs of dates in one year are common: its bounds are kept.
+	from, to, year := int64(1), int64(0), int64(0)
+	for i, d := range dates {
+		day := int64(d)
+		if day < from || day >= to {
+			if !d.Finite() {
+				return false
+			}
+			y := CivilFromDays(day).Year
+			from, to = DaysFromCivil(y, 1, 1), DaysFromCivil(y+1, 1, 1)
+			if year = int64(y); y <= 0 {
+				year--
+			}
+		}
+		out[i] = year
+	}
+	return true
+}
+
 // Finite reports whether a timestamp is not an infinity.
 func (t Timestamp) Finite() bool { return t != TimestampPosInfinity && t != TimestampNegInfinity }
 

@@ -50,6 +50,9 @@ func part[A any](r *expr.Registry, typ string, value func(env *types.Env, f type
 		vals := adapt.Values[A](call.ArgTypes[1], args[1])
 		valid, nulls := adapt.Validity(args, n)
 		units, scale := make([]int64, n), int32(-1)
+		if dates, ok := any(vals).([]types.Date); ok && fixed && f.IsYear() && nulls == 0 && types.Years(dates[:n], units) {
+			return types.NewDec64Array(0, units, nil, 0), nil
+		}
 		for i := range n {
 			if nulls > 0 && !bitutil.BitIsSet(valid, i) {
 				continue
