@@ -65,7 +65,9 @@ func FuzzTimestampTZ(f *testing.F) {
 	fuzzText(f, Of(TimestampTZOID), "2000-01-01 10:00:00.5+02", "Mon Feb 10 17:32:01 1997 PST", "20011227T040506.789+08", "epoch", "2000-01-01 10:00 Europe/Berlin")
 }
 
-func FuzzTimeTZ(f *testing.F) { fuzzText(f, Of(TimeTZOID), "10:00:00.5+02", "040506-08", "04:05 PM", "t0405") }
+func FuzzTimeTZ(f *testing.F) {
+	fuzzText(f, Of(TimeTZOID), "10:00:00.5+02", "040506-08", "04:05 PM", "t0405")
+}
 
 func FuzzInterval(f *testing.F) {
 	fuzzText(f, Of(IntervalOID), "1 year 2 mons -3 days 04:05:06.7", "P1Y2M3DT4H", "P0001-02-03T04:05:06", "1-2 3 4:5:6", "@ 1.5 weeks ago")
@@ -75,9 +77,13 @@ func FuzzArray(f *testing.F) {
 	fuzzText(f, Of(TextArray), "{a,b}", `{"a\"b",NULL,{c}}`, "[0:1]={a,b}", "{{a},{b}}", `{"null",""}`)
 }
 
-func FuzzIntArray(f *testing.F) { fuzzText(f, Of(Int4Array), "{1,2}", "{{1},{2}}", "[1:1][2:3]={{1,2}}") }
+func FuzzIntArray(f *testing.F) {
+	fuzzText(f, Of(Int4Array), "{1,2}", "{{1},{2}}", "[1:1][2:3]={{1,2}}")
+}
 
-func FuzzJSON(f *testing.F) { fuzzText(f, Of(JSON), `{"a":[1,2,{"b":null}]}`, `"\u00e9\n"`, "[1e5,-0.5]") }
+func FuzzJSON(f *testing.F) {
+	fuzzText(f, Of(JSON), `{"a":[1,2,{"b":null}]}`, `"\u00e9\n"`, "[1e5,-0.5]")
+}
 
 func FuzzJSONB(f *testing.F) {
 	for _, s := range []string{`{"a":[1,2,{"b":null}],"aa":1}`, `"\u00e9\n"`, "[1e5,-0.5,true]", `{"a":1,"a":2}`} {

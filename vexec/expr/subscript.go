@@ -23,6 +23,9 @@ type subscriptNode struct {
 
 func (m *maker) subscript(t types.T, arg *planpb.Expr, idx []*planpb.SubscriptIndex, slice bool, value *planpb.Expr) (node, error) {
 	n := &subscriptNode{t: t, argType: arg.GetType().T(), slice: slice}
+	if n.argType.OID == types.JSONBOID {
+		return m.jsonbSubscript(t, arg, idx, slice, value)
+	}
 	if n.argType.Class != types.ClassArray {
 		return nil, pgerror.Unsupported("subscripting a value of type OID %d", n.argType.OID)
 	}
