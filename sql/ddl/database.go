@@ -2,6 +2,7 @@ package ddl
 
 import (
 	"context"
+	"time"
 
 	pg_query "github.com/pganalyze/pg_query_go/v5"
 
@@ -122,12 +123,13 @@ func createDatabase(ctx context.Context, c *Context, s *pg_query.CreatedbStmt) (
 		return "", pgerror.New(pgerror.InsufficientPrivilege, "permission denied to copy database %q", template)
 	}
 	from := src.OID("oid")
-	users := 0
-	if c.Runner != nil {
-		users = c.Runner.Connections(from)
-	}
+	own := 0
 	if from == c.reader().DatabaseOID() {
-		users--
+		own = 1
+	}
+	users, err := c.waitForOthers(ctx, from, own)
+	if err != nil {
+		return "", err
 	}
 	if users > 0 {
 		e := pgerror.New(pgerror.ObjectInUse, "source database %q is being accessed by other users", template)
@@ -239,14 +241,16 @@ func dropDatabase(ctx context.Context, c *Context, s *pg_query.DropdbStmt) (stri
 	if row.Bool("datistemplate") {
 		return "", pgerror.New(pgerror.WrongObjectType, "cannot drop a template database")
 	}
-	if c.Runner != nil {
-		if n := c.Runner.Connections(oid); n > 0 {
-			e := pgerror.New(pgerror.ObjectInUse, "database %q is being accessed by other users", s.Dbname)
-			if n == 1 {
-				return "", e.WithDetail("There is 1 other session using the database.")
-			}
-			return "", e.WithDetail("There are %d other sessions using the database.", n)
+	n, err := c.waitForOthers(ctx, oid, 0)
+	if err != nil {
+		return "", err
+	}
+	if n > 0 {
+		e := pgerror.New(pgerror.ObjectInUse, "database %q is being accessed by other users", s.Dbname)
+		if n == 1 {
+			return "", e.WithDetail("There is 1 other session using the database.")
 		}
+		return "", e.WithDetail("There are %d other sessions using the database.", n)
 	}
 	d := c.Manager.Transaction(c.Txn, w.Store(), oid, s.Dbname)
 	rels, err := d.Writer().Lookup(ctx, "pg_class", "")
@@ -290,4 +294,26 @@ func (c *Context) renameDatabase(ctx context.Context, s *pg_query.RenameStmt) er
 		return pgerror.New(pgerror.FeatureNotSupported, "current database cannot be renamed")
 	}
 	return c.writer().Update(ctx, row, catalog.Values{"datname": s.Newname})
+}
+
+// othersWait is how long a database's last sessions may take to go, as in PostgreSQL.
+const othersWait = 5 * time.Second
+
+// waitForOthers counts the sessions of a database beyond own of them, after
+// giving ones that are just ending some time.
+func (c *Context) waitForOthers(ctx context.Context, database types.OID, own int) (int, error) {
+	if c.Runner == nil {
+		return 0, nil
+	}
+	for deadline := time.Now().Add(othersWait); ; {
+		n := c.Runner.Connections(database) - own
+		if n <= 0 || time.Now().After(deadline) {
+			return max(n, 0), nil
+		}
+		select {
+		case <-ctx.Done():
+			return 0, pgerror.From(context.Cause(ctx))
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
