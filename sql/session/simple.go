@@ -19,6 +19,9 @@ func (s *Session) Query(ctx context.Context, sql string, out pgwire.Sink) (err e
 		}
 	}()
 	s.dropPortal("")
+	if done, err := s.queryNormalized(ctx, sql, out); done || err != nil {
+		return err
+	}
 	stmts, err := s.parseText(sql)
 	if err != nil {
 		return err
@@ -35,6 +38,20 @@ func (s *Session) Query(ctx context.Context, sql string, out pgwire.Sink) (err e
 	return nil
 }
 
+// queryNormalized runs a query string by its normalized text; false when it is not that kind.
+func (s *Session) queryNormalized(ctx context.Context, sql string, out pgwire.Sink) (bool, error) {
+	ctx, stop := s.withTimeout(ctx)
+	defer stop()
+	r, err := s.startNormalized(ctx, sql)
+	if err != nil {
+		return false, s.fix(ctx, err)
+	}
+	if r == nil {
+		return false, nil
+	}
+	return true, s.finishSimple(ctx, r, true, out)
+}
+
 // simpleStatement runs one statement to its end.
 func (s *Session) simpleStatement(ctx context.Context, st *parse.Statement, last bool, out pgwire.Sink) error {
 	ctx, stop := s.withTimeout(ctx)
@@ -43,11 +60,16 @@ func (s *Session) simpleStatement(ctx context.Context, st *parse.Statement, last
 	if err != nil {
 		return s.fix(ctx, err)
 	}
+	return s.finishSimple(ctx, r, last || st.Node.GetTransactionStmt() != nil, out)
+}
+
+// finishSimple delivers a result; with commit an implicit transaction ends here.
+func (s *Session) finishSimple(ctx context.Context, r *result, commit bool, out pgwire.Sink) error {
 	tag, err := s.drain(ctx, r, out)
 	if err != nil {
 		return s.fix(ctx, err)
 	}
-	if s.phase == phaseImplicit && (last || st.Node.GetTransactionStmt() != nil) {
+	if s.phase == phaseImplicit && commit {
 		if err := s.commit(ctx); err != nil {
 			return err
 		}
