@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 
-
 	"github.com/basaltdb/basalt/sql/functions"
 	"github.com/basaltdb/basalt/sql/functions/sys"
 	"github.com/basaltdb/basalt/sql/pgwire"
