@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
 
@@ -128,8 +129,23 @@ func (d ddlRunner) DropStorage(ctx context.Context, ids ...uint64) error {
 	return d.s.node.Storage.Drop(ctx, d.s.cur.tx, ids...)
 }
 
-// Connections implements ddl.Runner.
-func (d ddlRunner) Connections(db types.OID) int { return d.s.node.Connections(db) }
+// leaveWait is how long DROP DATABASE waits for sessions that are about to leave.
+const leaveWait = 2 * time.Second
+
+// Connections implements ddl.Runner. Sessions that have just been closed by
+// their clients are given a moment to go.
+func (d ddlRunner) Connections(db types.OID) int {
+	own := 0
+	if db == d.s.db.OID {
+		own = 1
+	}
+	for end := time.Now().Add(leaveWait); ; time.Sleep(10 * time.Millisecond) {
+		n := d.s.node.Connections(db)
+		if n <= own || time.Now().After(end) {
+			return n
+		}
+	}
+}
 
 // checkAccess checks the user's privileges on the relations a statement names.
 func (s *Session) checkAccess(ctx context.Context, access []accessCheck) error {
