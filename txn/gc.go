@@ -35,9 +35,12 @@ type collector struct {
 	// superseded at or below this timestamp.
 	sweep Timestamp
 
-	// run serialises collection: the goroutine's and CollectNow's.
-	run sync.Mutex
-	err error // of the goroutine, reported by stop
+	// run serialises collection: the goroutine's and CollectNow's. It guards kept:
+	// for keys collected lately, the version that was kept. Below it is nothing, and
+	// a walk that knows need not step over what the store has yet to forget.
+	run  sync.Mutex
+	kept map[string]Timestamp
+	err  error // of the goroutine, reported by stop
 }
 
 const (
@@ -48,6 +51,7 @@ const (
 	gcSweepVersions  = 16 << 10
 	gcSweepPause     = 50 * time.Millisecond
 	gcForgetBytesMax = 1 << 20
+	gcKeptMax        = 32 << 10
 )
 
 var gcCleanKey = []byte("gc/clean")
@@ -224,7 +228,11 @@ func (c *collector) collect(keys []staleKey) error {
 	}
 	defer v.Close()
 	b := c.m.eng.NewBatch(0)
+	if c.kept == nil || len(c.kept) > gcKeptMax {
+		c.kept = map[string]Timestamp{}
+	}
 	for _, k := range keys {
+		oldest := engine.Timestamp(c.kept[string(k.key)])
 		first := true
 		for ok := v.Seek(k.key, engine.Timestamp(k.ts)); ok; ok = v.NextVersion() {
 			if !first || v.Deleted() {
@@ -232,6 +240,11 @@ func (c *collector) collect(keys []staleKey) error {
 					b.Close()
 					return err
 				}
+			} else {
+				c.kept[string(k.key)] = Timestamp(v.Timestamp())
+			}
+			if v.Timestamp() == oldest {
+				break
 			}
 			first = false
 		}

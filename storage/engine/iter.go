@@ -109,6 +109,9 @@ type Iter struct {
 	started bool
 	valid   bool // it stands on a key not yet looked at (forward, after the first step)
 	skip    []byte
+	// see advance: rows left so far, when to look next, and what was seen last
+	rows, look, looked, steps int
+	seek                      bool
 	// deleted keys are delivered too
 	deleted bool
 
@@ -163,7 +166,7 @@ func (i *Iter) Next() bool {
 		i.started = true
 		i.valid = i.it.First()
 	} else if i.valid {
-		i.valid = i.it.Next()
+		i.advance()
 	}
 	same := 0
 	for i.valid {
@@ -211,6 +214,34 @@ func (i *Iter) Next() bool {
 	}
 	return i.fail(i.it.Error())
 }
+
+// advance leaves a key that was delivered. Stepping is the cheapest where keys
+// have one version. Where they have many, dead ones that the store beneath steps
+// over by itself included, it is cheaper to seek the next key: the number of steps
+// per row, looked at now and then, decides.
+func (i *Iter) advance() {
+	if i.rows++; i.rows >= i.look {
+		st := i.it.Stats()
+		steps := st.ForwardStepCount[pebble.InternalIterCall]
+		i.seek = !i.seek && steps-i.steps > advanceStepsMax*(i.rows-i.looked)
+		i.steps, i.looked = steps, i.rows
+		i.look = i.rows + min(max(i.rows, 2), advanceLookRows)
+		if i.seek {
+			i.look = i.rows + advanceSeekRows
+		}
+	}
+	if i.seek {
+		i.valid = i.it.NextPrefix()
+	} else {
+		i.valid = i.it.Next()
+	}
+}
+
+const (
+	advanceLookRows = 64   // between looks at the number of steps
+	advanceStepsMax = 6    // steps per row from which seeking is cheaper
+	advanceSeekRows = 1024 // before stepping is tried again
+)
 
 // prev is Next downwards: the versions of a key come oldest first, the last one
 // not above at is the key's.
