@@ -17,6 +17,7 @@ var passes = []pass{
 	{"pushdown", "conditions are evaluated as early as possible", (*planner).passPushdown},
 	{"cleanup", "what the rewrites left behind is folded again", (*planner).passSimplify},
 	{"join_order", "the cheapest order of joins, by dynamic programming", (*planner).passJoinOrder},
+	{"min_max", "min and max read one row from the end of an index", (*planner).passMinMax},
 }
 
 // optimize runs the passes.
