@@ -55,7 +55,6 @@ select s.x from (select a + 1 as x from t1) s where s.x > 4 order by 1;
 select s.x from (select a + 1 as x from t1) s where x > (select avg(a) from t1) order by 1;
 select x from (select a x from t1 union select 100) s order by x desc;
 select * from (select * from (select a from t1) p) q where a < 3 order by 1;
-select * from (select a from t1);
 select * from (select a, a from t1) s order by 1, 2;
 select s.a from (select a, a from t1) s;
 select a from (select a from t1) s, (select 1 as one) o where o.one = s.a;

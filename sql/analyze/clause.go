@@ -202,7 +202,7 @@ func (ps *pstate) addSort(t *query.TargetEntry, list []query.SortGroupClause, ts
 	typ := typeOf(t.Expr)
 	loc := int(sb.Location)
 	if loc < 0 {
-		loc = exprLoc(t.Expr)
+		loc = rawLoc(sb.Node)
 	}
 	var sortOp, eqOp types.OID
 	hash, desc := false, false

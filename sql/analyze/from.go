@@ -78,7 +78,7 @@ func (ps *pstate) addRelation(rel *catalog.Relation, rv *pg_query.RangeVar, inFr
 	r.Inh = rv.Inh
 	name := rel.Name
 	ps.setAlias(r, rv.Alias, name, func(have int) {
-		ps.failAt(int(rv.Location), pgerror.InvalidColumnReference, "table \"%s\" has %d columns available but %d columns specified", rv.Alias.Aliasname, have, len(rv.Alias.Colnames))
+		ps.failAt(-1, pgerror.InvalidColumnReference, "table \"%s\" has %d columns available but %d columns specified", rv.Alias.Aliasname, have, len(rv.Alias.Colnames))
 	})
 	return ps.addRTE(r)
 }

@@ -126,7 +126,7 @@ func (ps *pstate) joinExpr(j *pg_query.JoinExpr) (query.FromItem, *nsItem, []*ns
 	}
 	if al := j.Alias; al != nil {
 		if len(al.Colnames) > len(rte.ERefColumns) {
-			fail(pgerror.New(pgerror.SyntaxError, "column alias list for \"%s\" has too many entries", al.Aliasname))
+			fail(pgerror.New(pgerror.InvalidColumnReference, "join expression \"%s\" has %d columns available but %d columns specified", al.Aliasname, len(rte.ERefColumns), len(al.Colnames)))
 		}
 		ps.setAlias(rte, al, "unnamed_join", func(int) {})
 	} else {

@@ -40,7 +40,7 @@ func (p *printer) fromClause(q *query.Query) {
 func (p *printer) fromItem(item query.FromItem, q *query.Query) {
 	switch item := item.(type) {
 	case *query.RangeTblRef:
-		p.tableRef(q.RTable[item.RTIndex-1])
+		p.tableRef(q.RTable[item.RTIndex-1], p.scope().name(item.RTIndex))
 	case *query.JoinExpr:
 		p.join(item, q)
 	case *query.FromExpr:
@@ -103,18 +103,18 @@ func (p *printer) join(j *query.JoinExpr, q *query.Query) {
 	}
 }
 
-func (p *printer) tableRef(r *query.RangeTblEntry) {
+func (p *printer) tableRef(r *query.RangeTblEntry, name string) {
 	if r.Lateral {
 		p.str("LATERAL ")
 	}
 	// A subquery that stands for an expanded view is printed as the view.
 	if r.Kind == query.RTESubquery && r.ViewOID != 0 {
-		p.relationRef(r, r.ViewOID)
+		p.relationRef(r, r.ViewOID, name)
 		return
 	}
 	switch r.Kind {
 	case query.RTERelation:
-		p.relationRef(r, r.Relid)
+		p.relationRef(r, r.Relid, name)
 		return
 	case query.RTESubquery:
 		p.str("(")
@@ -142,16 +142,16 @@ func (p *printer) tableRef(r *query.RangeTblEntry) {
 		p.str(")")
 	case query.RTECTE:
 		p.ident(r.CTEName)
-		if r.ERefName != r.CTEName {
-			p.str(" " + QuoteIdent(r.ERefName))
+		if name != r.CTEName || r.Alias != "" {
+			p.str(" " + QuoteIdent(name))
 		}
 		if len(r.AliasColumns) > 0 {
 			p.columnAliases(r)
 		}
 		return
 	}
-	p.str(" " + QuoteIdent(r.ERefName))
-	if r.Kind == query.RTEFunction && len(r.Functions) == 1 && len(r.Functions[0].ColNames) > 0 {
+	p.str(" " + QuoteIdent(name))
+	if r.Kind == query.RTEFunction && len(r.Functions) == 1 && p.definedColumns(r.Functions[0]) {
 		p.columnDefinitions(r.Functions[0])
 		return
 	}
@@ -160,16 +160,19 @@ func (p *printer) tableRef(r *query.RangeTblEntry) {
 	}
 }
 
-func (p *printer) relationRef(r *query.RangeTblEntry, oid types.OID) {
+func (p *printer) relationRef(r *query.RangeTblEntry, oid types.OID, name string) {
 	if !r.Inh && r.RelKind == 'r' {
 		p.str("ONLY ")
 	}
 	p.str(p.relationName(oid))
 	rel, err := p.Catalog.Relation(p.Ctx, oid)
-	if r.Alias != "" || err == nil && rel != nil && rel.Name != r.ERefName {
-		p.str(" " + QuoteIdent(r.ERefName))
+	if r.Alias != "" || err == nil && rel != nil && rel.Name != name {
+		p.str(" " + QuoteIdent(name))
 	}
 	if err != nil || rel == nil {
+		return
+	}
+	if len(r.AliasColumns) == 0 {
 		return
 	}
 	for i, c := range rel.Columns {
@@ -191,6 +194,20 @@ func (p *printer) columnAliases(r *query.RangeTblEntry) {
 	if len(names) > 0 {
 		p.str("(" + joinNames(names) + ")")
 	}
+}
+
+// definedColumns reports whether a function needs its column definition list:
+// it returns record and has no OUT parameters.
+func (p *printer) definedColumns(f *query.RangeTblFunction) bool {
+	if !f.Composite || f.Expr.Type().OID != types.RecordOID {
+		return false
+	}
+	call, ok := f.Expr.(*query.FuncExpr)
+	if !ok {
+		return false
+	}
+	fn := p.Catalog.Function(call.Func)
+	return fn != nil && fn.ArgModes == ""
 }
 
 // columnDefinitions writes the column definition list of a function returning record.

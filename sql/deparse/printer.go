@@ -35,6 +35,48 @@ type scope struct {
 	q *query.Query
 	// prefix: columns are written with their table's name.
 	prefix bool
+	// names are what the range table entries go by here: no two the same in sight.
+	names []string
+}
+
+// name is what an entry goes by.
+func (s *scope) name(rtindex int) string {
+	if rtindex > 0 && rtindex <= len(s.names) {
+		return s.names[rtindex-1]
+	}
+	return s.q.RTable[rtindex-1].ERefName
+}
+
+// entryNames gives every entry of q a name that neither another one nor an
+// enclosing query has: a number is added where needed.
+func (p *printer) entryNames(q *query.Query) []string {
+	used := map[string]bool{}
+	for _, s := range p.scopes {
+		for _, n := range s.names {
+			used[n] = n != ""
+		}
+	}
+	names := make([]string, len(q.RTable))
+	for i, r := range q.RTable {
+		n := r.ERefName
+		switch {
+		case r.Kind == query.RTEJoin && r.Alias == "":
+			continue
+		case r.Alias != "":
+			n = r.Alias
+		case r.Kind == query.RTERelation:
+			if rel, err := p.Catalog.Relation(p.Ctx, r.Relid); err == nil && rel != nil {
+				n = rel.Name // it may have been renamed since
+			}
+		}
+		name := n
+		for k := 1; used[name]; k++ {
+			name = n + "_" + itoa(k)
+		}
+		used[name] = true
+		names[i] = name
+	}
+	return names
 }
 
 func newPrinter(c Context, paren, indent bool) *printer {
@@ -43,6 +85,8 @@ func newPrinter(c Context, paren, indent bool) *printer {
 	}
 	return &printer{Context: c, paren: paren, indent: indent}
 }
+
+func (p *printer) scope() *scope { return &p.scopes[len(p.scopes)-1] }
 
 func (p *printer) str(s string) { p.buf = append(p.buf, s...) }
 

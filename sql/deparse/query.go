@@ -8,7 +8,7 @@ import (
 // from outside (a view's columns), nil otherwise.
 func (p *printer) query(q *query.Query, names []string) {
 	level := p.level
-	p.scopes = append(p.scopes, scope{q: q, prefix: len(p.scopes) > 0 || len(q.RTable) != 1})
+	p.scopes = append(p.scopes, scope{q: q, prefix: len(p.scopes) > 0 || len(q.RTable) != 1, names: p.entryNames(q)})
 	p.selectQuery(q, names)
 	p.scopes = p.scopes[:len(p.scopes)-1]
 	p.level = level
@@ -51,7 +51,7 @@ func (p *printer) selectQuery(q *query.Query, names []string) {
 			continue
 		}
 		p.keyword([...]string{" FOR KEY SHARE", " FOR SHARE", " FOR NO KEY UPDATE", " FOR UPDATE"}[m.Strength], -indentStd, indentStd, 0)
-		p.str(" OF " + QuoteIdent(q.RTable[m.RTIndex-1].ERefName))
+		p.str(" OF " + QuoteIdent(p.scope().name(m.RTIndex)))
 		p.str([...]string{"", " SKIP LOCKED", " NOWAIT"}[m.Policy])
 	}
 }

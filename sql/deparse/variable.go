@@ -26,24 +26,33 @@ func (p *printer) variable(v *query.Var, outer int) string {
 		p.str("???")
 		return ""
 	}
-	rte := s.q.RTable[v.RTIndex-1]
-	ref := rte.ERefName
-	if rte.Kind == query.RTEJoin && rte.Alias == "" && v.AttNum > 0 && v.AttNum <= len(rte.JoinAlias) {
-		if below, ok := rte.JoinAlias[v.AttNum-1].(*query.Var); ok {
+	rti, att := v.RTIndex, v.AttNum
+	if v.SynRTIndex > 0 && v.SynRTIndex <= len(s.q.RTable) && s.q.RTable[v.SynRTIndex-1].Alias != "" {
+		rti, att = v.SynRTIndex, v.SynAttNum // written through a join's alias
+	}
+	rte := s.q.RTable[rti-1]
+	ref := s.name(rti)
+	if rte.Kind == query.RTEJoin && rte.Alias == "" && att > 0 && att <= len(rte.JoinAlias) {
+		if below, ok := rte.JoinAlias[att-1].(*query.Var); ok {
 			return p.variable(below, v.LevelsUp+outer)
 		}
 		ref = "" // a merged column has no table
 	}
 	name := ""
 	switch {
-	case v.AttNum == 0:
+	case att == 0:
 		p.ident(ref)
 		p.str(".*")
 		return ""
-	case v.AttNum < 0:
-		name = systemColumns[v.AttNum]
-	case v.AttNum <= len(rte.ERefColumns):
-		name = rte.ERefColumns[v.AttNum-1]
+	case att < 0:
+		name = systemColumns[att]
+	case att <= len(rte.ERefColumns):
+		name = rte.ERefColumns[att-1]
+		if rte.Kind == query.RTERelation && att > len(rte.AliasColumns) {
+			if rel, err := p.Catalog.Relation(p.Ctx, rte.Relid); err == nil && rel != nil && att <= len(rel.Columns) {
+				name = rel.Columns[att-1].Name // it may have been renamed since
+			}
+		}
 	}
 	if ref != "" && (s.prefix || v.LevelsUp+outer > 0) {
 		p.ident(ref)

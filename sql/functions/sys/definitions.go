@@ -60,7 +60,7 @@ func viewDef(ctx *expr.Context, s Session, oid types.OID, pretty bool, wrap int)
 	}
 	p := printer(ctx, s, nil, pretty)
 	p.WrapColumn = wrap
-	return deparse.Query(rel.View, p, true) + ";", nil
+	return deparse.Query(rel.View, p, pretty) + ";", nil
 }
 
 // indexOf finds an index and its table.
