@@ -533,7 +533,22 @@ func singleRow(p *planpb.Plan) ([]*planpb.Expr, error) {
 
 // copyWhere puts COPY's WHERE between the columns and the table.
 func (s *Session) copyWhere(ctx context.Context, r catalog.Reader, st *parse.Statement, where *pg_query.Node, rel *catalog.Relation, ins *copyPlan) error {
-	return pgerror.Unsupported("COPY FROM ... WHERE")
+	env, err := s.analyzeEnv(ctx, r)
+	if err != nil {
+		return err
+	}
+	e, err := analyze.AnalyzeExpr(ctx, env, analyze.ExprSpec{Source: st.Source, Node: where, Kind: analyze.ExprCheck, Relation: rel})
+	if err != nil {
+		return err
+	}
+	pred, err := s.node.Lower.LowerExpr(e, rel.Ordinals)
+	if err != nil {
+		return err
+	}
+	mod := ins.stmt.Root.GetModify()
+	mod.Input = &planpb.Plan{Id: mod.Input.Id + 2*copySlot, Output: mod.Input.Output, Rows: mod.Input.Rows,
+		Op: &planpb.Plan_Filter{Filter: &planpb.Filter{Input: mod.Input, Predicate: pred}}}
+	return nil
 }
 
 // copyRows is a Reader over COPY data.

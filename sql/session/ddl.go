@@ -22,6 +22,9 @@ import (
 // (TRUNCATE, CREATE TABLE AS, SELECT INTO).
 func (s *Session) ddlStmt(ctx context.Context, st *parse.Statement, tag string, params bound) (*result, error) {
 	if !ddl.Handles(st.Node) {
+		if tag == "" {
+			tag = "this kind of statement"
+		}
 		return nil, pgerror.Unsupported("%s", tag)
 	}
 	s.ensure()

@@ -63,7 +63,7 @@ func (s *Session) vacuumStmt(ctx context.Context, st *parse.Statement, v *pg_que
 		vr := n.GetVacuumRelation()
 		rel, err := analyze.ResolveRelation(ctx, env, st.Source, vr.Relation)
 		if err != nil {
-			return nil, err
+			return nil, withoutPosition(err)
 		}
 		if rel.Kind != catalog.KindTable && rel.Kind != catalog.KindMatView {
 			verb := "analyze"
