@@ -109,11 +109,17 @@ func posixZone(s string) *time.Location {
 	if !ok {
 		return nil
 	}
+	if name == "" { // a bare offset, west of Greenwich
+		if rest != "" {
+			return nil
+		}
+		return time.FixedZone("", -secs)
+	}
 	if rest == "" {
 		return zoneWithRule(s, quoteZone(name)+formatPosix(secs), name, -secs)
 	}
 	dst, doff, rule, ok := posixPart(rest)
-	if !ok {
+	if !ok || dst == "" {
 		return nil
 	}
 	if doff != "" {
@@ -153,7 +159,7 @@ func posixPart(s string) (name, off, rest string, ok bool) {
 	for i < len(s) && strings.ContainsRune("0123456789:+-", rune(s[i])) {
 		i++
 	}
-	return name, s[:i], s[i:], name != ""
+	return name, s[:i], s[i:], true
 }
 
 // posixOffset reads [+-]hh[:mm[:ss]], seconds west of UTC.

@@ -509,9 +509,6 @@ func parseByTemplate(s string, nodes []templateNode) (*parsed, error) {
 	if p.zoneSign != 0 && (p.tzh < 0 || p.tzh > 15 || p.tzm < 0 || p.tzm >= 60) {
 		return nil, pgerror.New(pgerror.InvalidTimeZoneDisplacementValue, "time zone displacement out of range: \"%s\"", s)
 	}
-	if c.Year > 6_000_000 || c.Year < -6_000_000 {
-		return nil, pgerror.New(pgerror.DatetimeFieldOverflow, "date out of range: \"%s\"", s)
-	}
 	return p, nil
 }
 
