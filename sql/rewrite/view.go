@@ -129,6 +129,11 @@ func (r *rewriter) throughView(q *query.Query, view *catalog.Relation) (*query.Q
 				return nil, pgerror.New(pgerror.FeatureNotSupported, m, vt.Name, view.Name).WithDetail("%s", why)
 			}
 			c := *t
+			if !insert && isDefault(t.Expr) {
+				// the view's column has no default of its own; the table's is not used in UPDATE
+				b := t.Expr.Node()
+				c.Expr = &query.Const{Base: query.Base{T: b.T, Coll: b.Coll, Loc: -1}}
+			}
 			c.ResNo = vt.Expr.(*query.Var).AttNum
 			c.Name = baseRel.Columns[c.ResNo-1].Name
 			out = append(out, &c)
