@@ -33,9 +33,9 @@ func newLockRows(w *worker, p *planpb.Plan, l *planpb.LockRows) (operator, error
 	}
 	op := &lockRowsOp{w: w, in: in, l: l, ts: outputTypes(p)}
 	if l.GetRecheck() != nil {
-		op.recheck, err = newRecheck(w, l.GetRecheck())
+		op.recheck = newRecheck(w, l.GetRecheck())
 	}
-	return op, err
+	return op, nil
 }
 
 func (l *lockRowsOp) open(ctx context.Context) error {
@@ -45,9 +45,7 @@ func (l *lockRowsOp) open(ctx context.Context) error {
 
 func (l *lockRowsOp) close() {
 	l.in.close()
-	if l.recheck != nil {
-		l.recheck.op.close()
-	}
+	l.recheck.close()
 }
 
 func (l *lockRowsOp) next(ctx context.Context) (*Batch, error) {

@@ -56,9 +56,7 @@ func newModify(w *worker, p *planpb.Plan, m *planpb.Modify) (operator, error) {
 		return nil, err
 	}
 	if m.GetRecheck() != nil {
-		if op.recheck, err = newRecheck(w, m.GetRecheck()); err != nil {
-			return nil, err
-		}
+		op.recheck = newRecheck(w, m.GetRecheck())
 	}
 	if c := m.GetOnConflict(); c != nil && c.GetUpdate() {
 		for _, a := range c.GetSet() {
@@ -116,9 +114,7 @@ func (m *modifyOp) open(ctx context.Context) error {
 
 func (m *modifyOp) close() {
 	m.in.close()
-	if m.recheck != nil {
-		m.recheck.op.close()
-	}
+	m.recheck.close()
 }
 
 func (m *modifyOp) next(ctx context.Context) (*Batch, error) {

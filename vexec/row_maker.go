@@ -176,21 +176,27 @@ func (r *rowMaker) extend(b *Batch) (*Batch, error) {
 }
 
 // recheck re-computes an operator's input for rows whose newest versions are
-// handed in through ChunkScans.
+// handed in through ChunkScans. Its plan is built when it is first needed: most
+// statements never meet a changed row.
 type recheck struct {
-	w  *worker
-	op operator
-	ts []types.T
+	w    *worker
+	plan *planpb.Plan
+	op   operator // nil until run
 }
 
-func newRecheck(w *worker, p *planpb.Plan) (*recheck, error) {
+func newRecheck(w *worker, p *planpb.Plan) *recheck {
 	rw := *w
-	rw.chunks = map[uint32]*chunk{}
+	rw.chunks = make(map[uint32]*chunk, len(w.chunks)+1)
 	for k, v := range w.chunks {
 		rw.chunks[k] = v
 	}
-	op, err := rw.build(p)
-	return &recheck{w: &rw, op: op, ts: outputTypes(p)}, err
+	return &recheck{w: &rw, plan: p}
+}
+
+func (r *recheck) close() {
+	if r != nil && r.op != nil {
+		r.op.close()
+	}
 }
 
 // set hands in one row of a table: its newest version and locator.
@@ -220,6 +226,13 @@ func (r *recheck) set(slot uint32, t *planpb.Table, columns []int32, locator []b
 
 // run gives the first batch of the recomputed input, dense; nil: no row passes.
 func (r *recheck) run(ctx context.Context) (*Batch, error) {
+	if r.op == nil {
+		op, err := r.w.build(r.plan)
+		if err != nil {
+			return nil, err
+		}
+		r.op = op
+	}
 	if err := r.op.open(ctx); err != nil {
 		return nil, err
 	}
