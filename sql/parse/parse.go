@@ -157,9 +157,9 @@ func parserError(err error, text string) error {
 	if pe.Message == "invalid Unicode escape" {
 		if low := strings.ToLower(text); strings.Contains(low, "u&'") || strings.Contains(low, "u&\"") {
 			e.Code = pgerror.SyntaxError
-			e.WithHint("%s", `Unicode escapes must be \\XXXX or \\+XXXXXX.`)
+			e.WithHint("%s", `Unicode escapes must be \XXXX or \+XXXXXX.`)
 		} else {
-			e.WithHint("%s", `Unicode escapes must be \\uXXXX or \\UXXXXXXXX.`)
+			e.WithHint("%s", `Unicode escapes must be \uXXXX or \UXXXXXXXX.`)
 		}
 	}
 	return e.WithPosition(pe.Cursorpos)
