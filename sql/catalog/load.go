@@ -67,6 +67,9 @@ func (s *state) loadRelation(ctx context.Context, a *access, oid types.OID) (*Re
 			if r.View, err = query.Unmarshal([]byte(rules[0].Str("ev_action"))); err != nil {
 				return nil, err
 			}
+			if err := s.currentNames(ctx, r.View); err != nil {
+				return nil, err
+			}
 		}
 		for _, o := range r.Options {
 			switch o {
@@ -83,6 +86,48 @@ func (s *state) loadRelation(ctx context.Context, a *access, oid types.OID) (*Re
 		r.View = sequenceQuery(r)
 	}
 	return r, nil
+}
+
+// currentNames gives the relations of a stored query the column names they have
+// now: tables' columns may have been renamed or added since.
+func (s *state) currentNames(ctx context.Context, q *query.Query) error {
+	for _, e := range q.RTable {
+		if e.Subquery != nil {
+			if err := s.currentNames(ctx, e.Subquery); err != nil {
+				return err
+			}
+		}
+		if e.Kind != query.RTERelation || len(e.AliasColumns) > 0 {
+			continue
+		}
+		rel, err := s.Relation(ctx, e.Relid)
+		if err != nil {
+			return err
+		}
+		if rel == nil {
+			continue
+		}
+		for i := range e.ERefColumns {
+			if i < len(rel.Columns) && !rel.Columns[i].Dropped {
+				e.ERefColumns[i] = rel.Columns[i].Name
+			}
+		}
+	}
+	for _, c := range q.CTEs {
+		if err := s.currentNames(ctx, c.Query); err != nil {
+			return err
+		}
+	}
+	var failed error
+	query.EachExpr(q, func(e query.Expr) {
+		query.Walk(e, func(x query.Expr) bool {
+			if l, ok := x.(*query.SubLink); ok && l.Query != nil && failed == nil {
+				failed = s.currentNames(ctx, l.Query)
+			}
+			return true
+		})
+	})
+	return failed
 }
 
 func (s *state) loadColumns(ctx context.Context, a *access, r *Relation) error {
@@ -360,26 +405,19 @@ func readExprList(text string) ([]query.Expr, error) {
 	return row.Fields, nil
 }
 
-// readMissing reads pg_attribute.attmissingval: a one-element array's text form.
+// readMissing reads pg_attribute.attmissingval: a one-element array of the value's text.
 func (s *state) readMissing(t types.T, text string) (types.Datum, error) {
-	typ, err := s.Type(bg, t.OID)
-	if err != nil {
-		return nil, err
-	}
 	env := types.DefaultEnv()
 	env.Resolver = s
-	if typ == nil || typ.Array == 0 {
-		return nil, pgerror.Internal("no array type over %d", t.OID)
-	}
-	at, _ := s.TypeByOID(typ.Array)
-	d, err := types.In(env, at, text)
+	d, err := types.In(env, types.Of(types.TextArray), text)
 	if err != nil {
 		return nil, err
 	}
-	if a, ok := d.(*types.Array); ok && len(a.Elems) == 1 {
-		return a.Elems[0], nil
+	a, ok := d.(*types.Array)
+	if !ok || len(a.Elems) != 1 || a.Elems[0] == nil {
+		return nil, nil
 	}
-	return nil, nil
+	return types.In(env, t.NoMod(), a.Elems[0].(string))
 }
 
 // sequenceQuery is what SELECT from a sequence reads: its state as a one-row function.

@@ -205,9 +205,12 @@ func regIn(r Reader, path []types.OID, reg types.OID, text string) (types.OID, e
 	}
 	schema, name, err := qualified(text, r.DatabaseName())
 	if err != nil {
+		if e := pgerror.From(err); reg == types.RegClass {
+			e.Message = strings.Replace(e.Message, "improper qualified name", "improper relation name", 1)
+		}
 		return 0, err
 	}
-	if err := schemaExists(r, schema); err != nil && reg != types.RegClass && reg != types.RegProc {
+	if err := schemaExists(r, schema); err != nil && reg != types.RegProc {
 		return 0, err
 	}
 	inCatalog := schema == "" || schema == "pg_catalog"

@@ -551,6 +551,17 @@ func (c *Context) dropExpression(ctx context.Context, rel *catalog.Relation, cmd
 			return err
 		}
 	}
+	deps, err := c.writer().Lookup(ctx, "pg_depend", "pg_depend_depender_index", catalog.ClassRelation, rel.OID, int32(col.AttNum))
+	if err != nil {
+		return err
+	}
+	for _, r := range deps {
+		if r.OID("refclassid") == catalog.ClassRelation {
+			if err := c.writer().Delete(ctx, r); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 

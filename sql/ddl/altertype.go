@@ -211,14 +211,10 @@ func (c *Context) refuseTypeDependents(ctx context.Context, rel *catalog.Relatio
 		case catalog.ClassRewrite:
 			return pgerror.New(pgerror.FeatureNotSupported, "cannot alter type of a column used by a view or rule").
 				WithDetail("%s depends on column %q", c.describe(ctx, catalog.Object{Class: catalog.ClassRewrite, OID: r.OID("objid")}), col.Name)
-		case catalog.ClassAttrDef:
-			d, err := c.writer().One(ctx, "pg_attrdef", "pg_attrdef_oid_index", r.OID("objid"))
-			if err != nil {
-				return err
-			}
-			if d != nil && int(d.Int("adnum")) != col.AttNum {
+		case catalog.ClassRelation:
+			if n := int(r.Int("objsubid")); r.OID("objid") == rel.OID && n > 0 && n != col.AttNum {
 				return pgerror.New(pgerror.FeatureNotSupported, "cannot alter type of a column used by a generated column").
-					WithDetail("Column %q is used by generated column %q.", col.Name, rel.Columns[d.Int("adnum")-1].Name)
+					WithDetail("Column %q is used by generated column %q.", col.Name, rel.Columns[n-1].Name)
 			}
 		}
 	}

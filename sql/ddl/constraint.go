@@ -164,6 +164,9 @@ func (c *Context) addChecks(ctx context.Context, relid types.OID, cons []*constr
 			}
 			taken[k.name] = true
 		} else if err := constraintExists(rel, k.name); err != nil {
+			if isNew {
+				err = pgerror.New(pgerror.DuplicateObject, "check constraint %q already exists", k.name)
+			}
 			return err
 		}
 		sortInts(atts)

@@ -108,7 +108,7 @@ func (c *Context) grantOn(ctx context.Context, s *pg_query.GrantStmt, t *grantab
 			allowed = "rwU"
 		}
 		if strings.IndexByte(allowed, l) < 0 {
-			noun := map[catalog.ObjectKind]string{catalog.ObjectTable: "relation", catalog.ObjectSequence: "sequence", catalog.ObjectDatabase: "database",
+			noun := map[catalog.ObjectKind]string{catalog.ObjectTable: "table", catalog.ObjectSequence: "sequence", catalog.ObjectDatabase: "database",
 				catalog.ObjectSchema: "schema", catalog.ObjectType: "type"}[t.kind]
 			return pgerror.New(pgerror.InvalidGrantOperation, "invalid privilege type %s for %s", strings.ToUpper(p.PrivName), noun)
 		}
@@ -120,6 +120,18 @@ func (c *Context) grantOn(ctx context.Context, s *pg_query.GrantStmt, t *grantab
 	if whole != "" {
 		if err := c.changeACL(ctx, s, t, whole, grantees, oids); err != nil {
 			return err
+		}
+	}
+	if whole != "" && !s.IsGrant && t.rel != nil && t.kind == catalog.ObjectTable {
+		// A privilege revoked on the table goes from its columns too.
+		for i := range len(whole) {
+			if l := whole[i]; strings.IndexByte(catalog.AllPrivileges(catalog.ObjectColumn), l) >= 0 {
+				for _, col := range t.rel.Columns {
+					if !col.Dropped && col.ACL != nil {
+						columns[l] = append(columns[l], col.Name)
+					}
+				}
+			}
 		}
 	}
 	byColumn := map[string]string{}

@@ -119,14 +119,15 @@ func attribute(ctx context.Context, c *Context, relid types.OID, n int, col colu
 	return v, nil
 }
 
-// missingText is the stored form of a missing value: a one-element array's text.
-func missingText(ctx context.Context, c *Context, t types.T, d types.Datum) (string, error) {
+// missingText is the stored form of a missing value: a one-element text array of
+// its text form, which shows as PostgreSQL's array of the value does.
+func missingText(_ context.Context, c *Context, t types.T, d types.Datum) (string, error) {
 	env := c.env().Types
-	at, ok := c.reader().TypeByOID(c.reader().ArrayTypeOf(t.OID))
-	if !ok {
-		return "", pgerror.Internal("no array type over %d", t.OID)
+	text, err := types.Out(env, t.NoMod(), d)
+	if err != nil {
+		return "", err
 	}
-	return types.Out(env, at, types.NewArray(t.NoMod(), []types.Datum{d}))
+	return types.Out(env, types.Of(types.TextArray), types.NewArray(types.Of(types.Text), []types.Datum{text}))
 }
 
 // createRelation writes the catalog rows of a new relation: pg_class, pg_attribute,
@@ -366,7 +367,11 @@ func storeDefault(ctx context.Context, c *Context, relid types.OID, attnum int, 
 	if err := w.Depend(ctx, obj, col, how); err != nil {
 		return err
 	}
-	return w.DependOnExpr(ctx, obj, e, relid, catalog.DependNormal, catalog.DependAuto)
+	if generated {
+		// What the expression needs cannot go without the column itself.
+		return w.DependOnExpr(ctx, col, e, relid, catalog.DependNormal, catalog.DependNormal)
+	}
+	return w.DependOnExpr(ctx, obj, e, relid, catalog.DependNormal, catalog.DependNormal)
 }
 
 func textArray(ss []string) *types.Array {

@@ -148,7 +148,7 @@ func (r *rewriter) entry(q *query.Query, rti int, e *query.RangeTblEntry, depth 
 		c.Subquery = s
 		return &c, nil
 	case query.RTERelation:
-		if e.RelKind != catalog.KindView || rti == q.ResultRelation || q.OnConflict != nil && rti == q.OnConflict.ExcludedRTIndex {
+		if e.RelKind != catalog.KindView && e.RelKind != catalog.KindSequence || rti == q.ResultRelation || q.OnConflict != nil && rti == q.OnConflict.ExcludedRTIndex {
 			return e, nil
 		}
 		rel, err := r.relation(e.Relid)
