@@ -422,7 +422,7 @@ func (s *state) readMissing(t types.T, text string) (types.Datum, error) {
 
 // sequenceQuery is what SELECT from a sequence reads: its state as a one-row function.
 func sequenceQuery(r *Relation) *query.Query {
-	call := &query.FuncExpr{Base: query.Base{T: types.Of(types.RecordOID), Loc: -1}, Func: FuncSequenceData, Name: "pg_get_sequence_data",
+	call := &query.FuncExpr{Base: query.Base{T: types.Of(types.RecordOID), Loc: -1}, Func: FuncSequenceData, Name: "pg_get_sequence_data", RetSet: true,
 		Args: []query.Expr{&query.Const{Base: query.Base{T: types.Of(types.RegClass), Loc: -1}, Value: r.OID}}}
 	names := []string{"last_value", "log_cnt", "is_called"}
 	typs := []types.T{types.Of(types.Int8), types.Of(types.Int8), types.Of(types.Bool)}

@@ -14,5 +14,5 @@ var ownFunctions = []*Function{{
 	OID: FuncSequenceData, Name: "pg_get_sequence_data", Namespace: PgCatalogNamespace, Kind: 'f',
 	ArgTypes: []types.OID{types.RegClass}, AllArgTypes: []types.OID{types.RegClass, types.Int8, types.Int8, types.Bool},
 	ArgModes: "iooo", ArgNames: []string{"sequence_oid", "last_value", "log_cnt", "is_called"},
-	Returns: types.RecordOID, Strict: true, Volatility: 'v', Cost: 1, Src: "pg_get_sequence_data",
+	Returns: types.RecordOID, ReturnsSet: true, Rows: 1, Strict: true, Volatility: 'v', Cost: 1, Src: "pg_get_sequence_data",
 }}

@@ -371,7 +371,7 @@ func alterSequence(ctx context.Context, c *Context, s *pg_query.AlterSeqStmt) (s
 		return "", err
 	}
 	if rel == nil {
-		c.notice(notice(pgerror.UndefinedTable, "relation %q does not exist, skipping", s.Sequence.Relname))
+		c.notice(notice(pgerror.SuccessfulCompletion, "relation %q does not exist, skipping", s.Sequence.Relname))
 		return "", nil
 	}
 	if rel.Kind != catalog.KindSequence {
