@@ -101,3 +101,6 @@ select id from l join r on true;
 select l.id from l left join r on r.lid = l.id where count(*) > 1;
 select l.id from l full join r on l.v;
 select * from l join l on true;
+select a.id from l a left join l b on a.g = b.id and a.g = b.g where a.id = b.id;
+select a.id, b.id from r a join r b on a.lid = b.lid and a.lid = b.w / 100 where a.id = a.id order by 1, 2;
+select x.id, y.id, z.id from l x full join l y on x.g = y.id join l z on x.id = z.g and z.id = x.g where x.id = z.id order by 1, 2, 3;

@@ -298,12 +298,20 @@ func (o *joinOrder) derive(conds []query.Expr) {
 	}
 	for ci, ms := range members {
 		op := ops[ci]
-		if op == nil || p.opts.Disable["transitive"] {
+		if op == nil {
 			continue
 		}
 		for i, a := range ms {
 			for _, b := range ms[i+1:] {
-				if free(a) == free(b) || seen[exprKey(p.colVar(a))+"="+exprKey(p.colVar(b))] {
+				if u := free(a); u == free(b) {
+					// Members of one unit are made equal there: a join then tests one
+					// condition per class.
+					n := *op
+					n.Args = []query.Expr{p.colVar(a), p.colVar(b)}
+					o.units[u].rel = filtered(o.units[u].rel, []query.Expr{&n})
+					continue
+				}
+				if seen[exprKey(p.colVar(a))+"="+exprKey(p.colVar(b))] {
 					continue
 				}
 				n := *op
