@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
 )
 
@@ -114,9 +115,12 @@ func checkASCII(_ *Definition, value string) (string, error) {
 	return string(b), nil
 }
 
-// encodings by their name without punctuation, in lower case.
+// encodings by their name without punctuation, in lower case. Those other than
+// UTF8 and SQL_ASCII (no conversion) are known but not converted to.
 var encodings = map[string]string{
 	"utf8": "UTF8", "unicode": "UTF8", "sqlascii": "SQL_ASCII", "latin1": "LATIN1", "iso88591": "LATIN1",
+	"latin2": "LATIN2", "latin9": "LATIN9", "win1252": "WIN1252", "win1251": "WIN1251", "koi8r": "KOI8R", "eucjp": "EUC_JP",
+	"sjis": "SJIS", "big5": "BIG5", "gbk": "GBK", "gb18030": "GB18030", "euckr": "EUC_KR",
 }
 
 func checkClientEncoding(d *Definition, value string) (string, error) {
@@ -127,6 +131,11 @@ func checkClientEncoding(d *Definition, value string) (string, error) {
 		}
 	}
 	if e, ok := encodings[b.String()]; ok {
+		if e != "UTF8" && e != "SQL_ASCII" {
+			err := invalid(d.Name, value).WithDetail("Conversion between %s and UTF8 is not supported.", e)
+			err.Code = pgerror.FeatureNotSupported
+			return "", err
+		}
 		return e, nil
 	}
 	return "", invalid(d.Name, value)
