@@ -43,6 +43,8 @@ type Node struct {
 	shared *table.Shared
 	opts   Options
 
+	closeOnce sync.Once
+
 	stop chan struct{}
 	wake chan struct{}
 	done sync.WaitGroup
@@ -77,8 +79,14 @@ func Open(dir string, o Options) (*Node, error) {
 	return n, nil
 }
 
-// Close stops background work, flushes and closes. REQUIRES: no transaction open.
-func (n *Node) Close() error {
+// Close stops background work, flushes and closes; a second call does nothing.
+// REQUIRES: no transaction open. One that is left over gets errors.
+func (n *Node) Close() (err error) {
+	n.closeOnce.Do(func() { err = n.close() })
+	return err
+}
+
+func (n *Node) close() error {
 	close(n.stop)
 	n.done.Wait()
 	err := n.mgr.Close()

@@ -3,7 +3,6 @@ package txn
 import (
 	"context"
 	"fmt"
-	"os"
 	"sort"
 	"strconv"
 	"strings"
@@ -357,5 +356,3 @@ func (h *history) store(f []string) string {
 	}
 	return "unknown " + f[0]
 }
-
-func TestMain(m *testing.M) { os.Exit(m.Run()) }

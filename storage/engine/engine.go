@@ -54,7 +54,6 @@ type Engine struct {
 
 	// unlogged counts unsynced local writes; synced is how many of them a later sync covered.
 	unlogged, synced atomic.Uint64
-	ingests          atomic.Uint64
 }
 
 // Open opens or creates the store in dir. Errors: 58P01 and 42501-like I/O
@@ -192,6 +191,8 @@ func (e *Engine) Close() error {
 	if e.fatal.Load() == nil {
 		err = e.db.Flush()
 	}
+	// Whoever comes late gets an error.
+	e.fatal.CompareAndSwap(nil, pgerror.New(pgerror.IoError, "the store is closed"))
 	err = errors.Join(err, e.db.Close())
 	e.cache.Unref()
 	if e.popt.Lock != nil {
@@ -290,6 +291,9 @@ func (l *logger) Fatalf(format string, args ...any) {
 
 // LocalGet reads a local key. The value is the caller's.
 func (e *Engine) LocalGet(key []byte) (value []byte, ok bool, err error) {
+	if err := e.Failed(); err != nil {
+		return nil, false, err
+	}
 	var kb [128]byte
 	v, c, err := e.db.Get(AppendPrefix(kb[:0], LocalTablet, key))
 	if err != nil {

@@ -16,6 +16,9 @@ const splitFilesMin = 3
 // that cut the range into parts of roughly equal size: by the files that hold
 // it, or, where there are few, by interpolation between its first and last key.
 func (e *Engine) Splits(t Tablet, lower, upper []byte, parts int) ([][]byte, error) {
+	if err := e.Failed(); err != nil {
+		return nil, err
+	}
 	lo, hi := AppendPrefix(nil, t, lower), AppendPrefix(nil, t, upper)
 	levels, err := e.db.SSTables(pebble.WithKeyRangeFilter(lo, hi))
 	if err != nil {
@@ -101,6 +104,9 @@ func (e *Engine) interpolate(t Tablet, lower, upper []byte, parts int) ([][]byte
 // Size is the disk space of a key range, an estimate that leaves out what was
 // written last.
 func (e *Engine) Size(t Tablet, lower, upper []byte) (int64, error) {
+	if err := e.Failed(); err != nil {
+		return 0, err
+	}
 	n, err := e.db.EstimateDiskUsage(AppendPrefix(nil, t, lower), AppendPrefix(nil, t, upper))
 	return int64(n), e.wrap(err)
 }
