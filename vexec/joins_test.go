@@ -262,6 +262,9 @@ func TestJoins(t *testing.T) {
 	for _, right := range []*relation{r, noNulls, empty} {
 		for _, typ := range joinTypes {
 			for key := range 3 {
+				if right != r && key > 0 {
+					continue // the key's type makes no difference there
+				}
 				for _, residual := range []bool{false, true} {
 					want := naiveJoin(typ, l, right, func(a, b []types.Datum) (bool, bool) {
 						is, null := equalDatums(ts[key], a[key], b[key])
