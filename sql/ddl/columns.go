@@ -112,8 +112,13 @@ func transformColumn(ctx context.Context, c *Context, table string, d *pg_query.
 		return pgerror.New(pgerror.SyntaxError, "multiple default values specified for column %q of table %q", col.name, table).WithPosition(c.at(k.Location))
 	}
 	var last *constraintDef
+	said := d.Location // of the last default, identity or generation clause
 	for _, n := range d.Constraints {
 		k := n.GetConstraint()
+		switch k.Contype {
+		case pg_query.ConstrType_CONSTR_DEFAULT, pg_query.ConstrType_CONSTR_IDENTITY, pg_query.ConstrType_CONSTR_GENERATED:
+			said = k.Location
+		}
 		switch k.Contype {
 		case pg_query.ConstrType_CONSTR_NULL:
 			if col.nullSaid && col.notNull {
@@ -126,6 +131,9 @@ func transformColumn(ctx context.Context, c *Context, table string, d *pg_query.
 			}
 			col.notNull, col.nullSaid = true, true
 		case pg_query.ConstrType_CONSTR_DEFAULT:
+			if col.serial {
+				return nil, multiple(&pg_query.Constraint{Location: -1})
+			}
 			if col.defaultSaid {
 				return nil, multiple(k)
 			}
@@ -165,7 +173,7 @@ func transformColumn(ctx context.Context, c *Context, table string, d *pg_query.
 		}
 	}
 	both := func(a, b string) error {
-		return pgerror.New(pgerror.SyntaxError, "both %s and %s specified for column %q of table %q", a, b, col.name, table).WithPosition(c.at(d.Location))
+		return pgerror.New(pgerror.SyntaxError, "both %s and %s specified for column %q of table %q", a, b, col.name, table).WithPosition(c.at(said))
 	}
 	switch {
 	case col.defaultSaid && col.identity != 0:

@@ -51,6 +51,9 @@ func (c *Context) createTable(ctx context.Context, s *pg_query.CreateStmt, owner
 	}
 	ns, err := creationNamespace(ctx, c, schema)
 	if err != nil {
+		if e := pgerror.From(err); e.Code == pgerror.InvalidSchemaName {
+			return 0, e.WithPosition(c.at(s.Relation.Location))
+		}
 		return 0, err
 	}
 	if old, err := c.reader().RelationByName(ctx, ns.OID, name); err != nil {
