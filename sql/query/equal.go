@@ -32,9 +32,9 @@ func Equal(a, b Expr) bool {
 }
 
 var (
-	exprIface = reflect.TypeFor[Expr]()
+	exprIface  = reflect.TypeFor[Expr]()
 	baseStruct = reflect.TypeFor[Base]()
-	formType = reflect.TypeFor[CoercionForm]()
+	formType   = reflect.TypeFor[CoercionForm]()
 )
 
 // equalValue compares by structure, looking past Loc and CoercionForm.
