@@ -1,8 +1,9 @@
 // Command compat records PostgreSQL's answers to the corpus, or runs PostgreSQL
-// and Basalt side by side and shows where they differ.
+// and Basalt side by side and shows where they differ, on the corpus or on random SQL.
 //
 //	compat record [-dir compat] [-postgres DSN] [-only AREA/NAME]
 //	compat live   [-dir compat] [-postgres DSN] -basalt DSN [-only AREA/NAME] [-minor]
+//	compat random [-postgres DSN] -basalt DSN [-seed N] [-seeds N] [-count M]
 //
 // Without -postgres a server is started from the installed binaries.
 package main
@@ -27,8 +28,8 @@ func main() {
 }
 
 func run() error {
-	if len(os.Args) < 2 || (os.Args[1] != "record" && os.Args[1] != "live") {
-		return fmt.Errorf("usage: compat record|live [flags]")
+	if len(os.Args) < 2 || (os.Args[1] != "record" && os.Args[1] != "live" && os.Args[1] != "random") {
+		return fmt.Errorf("usage: compat record|live|random [flags]")
 	}
 	mode := os.Args[1]
 	fs := flag.NewFlagSet(mode, flag.ExitOnError)
@@ -37,6 +38,9 @@ func run() error {
 	basalt := fs.String("basalt", "", "DSN of a Basalt (live)")
 	only := fs.String("only", "", "only files whose AREA/NAME.sql starts with this")
 	minor := fs.Bool("minor", false, "show differences in details, hints, positions and notices too")
+	seed := fs.Int64("seed", 1, "first seed (random)")
+	seeds := fs.Int("seeds", 1, "number of seeds (random)")
+	count := fs.Int("count", 200, "statements per seed (random)")
 	if err := fs.Parse(os.Args[2:]); err != nil {
 		return err
 	}
@@ -49,6 +53,9 @@ func run() error {
 		}
 		defer stop()
 		*pg = dsn
+	}
+	if mode == "random" {
+		return runRandom(ctx, *pg, *basalt, *seed, *seeds, *count)
 	}
 	files, err := compat.Load(*dir)
 	if err != nil && mode == "live" {
@@ -117,5 +124,21 @@ func run() error {
 		return nil
 	}
 	fmt.Println(tally.Summary())
+	return nil
+}
+
+func runRandom(ctx context.Context, postgres, basalt string, seed int64, seeds, count int) error {
+	var sum compat.RandomTally
+	for s := seed; s < seed+int64(seeds); s++ {
+		t, err := compat.RunRandom(ctx, os.Stdout, postgres, basalt, s, count)
+		sum.Statements += t.Statements
+		sum.Failing += t.Failing
+		sum.Undecided += t.Undecided
+		sum.Different += t.Different
+		if err != nil {
+			return fmt.Errorf("seed %d: %w", s, err)
+		}
+	}
+	fmt.Printf("%d statements, %d of them failing on both, %d undecided, %d different\n", sum.Statements, sum.Failing, sum.Undecided, sum.Different)
 	return nil
 }
