@@ -191,6 +191,9 @@ type TableStats struct {
 // memoryRowBytes is the guess for a row that is not on disk yet.
 const memoryRowBytes = 100
 
+// Rows estimates a table's committed rows without reading anything.
+func (n *Node) Rows(storageID uint64) int64 { return n.shared.Rows(storageID) }
+
 // Stats estimates a table's or index's size.
 func (n *Node) Stats(storageID uint64) (TableStats, error) {
 	s := TableStats{Rows: n.shared.Rows(storageID)}

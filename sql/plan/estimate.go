@@ -26,6 +26,7 @@ func (p *planner) relStats(oid types.OID) *catalog.Stats {
 		var err error
 		s, err = p.cat.Stats(p.ctx, oid)
 		p.check(err)
+		s = p.liveStats(oid, s)
 		p.stats[oid] = s
 	}
 	return s

@@ -28,6 +28,7 @@ type planner struct {
 	multi     map[*query.SubLink][]query.Expr
 	subplans  int
 	stats     map[types.OID]*catalog.Stats
+	sizes     []TableSize
 	rowsMemo  map[rel]float64
 	nextID    uint32
 	// derivedSel is the selectivity already applied to single tables because of an OR.
@@ -117,6 +118,7 @@ func (p *planner) plan(q *query.Query) (out *Planned, err error) {
 	pl.Columns = p.resultColumns(q)
 	pl.Returning = q.Command != query.CmdSelect && len(q.Returning) > 0
 	pl.Cacheable = !p.usedParam && !p.cat.Private()
+	pl.Sizes = p.sizes
 	for _, oid := range q.Relations {
 		p.relations[oid] = true
 	}

@@ -128,7 +128,7 @@ func (s *Session) compile(ctx context.Context, source string, start int, node *p
 		version := r.Version()
 		var c *compiled
 		if cacheable && !r.Private() {
-			if hit, ok := s.node.plans.plans.get(id); ok && hit.version == version {
+			if hit, ok := s.node.plans.plans.get(id); ok && hit.version == version && !s.outgrown(hit.planned) {
 				c = hit
 			}
 		}
@@ -155,6 +155,17 @@ func (s *Session) compile(ctx context.Context, source string, start int, node *p
 		}
 		return c, nil
 	}
+}
+
+// outgrown: a table has become so much larger or smaller since a plan was made that
+// another one may be better.
+func (s *Session) outgrown(p *plan.Planned) bool {
+	for _, t := range p.Sizes {
+		if t.Drifted(float64(s.node.Storage.Rows(t.StorageID))) {
+			return true
+		}
+	}
+	return false
 }
 
 // analyzeAndLock analyses a statement and locks its relations.
@@ -206,6 +217,7 @@ func (s *Session) planOptions(r catalog.Reader) plan.Options {
 	env := s.typesEnv(r)
 	return plan.Options{
 		Catalog: r, Types: env, Registry: s.node.Registry, Workers: workers, WorkMem: s.workMem(),
+		RowEstimate: func(id uint64) (float64, bool) { return float64(s.node.Storage.Rows(id)), true },
 		Settings: plan.Settings{
 			NoHashAgg: off("enable_hashagg"), NoHashJoin: off("enable_hashjoin"), NoIndexScan: off("enable_indexscan"),
 			NoSeqScan: off("enable_seqscan"), NoMergeJoin: off("enable_mergejoin"), NoNestLoop: off("enable_nestloop"),

@@ -38,6 +38,8 @@ type Storage interface {
 	Drop(ctx context.Context, tx txn.Txn, storageIDs ...uint64) error
 	// Bytes estimates the size of a table's or index's storage.
 	Bytes(storageID uint64) int64
+	// Rows estimates the committed rows of a table. It reads no data.
+	Rows(storageID uint64) int64
 	// BuildIndex fills a new index with the rows tx sees; eval computes what storage cannot.
 	BuildIndex(ctx context.Context, tx txn.Txn, env *types.Env, t *planpb.Table, pos int, eval func(ctx context.Context, rows *vexec.Batch) (*vexec.Batch, error)) error
 }

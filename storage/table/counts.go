@@ -12,7 +12,7 @@ import (
 // and between runs of it: kept in memory, adjusted at commit, saved now and then.
 // After a crash they are as of the last save.
 type counts struct {
-	mu    sync.Mutex
+	mu    sync.RWMutex
 	rows  map[uint64]int64
 	dirty bool
 }
@@ -62,8 +62,8 @@ func (s *Shared) SaveCounts() error { return s.counts.save(s.eng) }
 
 // Rows is an estimate of a table's rows.
 func (s *Shared) Rows(storageID uint64) int64 {
-	s.counts.mu.Lock()
-	defer s.counts.mu.Unlock()
+	s.counts.mu.RLock()
+	defer s.counts.mu.RUnlock()
 	return s.counts.rows[storageID]
 }
 

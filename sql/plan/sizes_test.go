@@ -1,0 +1,51 @@
+package plan_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/basaltdb/basalt/sql/plan"
+)
+
+func TestLiveSizes(t *testing.T) {
+	f := newFixture(t)
+	for _, c := range []struct {
+		sql  string
+		live float64
+		want string // part of the plan's first line
+	}{
+		{"select a from t1", 0, "rows=1000 "},    // never analysed
+		{"select a from t1", 10, "rows=1000 "},   // and small
+		{"select a from t1", 5e4, "rows=50000 "}, // and grown
+		{"select r_name from region", 0, "rows=5 "},
+		{"select r_name from region", 8, "rows=5 "},
+		{"select r_name from region", 11, "rows=11 "},
+		{"select o_orderkey from orders", 7e5, "rows=700000 "},
+	} {
+		q, err := f.analyze(c.sql)
+		if err != nil {
+			t.Fatal(err)
+		}
+		opts := f.options(1)
+		opts.RowEstimate = func(uint64) (float64, bool) { return c.live, true }
+		p, err := plan.Plan(context.Background(), q, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := plan.Explain(p, plan.ExplainOptions{Costs: true})[0]; !strings.Contains(got, c.want) {
+			t.Errorf("%s with %g rows: %s, want %s", c.sql, c.live, got, c.want)
+		}
+		if len(p.Sizes) != 1 || p.Sizes[0].Rows != c.live {
+			t.Errorf("%s: sizes %v", c.sql, p.Sizes)
+		}
+	}
+	for _, c := range []struct {
+		then, now float64
+		want      bool
+	}{{0, 3999, false}, {0, 4000, true}, {1e5, 3e5, false}, {1e5, 4e5, true}, {4e5, 1e5, true}, {900, 2, false}} {
+		if got := (plan.TableSize{Rows: c.then}).Drifted(c.now); got != c.want {
+			t.Errorf("%g rows, then %g: drifted %v", c.then, c.now, got)
+		}
+	}
+}
