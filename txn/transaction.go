@@ -21,6 +21,7 @@ type transaction struct {
 	seq   uint64 // of the last write or lock
 	wrote uint64 // seq of the last write
 	snap  *snapshot
+	outer *snapshot // the transaction's own, while ReadNewest has put a newer one in snap
 
 	owner  lockOwner
 	writes writeBuffer
@@ -84,6 +85,20 @@ func (t *transaction) Snapshot() Timestamp {
 
 func (t *transaction) FreshSnapshot() Timestamp { return t.m.oracle.fresh() }
 
+func (t *transaction) ReadNewest() (done func()) {
+	if t.opts.Isolation == ReadCommitted || t.outer != nil || t.usable() != nil {
+		return func() {}
+	}
+	t.outer = t.snapshotInForce()
+	t.snap = t.m.oracle.pin()
+	return func() {
+		if t.outer != nil { // else the transaction has ended
+			t.m.oracle.unpin(t.snap)
+			t.snap, t.outer = t.outer, nil
+		}
+	}
+}
+
 // snapshotInForce takes a snapshot where no statement was begun.
 func (t *transaction) snapshotInForce() *snapshot {
 	if t.snap == nil {
@@ -134,8 +149,14 @@ func (t *transaction) get(key []byte, at Timestamp, stmt uint32, buf []byte) ([]
 
 func (t *transaction) LockRow(ctx context.Context, key []byte, s LockStrength, policy WaitPolicy) (Newest, error) {
 	n, err := t.lock(ctx, key, s, policy)
-	if err != nil || n.Skipped || !n.Changed || t.opts.Isolation == ReadCommitted {
+	if err != nil || n.Skipped || t.opts.Isolation == ReadCommitted {
 		return n, err
+	}
+	if t.outer != nil && s >= LockNoKeyUpdate && n.CommitTS > t.outer.ts {
+		return n, pgerror.New(pgerror.SerializationFailure, "could not serialize access due to concurrent update")
+	}
+	if !n.Changed {
+		return n, nil
 	}
 	if n.Exists {
 		return n, pgerror.New(pgerror.SerializationFailure, "could not serialize access due to concurrent update")
@@ -312,6 +333,10 @@ func (t *transaction) end() {
 	if t.snap != nil {
 		t.m.oracle.unpin(t.snap)
 		t.snap = nil
+	}
+	if t.outer != nil {
+		t.m.oracle.unpin(t.outer)
+		t.outer = nil
 	}
 }
 

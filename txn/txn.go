@@ -148,6 +148,12 @@ type Txn interface {
 	// FreshSnapshot is a read timestamp at or above every acknowledged commit, for
 	// checks that must see the newest committed state (foreign keys).
 	FreshSnapshot() Timestamp
+	// ReadNewest lets REPEATABLE READ and SERIALIZABLE read the newest committed
+	// state until the returned function is called, for checks that must see it
+	// (rows that refer to a key that has gone). A row committed after the
+	// transaction's own snapshot may be read and shared; changing it fails with
+	// 40001. Under READ COMMITTED nothing happens: every statement does so.
+	ReadNewest() (done func())
 	// HasWrites reports whether anything was written.
 	HasWrites() bool
 

@@ -23,8 +23,8 @@ import (
 const shutdownTimeout = 10 * time.Second
 
 type startFlags struct {
-	data, addr, cert, key, memory, level string
-	insecure                             bool
+	data, addr, cert, key, memory, level, pprof string
+	insecure                                    bool
 }
 
 func startCommand() *cobra.Command {
@@ -53,6 +53,8 @@ SIGTERM and SIGINT stop the server cleanly.`,
 	fl.StringVar(&f.memory, "memory", "", "memory for caches and queries, such as 4GB (default: half of the machine's)")
 	fl.StringVar(&f.level, "log-level", "info", "what to log: debug, info, warn or error")
 	fl.BoolVar(&f.insecure, "insecure", false, "listen beyond loopback without TLS")
+	fl.StringVar(&f.pprof, "pprof-addr", "", "loopback address to serve profiles on")
+	fl.MarkHidden("pprof-addr")
 	cmd.MarkFlagRequired("data")
 	return cmd
 }
@@ -75,6 +77,14 @@ func start(ctx context.Context, f startFlags) error {
 		return err
 	}
 	tuneCollector(memory)
+	if f.pprof != "" {
+		if err := checkAddress(f.pprof, false); err != nil {
+			return err
+		}
+		if err := servePprof(f.pprof); err != nil {
+			return err
+		}
+	}
 	// Signals count from here on: a stop during recovery is a clean one too.
 	if ctx == nil {
 		ctx = context.Background()
@@ -138,7 +148,7 @@ func loadTLS(cert, key string) (*tls.Config, error) {
 func checkAddress(addr string, secured bool) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return fmt.Errorf("--sql-addr %s: want HOST:PORT", addr)
+		return fmt.Errorf("address %s: want HOST:PORT", addr)
 	}
 	if secured || host == "localhost" {
 		return nil
@@ -146,7 +156,7 @@ func checkAddress(addr string, secured bool) error {
 	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() {
 		return nil
 	}
-	return fmt.Errorf("--sql-addr %s is reachable from other machines: give --tls-cert and --tls-key, or say --insecure", addr)
+	return fmt.Errorf("%s is reachable from other machines: give --tls-cert and --tls-key, or say --insecure", addr)
 }
 
 // memoryBytes reads a size such as 512MB or 4GiB; "" is half of the machine's memory.

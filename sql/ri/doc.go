@@ -10,8 +10,9 @@
 //
 // Everything is done by SQL statements of our own making, run through a Runner in
 // the same transaction: they take KEY SHARE locks on referenced rows, so that a
-// check stays true until commit, and see the newest committed state under READ
-// COMMITTED. Changes made by actions are heard of in turn, until nothing is left.
+// check stays true until commit. Rows that still refer to a key are looked for in
+// the newest committed state at every isolation level; a key that must exist is
+// looked for in the transaction's snapshot, as PostgreSQL does, and locked. Changes made by actions are heard of in turn, until nothing is left.
 //
 // Invariants. (1) A key is checked once per statement however many rows have it.
 // (2) A check that fails is reported only if a row with that key still exists: it

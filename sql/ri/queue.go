@@ -16,6 +16,8 @@ type Runner interface {
 	// NewSnapshot makes the writes so far visible to what follows, and under READ
 	// COMMITTED what others have committed.
 	NewSnapshot(ctx context.Context) error
+	// ReadNewest is txn.Txn's.
+	ReadNewest() (done func())
 	// Run runs a statement with parameters. rows are a SELECT's; affected a data-modifying statement's.
 	Run(ctx context.Context, text string, params []types.Datum, paramTypes []types.OID) (rows [][]types.Datum, affected int64, err error)
 }

@@ -19,22 +19,14 @@ func (q *Queue) Settle(ctx context.Context) error {
 	if len(q.checks) == 0 && len(q.acts) == 0 {
 		return nil
 	}
-	if err := q.r.NewSnapshot(ctx); err != nil {
-		return err
-	}
 	for len(q.checks) > 0 || len(q.acts) > 0 {
-		acts := q.acts
-		q.acts = nil
-		// NO ACTION looks last: a cascade may have removed the rows it would find.
-		for _, last := range []bool{false, true} {
-			for _, a := range acts {
-				if (actionOf(a) == 'a') != last {
-					continue
-				}
-				if err := q.act(ctx, a); err != nil {
-					return err
-				}
-			}
+		// A new one for each round: the last has waited for locks on the rows whose
+		// referrers this one looks for.
+		if err := q.r.NewSnapshot(ctx); err != nil {
+			return err
+		}
+		if err := q.actAll(ctx); err != nil {
+			return err
 		}
 		if len(q.acts) > 0 {
 			continue
@@ -45,6 +37,30 @@ func (q *Queue) Settle(ctx context.Context) error {
 			keys := c.keys
 			c.keys, c.seen = nil, map[string]bool{}
 			if err := q.check(ctx, c, keys); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// actAll does the actions that wait. Referring rows are looked for in the newest
+// committed state whatever the isolation level: the lock on the referenced row
+// has kept out those that would come later.
+func (q *Queue) actAll(ctx context.Context) error {
+	acts := q.acts
+	q.acts = nil
+	if len(acts) == 0 {
+		return nil
+	}
+	defer q.r.ReadNewest()()
+	// NO ACTION looks last: a cascade may have removed the rows it would find.
+	for _, last := range []bool{false, true} {
+		for _, a := range acts {
+			if (actionOf(a) == 'a') != last {
+				continue
+			}
+			if err := q.act(ctx, a); err != nil {
 				return err
 			}
 		}

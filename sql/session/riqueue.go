@@ -32,6 +32,9 @@ func (r riRunner) NewSnapshot(ctx context.Context) error {
 	return nil
 }
 
+// ReadNewest implements ri.Runner.
+func (r riRunner) ReadNewest() (done func()) { return r.s.cur.tx.ReadNewest() }
+
 // Run implements ri.Runner.
 func (r riRunner) Run(ctx context.Context, text string, params []types.Datum, paramTypes []types.OID) ([][]types.Datum, int64, error) {
 	s := r.s

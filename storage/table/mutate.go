@@ -320,7 +320,16 @@ func (s *Store) LockRow(ctx context.Context, table *planpb.Table, locator []byte
 		return 0, nil, err
 	}
 	s.keyBuf = append(append(s.keyBuf[:0], sc.prefix...), locator...)
-	n, err := s.tx.LockRow(ctx, s.keyBuf, txn.LockStrength(strength), txn.WaitPolicy(policy))
+	lock := s.tx.LockRow
+	keyShare := txn.LockStrength(strength) == txn.LockKeyShare && s.tx.Options().Isolation != txn.ReadCommitted
+	if keyShare {
+		lock = s.tx.LockKey
+	}
+	n, err := lock(ctx, s.keyBuf, txn.LockStrength(strength), txn.WaitPolicy(policy))
+	if err == nil && keyShare && n.Changed && n.OwnStatement == 0 {
+		row, err := s.sharedKey(ctx, sc, n)
+		return vexec.RowUnchanged, row, err
+	}
 	switch {
 	case err != nil:
 		if pgerror.Is(err, pgerror.LockNotAvailable) && txn.WaitPolicy(policy) == txn.WaitError {
@@ -346,6 +355,49 @@ func (s *Store) LockRow(ctx context.Context, table *planpb.Table, locator []byte
 		return vexec.RowUpdated, row, nil
 	}
 	return vexec.RowUnchanged, row, nil
+}
+
+// sharedKey is KEY SHARE under REPEATABLE READ on a row that was changed after the
+// snapshot: it protects keys only, so other changes do no harm and the row stays
+// what it is in the snapshot. s.keyBuf is the row's key.
+func (s *Store) sharedKey(ctx context.Context, sc *schema, n txn.Newest) ([]types.Datum, error) {
+	conflict := pgerror.New(pgerror.SerializationFailure, "could not serialize access due to concurrent update")
+	if !n.Exists {
+		return nil, conflict
+	}
+	value, ok, err := s.tx.Get(ctx, s.keyBuf)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, conflict
+	}
+	before, err := rowcodec.Row(sc.cols, value)
+	if err != nil {
+		return nil, err
+	}
+	after, err := rowcodec.Row(sc.cols, n.Value)
+	if err != nil {
+		return nil, err
+	}
+	loc := s.keyBuf[keyenc.PrefixLen:]
+	for _, x := range sc.indexes {
+		if !x.Unique || x.Partial || slices.ContainsFunc(x.ords, func(o int) bool { return o >= len(sc.cols) }) {
+			continue
+		}
+		a, _, err := x.entryOf(s.env, datumRow(before), loc)
+		if err != nil {
+			return nil, err
+		}
+		b, _, err := x.entryOf(s.env, datumRow(after), loc)
+		if err != nil {
+			return nil, err
+		}
+		if !bytes.Equal(a.key, b.key) {
+			return nil, conflict
+		}
+	}
+	return before, nil
 }
 
 // Update implements vexec.Mutator.

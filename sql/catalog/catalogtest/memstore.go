@@ -85,6 +85,7 @@ func (t *MemTxn) Statement() uint32              { return t.stmt }
 func (t *MemTxn) NextCommand()                   { t.stmt++ }
 func (t *MemTxn) Snapshot() txn.Timestamp        { return t.db.clock }
 func (t *MemTxn) FreshSnapshot() txn.Timestamp   { return t.db.clock }
+func (t *MemTxn) ReadNewest() func()             { return func() {} }
 func (t *MemTxn) HasWrites() bool                { return t.begun != nil }
 func (t *MemTxn) SetLockTimeout(time.Duration)   {}
 func (t *MemTxn) OnCommit(f func(txn.Timestamp)) { t.onCommit = append(t.onCommit, f) }
