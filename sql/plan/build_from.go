@@ -106,9 +106,29 @@ func (p *planner) buildJoin(x *query.JoinExpr, sc *scope) rel {
 	}
 	cx := &exprCtx{sc: sc, noJoin: "FULL JOIN conditions"}
 	for _, q := range qs {
-		j.quals = append(j.quals, p.expand(q, cx))
+		e, ok := p.expandOneSide(q, &j.left, j.right, sc)
+		if !ok {
+			e, ok = p.expandOneSide(q, &j.right, j.left, sc)
+		}
+		if !ok {
+			e = p.expand(q, cx)
+		}
+		j.quals = append(j.quals, e)
 	}
 	return j
+}
+
+// expandOneSide computes the sub-selects of a FULL JOIN condition over one side's
+// rows; false when they need columns of the other side.
+func (p *planner) expandOneSide(q query.Expr, side *rel, other rel, sc *scope) (query.Expr, bool) {
+	r, inits := *side, len(p.inits)
+	e := p.expand(q, &exprCtx{sc: sc, at: &r})
+	if freeCols(r).intersects(outCols(other)) {
+		p.inits = p.inits[:inits]
+		return nil, false
+	}
+	*side = r
+	return e, true
 }
 
 // buildRTE builds a range table entry.

@@ -92,10 +92,9 @@ func (p *planner) outerAgg(a *query.Aggref, sc *scope) query.Expr {
 	if sc == nil || sc.group == nil {
 		p.bug("aggregate of an outer query without grouping")
 	}
-	shift := a.LevelsUp
-	c := *a
-	c.LevelsUp = 0
-	n := mapChildren(&c, func(x query.Expr) query.Expr { return p.resolveAt(x, sc, shift) })
+	// Seen from sc, its own sub-selects included.
+	c := query.IncrementLevels(a, -a.LevelsUp, a.LevelsUp)
+	n := mapChildren(c, func(x query.Expr) query.Expr { return p.resolve(x, sc) })
 	return p.aggCol(n.(*query.Aggref), sc)
 }
 
@@ -109,9 +108,13 @@ func (p *planner) aggCol(a *query.Aggref, sc *scope) query.Expr {
 		return p.colVar(c)
 	}
 	if hasSubLink(a) {
+		// The sub-selects of arguments see the rows below the grouping.
+		above := sc.groupVar
+		sc.groupVar = nil
 		a = mapChildren(a, func(x query.Expr) query.Expr {
 			return p.expand(x, &exprCtx{sc: sc, at: &sc.group.in})
 		}).(*query.Aggref)
+		sc.groupVar = above
 	}
 	c := p.newCol(colInfo{t: a.T, coll: a.Coll, name: a.Name, expr: a})
 	sc.group.aggs = append(sc.group.aggs, aggItem{c, a})

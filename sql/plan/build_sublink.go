@@ -144,7 +144,11 @@ func isSimpleEq(p *planner, e query.Expr) bool {
 
 // testExpr puts the sub-select's columns into a SubLink's test.
 func (p *planner) testExpr(test query.Expr, outs []Col) query.Expr {
-	return rewrite(test, func(x query.Expr) query.Expr {
+	return rewrite(test, p.testPlace(outs))
+}
+
+func (p *planner) testPlace(outs []Col) func(query.Expr) query.Expr {
+	return func(x query.Expr) query.Expr {
 		if q, ok := x.(*query.Param); ok && q.Kind == query.ParamExec {
 			if q.Number < 1 || q.Number > len(outs) {
 				p.bug("sub-select has no column %d", q.Number)
@@ -152,7 +156,23 @@ func (p *planner) testExpr(test query.Expr, outs []Col) query.Expr {
 			return p.colVar(outs[q.Number-1])
 		}
 		return nil
-	})
+	}
+}
+
+// inArray computes an uncorrelated op ANY or op ALL where nothing can be joined: the
+// sub-select's column becomes an array. nil when it is not of that simple form.
+func (p *planner) inArray(test query.Expr, sub rel, outs []Col, all bool, cx *exprCtx) query.Expr {
+	o, ok := test.(*query.OpExpr)
+	if cx.at != nil || !ok || len(o.Args) != 2 || len(outs) != 1 || !freeCols(sub).empty() {
+		return nil
+	}
+	c, isCol := asCol(o.Args[1])
+	array := types.ArrayOf(p.cols[outs[0]].t.OID)
+	if !isCol || c != outs[0] || array == 0 {
+		return nil
+	}
+	return &query.ScalarArrayOpExpr{Base: o.Base, Op: o.Op, Func: o.Func, Name: o.Name, UseOr: !all,
+		Scalar: o.Args[0], Array: p.initPlanOf(sub, outs, initArray, []types.T{types.Of(array)})[0]}
 }
 
 // existsQuery builds the sub-select of EXISTS: its select list, order and a
@@ -333,15 +353,20 @@ func (p *planner) subLink(sl *query.SubLink, cx *exprCtx) query.Expr {
 				left[l] = p.expand(l, &inner)
 			}
 		}
+		sub, outs := p.buildQuery(sl.Query, cx.sc)
+		// One walk for both: the parameters that hold a left side's own sub-selects
+		// are not places of this one's columns.
+		place := p.testPlace(outs)
 		test := rewrite(sl.Test, func(x query.Expr) query.Expr {
 			if r, ok := left[x]; ok {
 				return r
 			}
-			return nil
+			return place(x)
 		})
-		sub, outs := p.buildQuery(sl.Query, cx.sc)
-		test = p.testExpr(test, outs)
 		all := sl.Kind == query.SubLinkAll
+		if e := p.inArray(test, sub, outs, all, cx); e != nil {
+			return e
+		}
 		if all {
 			test = notExpr(test)
 		}
@@ -377,18 +402,27 @@ func (p *planner) subLink(sl *query.SubLink, cx *exprCtx) query.Expr {
 		return p.colVar(outs[0])
 	case query.SubLinkRowCompare:
 		sub, outs := p.buildQuery(sl.Query, cx.sc)
-		test := mapChildren(sl.Test, func(x query.Expr) query.Expr { return p.expand(x, cx) })
+		place := p.testPlace(outs)
 		if freeCols(sub).empty() {
 			ps := p.initPlanOf(sub, outs, initRow, p.typesOf(outs))
-			return rewrite(test, func(x query.Expr) query.Expr {
+			place = func(x query.Expr) query.Expr {
 				if q, ok := x.(*query.Param); ok && q.Kind == query.ParamExec && q.Number >= 1 && q.Number <= len(ps) {
 					return ps[q.Number-1]
 				}
 				return nil
-			})
+			}
+		} else {
+			p.attachScalar(sub, cx)
 		}
-		p.attachScalar(sub, cx)
-		return p.testExpr(test, outs)
+		return rewrite(sl.Test, func(x query.Expr) query.Expr {
+			switch x.(type) {
+			case *query.SubLink, *query.CaseExpr, *query.CoalesceExpr:
+				if hasSubLink(x) {
+					return p.expand(x, cx)
+				}
+			}
+			return place(x)
+		})
 	case query.SubLinkArray:
 		sub, outs := p.buildQuery(sl.Query, cx.sc)
 		if freeCols(sub).empty() {

@@ -26,7 +26,16 @@ func (p *planner) passSimplify(r rel, need ColSet) rel {
 			}
 			return x
 		}
+		before := x.quals
 		x.quals = p.simplifyQuals(x.quals)
+		if x.typ == joinNullAwareAnti && (len(x.quals) != 1 || !isSimpleEq(p, x.quals[0])) {
+			// The equality has become a constant: it says for itself when it is NULL.
+			x.typ = joinAnti
+			for i, q := range before {
+				before[i] = boolTest(q, query.IsNotFalse)
+			}
+			x.quals = p.simplifyQuals(before)
+		}
 		if x.typ == joinInner {
 			if _, ok := x.right.(*relResult); ok {
 				return filtered(x.left, x.quals)
