@@ -45,6 +45,25 @@ func (t *Tally) Compare(w io.Writer, f *File, want, got []string, known Known, s
 	}
 }
 
+// Dangling lists the entries of known that name no statement of files.
+func Dangling(files []*File, known Known) []string {
+	there := map[string]bool{}
+	for _, f := range files {
+		for _, s := range f.Statements {
+			there[f.Name+" "+ID(s)] = true
+		}
+	}
+	var out []string
+	for file, ids := range known {
+		for id := range ids {
+			if !there[file+" "+id] {
+				out = append(out, file+" "+id)
+			}
+		}
+	}
+	return out
+}
+
 // Summary is one line.
 func (t *Tally) Summary() string {
 	return fmt.Sprintf("%d statements (%d of them errors in PostgreSQL): %d equal, %d known differences, %d different; %d equal but for detail, hint, position or notice; %d stale entries in known.txt",

@@ -50,6 +50,9 @@ func TestReplay(t *testing.T) {
 	for _, s := range tally.Stale {
 		t.Errorf("known.txt lists a difference that is gone: %s", s)
 	}
+	for _, s := range compat.Dangling(files, known) {
+		t.Errorf("known.txt lists a statement that is gone: %s", s)
+	}
 	if share := float64(tally.Known) / float64(tally.Statements); share > knownShareMax {
 		t.Errorf("%.2f %% of the statements are listed as known differences, at most %.0f %% may be", share*100, knownShareMax*100)
 	}
