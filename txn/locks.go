@@ -93,6 +93,7 @@ type lockWaiter struct {
 	e       *lockEntry
 	mode    lockMode
 	granted chan struct{}
+	since   time.Time
 }
 
 const lockShards = 64
@@ -216,7 +217,7 @@ func (t *lockTable) acquireSlow(ctx context.Context, o *lockOwner, s *lockShard,
 		}
 		return lockBusy, nil
 	}
-	w := &lockWaiter{o: o, e: e, mode: r.mode, granted: make(chan struct{})}
+	w := &lockWaiter{o: o, e: e, mode: r.mode, granted: make(chan struct{}), since: time.Now()}
 	e.queue = append(e.queue, nil)
 	copy(e.queue[pos+1:], e.queue[pos:])
 	e.queue[pos] = w

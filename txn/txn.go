@@ -120,6 +120,11 @@ type DB interface {
 	ReadNow(ctx context.Context, key []byte) ([]byte, error)
 	// OldestSnapshot is the horizon: no live snapshot is older.
 	OldestSnapshot() Timestamp
+	// Locks lists who holds and who waits for what (pg_locks), in no order.
+	Locks() []LockInfo
+	// Blockers are the processes that a process waits for: holders of a lock it
+	// wants, and those before it in the queue.
+	Blockers(pid int32) []int32
 }
 
 // Savepoint is a position in a transaction's writes and locks.

@@ -1,7 +1,9 @@
 package session
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"net"
 	"sort"
 	"strconv"
@@ -120,8 +122,22 @@ func (s *Session) Activities() []sys.Activity {
 	return out
 }
 
-// LockRows is empty: the lock table does not tell who holds what yet.
-func (s *Session) LockRows() []sys.LockRow { return nil }
+func (s *Session) LockRows() []sys.LockRow {
+	var out []sys.LockRow
+	for _, l := range s.node.DB.Locks() {
+		r := sys.LockRow{Transaction: types.OID(l.Transaction), Virtual: fmt.Sprintf("%d/%d", l.ProcessID, l.Holder), PID: l.ProcessID,
+			Mode: l.Mode, Granted: l.Granted, WaitStart: timestamp(l.Since)}
+		r.Database, r.Relation = types.OID(l.Relation>>32), types.OID(l.Relation)
+		out = append(out, r)
+	}
+	sort.Slice(out, func(i, j int) bool {
+		a, b := &out[i], &out[j]
+		return cmp.Or(cmp.Compare(a.PID, b.PID), cmp.Compare(b.Relation, a.Relation), cmp.Compare(a.Transaction, b.Transaction), cmp.Compare(a.Mode, b.Mode)) < 0
+	})
+	return out
+}
+
+func (s *Session) Blockers(pid int32) []int32 { return s.node.DB.Blockers(pid) }
 
 func (s *Session) TransactionID(assign bool) (uint64, bool) {
 	if s.cur.tx == nil || !assign && !s.cur.tx.HasWrites() {

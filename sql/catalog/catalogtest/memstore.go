@@ -57,6 +57,8 @@ func (d *MemDB) ReadNow(_ context.Context, key []byte) ([]byte, error) {
 }
 
 func (d *MemDB) OldestSnapshot() txn.Timestamp { return d.clock }
+func (d *MemDB) Locks() []txn.LockInfo         { return nil }
+func (d *MemDB) Blockers(int32) []int32        { return nil }
 
 func (d *MemDB) copy() map[uint64][]memRow {
 	m := make(map[uint64][]memRow, len(d.tables))

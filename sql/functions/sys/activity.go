@@ -43,7 +43,11 @@ func registerActivity(r *expr.Registry) {
 		for _, l := range s.LockRows() {
 			// locktype database relation page tuple virtualxid transactionid classid objid
 			// objsubid virtualtransaction pid mode granted fastpath waitstart
-			if err := emit("relation", l.Database, l.Relation, nil, nil, nil, nil, nil, nil, nil, nil, l.PID, l.Mode, l.Granted, false, nil); err != nil {
+			kind, db, rel, xid := types.Datum("relation"), types.Datum(l.Database), types.Datum(l.Relation), types.Datum(nil)
+			if l.Relation == 0 {
+				kind, db, rel, xid = "transactionid", nil, nil, l.Transaction
+			}
+			if err := emit(kind, db, rel, nil, nil, nil, xid, nil, nil, nil, l.Virtual, l.PID, l.Mode, l.Granted, false, ts(l.WaitStart)); err != nil {
 				return err
 			}
 		}
@@ -104,7 +108,11 @@ func registerActivity(r *expr.Registry) {
 		}
 		return n, nil
 	}))
-	add(r, "pg_blocking_pids(int4)", one(func(*expr.Context, Session, int32) (types.Datum, error) {
-		return types.NewArray(types.Of(types.Int4), nil), nil
+	add(r, "pg_blocking_pids(int4)", one(func(_ *expr.Context, s Session, pid int32) (types.Datum, error) {
+		var pids []types.Datum
+		for _, p := range s.Blockers(pid) {
+			pids = append(pids, p)
+		}
+		return types.NewArray(types.Of(types.Int4), pids), nil
 	}))
 }

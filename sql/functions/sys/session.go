@@ -35,6 +35,8 @@ type Session interface {
 	TerminateBackend(pid int32) bool
 	Activities() []Activity
 	LockRows() []LockRow
+	// Blockers are the processes that a process waits for.
+	Blockers(pid int32) []int32
 	// TransactionID is the transaction's ID; assign gives it one if it has none yet (ok false then never).
 	TransactionID(assign bool) (id uint64, ok bool)
 	SnapshotTimestamp() uint64
@@ -75,12 +77,15 @@ type Activity struct {
 	WaitEventType, WaitEvent                         string
 }
 
-// LockRow is a row of pg_locks about a relation.
+// LockRow is a row of pg_locks, about a relation or, where Relation is 0, a transaction.
 type LockRow struct {
 	Database, Relation types.OID
+	Transaction        types.OID // an xid
+	Virtual            string    // the holder's virtualtransaction
 	PID                int32
 	Mode               string // AccessShareLock …
 	Granted            bool
+	WaitStart          *types.Timestamp // nil: does not wait
 }
 
 // PreparedStatement is a row of pg_prepared_statements.
