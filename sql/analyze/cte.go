@@ -353,6 +353,9 @@ func (r *recursionCheck) from(n *pg_query.Node, c recContext) {
 func (ps *pstate) analyzeCTE(st *cteState) {
 	n := st.node
 	var q *query.Query
+	if n.CycleClause != nil {
+		ps.cycleTypes(st)
+	}
 	c := ps.child()
 	c.parentCTE = st
 	switch x := n.Ctequery.GetNode().(type) {
@@ -483,30 +486,16 @@ func (ps *pstate) addCTE(c *cteState, up int, rv *pg_query.RangeVar) *nsItem {
 	r.ERefColumns = slices.Clone(cte.ColNames)
 	r.ColTypes = slices.Clone(cte.ColTypes)
 	r.ColCollations = slices.Clone(cte.ColCollations)
-	hidden := len(r.ERefColumns)
-	if r.SelfReference {
-		// SEARCH and CYCLE columns exist for the recursive term too, out of * however
-		if s := c.node.SearchClause; s != nil {
-			r.ERefColumns = append(r.ERefColumns, s.SearchSeqColumn)
-			t := types.Of(types.RecordArray)
-			if s.SearchBreadthFirst {
-				t = types.Of(types.RecordOID)
-			}
-			r.ColTypes, r.ColCollations = append(r.ColTypes, t), append(r.ColCollations, 0)
-		}
-		if y := c.node.CycleClause; y != nil {
-			ps.cycleTypes(c)
-			r.ERefColumns = append(r.ERefColumns, y.CycleMarkColumn, y.CyclePathColumn)
-			r.ColTypes = append(r.ColTypes, c.cte.Cycle.MarkValue.Type(), types.Of(types.RecordArray))
-			r.ColCollations = append(r.ColCollations, c.cte.Cycle.MarkValue.Collation(), 0)
-		}
-	}
 	ps.setAlias(r, rv.Alias, cte.Name, func(have int) {
 		fail(pgerror.New(pgerror.InvalidColumnReference, "table \"%s\" has %d columns available but %d columns specified", rv.Alias.Aliasname, have, len(rv.Alias.Colnames)))
 	})
+	added := addSearchCycle(c, r)
 	it := ps.addRTE(r)
-	for i := hidden; i < len(it.cols); i++ {
-		it.cols[i].hidden = true
+	if up > 0 {
+		// * below the item's own level leaves the columns of SEARCH and CYCLE out
+		for i := len(it.cols) - added; i < len(it.cols); i++ {
+			it.cols[i].hidden = true
+		}
 	}
 	return it
 }

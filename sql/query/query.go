@@ -355,17 +355,22 @@ const (
 	CTENever
 )
 
-// SearchClause and CycleClause are WITH RECURSIVE's SEARCH and CYCLE; analysis
-// has already rewritten the CTE's query accordingly, they are kept for deparse.
+// SearchClause is WITH RECURSIVE's SEARCH. The item's query is as written: the
+// rewriter adds the sequence column, which references to the item already have.
 type SearchClause struct {
 	BreadthFirst bool
 	Columns      []string
 	SeqColumn    string
 }
 
+// CycleClause is WITH RECURSIVE's CYCLE; the rewriter adds its two columns, after SEARCH's.
 type CycleClause struct {
 	Columns                []string
 	MarkColumn             string
 	MarkValue, MarkDefault Expr
+	MarkType               types.T
+	MarkCollation          types.OID
+	MarkGroup              SortGroupClause // how UNION tells marks apart
+	MarkNotEqual           types.OID       // pg_operator
 	PathColumn             string
 }

@@ -69,18 +69,22 @@ func (r *rewriter) query(q *query.Query, depth int) (*query.Query, error) {
 		}
 	}
 	for i, c := range q.CTEs {
-		s, err := r.query(c.Query, depth+1)
+		n, err := r.searchCycle(c)
 		if err != nil {
 			return nil, err
 		}
-		if s != c.Query {
+		s, err := r.query(n.Query, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		if n != c || s != c.Query {
 			own()
 			if &out.CTEs[0] == &q.CTEs[0] {
 				out.CTEs = append([]*query.CommonTableExpr(nil), q.CTEs...)
 			}
-			n := *c
-			n.Query = s
-			out.CTEs[i] = &n
+			item := *n
+			item.Query = s
+			out.CTEs[i] = &item
 		}
 	}
 	for i, e := range q.RTable {
