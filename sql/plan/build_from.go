@@ -141,6 +141,10 @@ func (p *planner) buildRTE(rti int, sc *scope) rel {
 	case query.RTERelation:
 		wrap.in = p.buildRelation(rs)
 	case query.RTESubquery:
+		if s := p.shared[rte.Subquery]; s != nil {
+			wrap.in, wrap.alias = p.buildShared(s, rs), rte.ERefName
+			break
+		}
 		in, outs := p.buildQuery(rte.Subquery, sc)
 		wrap.in, rs.cols, wrap.alias = in, outs, rte.ERefName
 	case query.RTEFunction:

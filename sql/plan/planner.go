@@ -22,7 +22,8 @@ type planner struct {
 	slots     uint32
 	slotOf    map[Col]uint32
 	targets   uint32 // ChunkScan slots given out
-	usedParam bool   // parameter values were folded in
+	shared    map[*query.Query]*sharedQuery
+	usedParam bool // parameter values were folded in
 	readOnly  bool
 	relations map[types.OID]bool
 	multi     map[*query.SubLink][]query.Expr
@@ -89,6 +90,7 @@ func (p *planner) plan(q *query.Query) (out *Planned, err error) {
 			out, err = nil, f.err
 		}
 	}()
+	p.findShared(q)
 	root, outs := p.buildStatement(q)
 	for _, c := range p.ctes {
 		c.rel = p.optimize(c.rel, setOf(c.cols...))
