@@ -55,7 +55,7 @@ func (s *state) loadRelation(ctx context.Context, a *access, oid types.OID) (*Re
 		if err := s.loadDependents(ctx, a, r); err != nil {
 			return nil, err
 		}
-		if err := s.buildStorage(r); err != nil {
+		if err := s.buildStorage(ctx, r); err != nil {
 			return nil, err
 		}
 	case KindView:
@@ -324,7 +324,7 @@ func (s *state) loadDependents(ctx context.Context, a *access, r *Relation) erro
 }
 
 // buildStorage makes the planpb.Table.
-func (s *state) buildStorage(r *Relation) error {
+func (s *state) buildStorage(ctx context.Context, r *Relation) error {
 	p := &planpb.Table{StorageId: storageID(s.db, r.FileNode), RelationId: storageID(s.db, r.OID), Schema: r.Schema, Name: r.Name}
 	r.Ordinals = make([]int, len(r.Columns))
 	for i, c := range r.Columns {
@@ -340,7 +340,7 @@ func (s *state) buildStorage(r *Relation) error {
 		p.Columns = append(p.Columns, col)
 	}
 	r.Storage = p
-	computed := func(e query.Expr) (uint32, error) {
+	computed := func(e query.Expr, key bool) (uint32, error) {
 		if s.m.opts.Lower == nil {
 			return 0, pgerror.Unsupported("an index over an expression")
 		}
@@ -348,7 +348,11 @@ func (s *state) buildStorage(r *Relation) error {
 		if err != nil {
 			return 0, err
 		}
-		p.Computed = append(p.Computed, x)
+		name := "expr"
+		if s.m.opts.Print != nil && key {
+			name = s.m.opts.Print.IndexKey(ctx, e, r, s)
+		}
+		p.Computed, p.ComputedNames = append(p.Computed, x), append(p.ComputedNames, name)
 		return uint32(len(p.Columns) + len(p.Computed) - 1), nil
 	}
 	for _, ix := range r.Indexes {
@@ -356,7 +360,7 @@ func (s *state) buildStorage(r *Relation) error {
 		for _, k := range ix.Keys {
 			part := &planpb.KeyPart{Descending: k.Descending, NullsFirst: k.NullsFirst}
 			if k.Expr != nil {
-				o, err := computed(k.Expr)
+				o, err := computed(k.Expr, true)
 				if err != nil {
 					return err
 				}
@@ -377,7 +381,7 @@ func (s *state) buildStorage(r *Relation) error {
 			x.Include = append(x.Include, uint32(r.Ordinals[att-1]))
 		}
 		if ix.Predicate != nil {
-			o, err := computed(ix.Predicate)
+			o, err := computed(ix.Predicate, false)
 			if err != nil {
 				return err
 			}

@@ -19,12 +19,21 @@ type Lowerer interface {
 	LowerExpr(e query.Expr, ordinals []int) (*planpb.Expr, error)
 }
 
+// Printer prints the expressions of index keys for error details: lower(name),
+// (a + 1). cat answers for the names in them, r for the columns. The deparser
+// implements it.
+type Printer interface {
+	IndexKey(ctx context.Context, e query.Expr, r *Relation, cat Reader) string
+}
+
 // Options of a Manager.
 type Options struct {
 	DB txn.DB
 	// Store opens the data of a transaction.
 	Store func(txn.Txn) vexec.Store
 	Lower Lowerer
+	// Print may be nil: then key expressions have no text in error details.
+	Print Printer
 }
 
 // Manager gives out Readers of every database of one store and keeps their

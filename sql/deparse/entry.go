@@ -1,6 +1,12 @@
 package deparse
 
-import "github.com/basaltdb/basalt/sql/query"
+import (
+	"context"
+
+	"github.com/basaltdb/basalt/sql/catalog"
+	"github.com/basaltdb/basalt/sql/query"
+	"github.com/basaltdb/basalt/sql/types"
+)
 
 // Expr prints an expression (pg_get_expr; with Context.Pretty its pretty form).
 // With Context.Var set it prints as EXPLAIN does: every operator in parentheses,
@@ -25,6 +31,18 @@ func IndexKeyExpr(e query.Expr, c Context) string {
 		return s
 	}
 	return "(" + s + ")"
+}
+
+// IndexKeyPrinter implements catalog.Printer.
+type IndexKeyPrinter struct{}
+
+// IndexKey implements catalog.Printer. There is no session here: names are printed
+// as with the default search path.
+func (IndexKeyPrinter) IndexKey(ctx context.Context, e query.Expr, r *catalog.Relation, cat catalog.Reader) string {
+	path := []types.OID{catalog.PublicNamespace}
+	env := *types.DefaultEnv()
+	env.Resolver = catalog.NewResolver(cat, catalog.EffectivePath(path))
+	return IndexKeyExpr(e, Context{Ctx: ctx, Catalog: cat, Types: &env, SearchPath: path, Relation: r, Pretty: true})
 }
 
 func looksLikeFunction(e query.Expr) bool {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/basaltdb/basalt/sql/bootstrap"
 	"github.com/basaltdb/basalt/sql/catalog"
+	"github.com/basaltdb/basalt/sql/deparse"
 	"github.com/basaltdb/basalt/sql/plan"
 	"github.com/basaltdb/basalt/sql/session"
 	"github.com/basaltdb/basalt/sql/types"
@@ -39,6 +40,7 @@ func (s *Server) newNode(ctx context.Context, registry *expr.Registry, executor 
 		DB:    s.store.DB(),
 		Store: func(t txn.Txn) vexec.Store { return ds.Store(t, nil) },
 		Lower: plan.Lowerer{},
+		Print: deparse.IndexKeyPrinter{},
 	})
 	if err := bootstrap.Run(ctx, bootstrap.Options{DB: s.store.DB(), Manager: manager, Store: func(t txn.Txn) vexec.Store { return ds.Store(t, nil) }, Lower: plan.Lowerer{}}); err != nil {
 		return nil, err

@@ -42,10 +42,20 @@ func (s *Store) describeKey(sc *schema, ords []int, src rowSource) string {
 
 func (sc *schema) columnName(ord int) string {
 	if ord < len(sc.t.Columns) {
-		return sc.t.Columns[ord].Name
+		return quoted(sc.t.Columns[ord].Name)
 	}
 	if k := ord - len(sc.t.Columns); k < len(sc.t.ComputedNames) {
 		return sc.t.ComputedNames[k]
 	}
 	return "expr"
+}
+
+// quoted puts a name in double quotes when its characters ask for them.
+func quoted(name string) string {
+	for i := range len(name) {
+		if c := name[i]; !(c >= 'a' && c <= 'z' || c == '_' || i > 0 && c >= '0' && c <= '9') {
+			return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+		}
+	}
+	return name
 }
