@@ -19,9 +19,11 @@ func main() {
 		Use:           "basalt",
 		Short:         "Basalt is one PostgreSQL-compatible database for transactions and analytics",
 		Long:          "Basalt serves PostgreSQL clients from one binary with an embedded store:\npoint writes of applications and scans of analysts on the same rows.\n\nStart a server and connect:\n\n  basalt start --data ./data\n  psql -h 127.0.0.1 -p 5433 -U postgres postgres",
+		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.SetVersionTemplate(versionLine())
 	root.AddCommand(startCommand(), versionCommand(), bench.Command(), bench.DemoCommand())
 	if err := root.Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "basalt:", err)
@@ -35,7 +37,11 @@ func versionCommand() *cobra.Command {
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		Run: func(cmd *cobra.Command, _ []string) {
-			fmt.Fprintf(cmd.OutOrStdout(), "basalt %s (PostgreSQL %s compatible)\n", version, settings.ServerVersion)
+			fmt.Fprint(cmd.OutOrStdout(), versionLine())
 		},
 	}
+}
+
+func versionLine() string {
+	return fmt.Sprintf("basalt %s (PostgreSQL %s compatible)\n", version, settings.ServerVersion)
 }

@@ -125,7 +125,13 @@ func (n *Node) Kill() {
 // within half a minute.
 func (n *Node) Stop() {
 	n.t.Helper()
-	n.cmd.Process.Signal(syscall.SIGTERM)
+	n.StopBy(syscall.SIGTERM)
+}
+
+// StopBy is Stop with another signal.
+func (n *Node) StopBy(sig syscall.Signal) {
+	n.t.Helper()
+	n.cmd.Process.Signal(sig)
 	timer := time.AfterFunc(30*time.Second, func() { n.cmd.Process.Kill() })
 	err := n.cmd.Wait()
 	timer.Stop()

@@ -43,6 +43,9 @@ type conn struct {
 	terminated *pgerror.Error
 }
 
+// farewellTimeout is how long a client has to take its last messages.
+const farewellTimeout = time.Second
+
 // errClose ends the connection without a word.
 var errClose = errors.New("connection closed")
 
@@ -87,7 +90,7 @@ func (c *conn) farewell(err error) {
 	if errors.As(err, &pe) {
 		e := *pe
 		e.Severity = "FATAL"
-		c.net.SetDeadline(time.Now().Add(time.Second))
+		c.net.SetDeadline(time.Now().Add(farewellTimeout))
 		c.out.report('E', &e)
 	}
 	c.out.flush()
@@ -224,7 +227,8 @@ func (c *conn) Terminate(reason *pgerror.Error) {
 	if c.running && c.cancel != nil {
 		c.cancel(reason)
 	}
-	c.net.SetReadDeadline(time.Now()) // wakes a waiting read
+	c.net.SetReadDeadline(time.Now())                       // wakes a waiting read
+	c.net.SetWriteDeadline(time.Now().Add(farewellTimeout)) // and a write to a client that does not read
 }
 
 // Notice implements Client.

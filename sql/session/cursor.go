@@ -61,7 +61,7 @@ func (s *Session) declareStmt(ctx context.Context, st *parse.Statement, d *pg_qu
 	if s.portals[d.Portalname] != nil {
 		return pgerror.New(pgerror.DuplicateCursor, `cursor "%s" already exists`, d.Portalname)
 	}
-	res, err := s.run(ctx, c, params.values)
+	res, err := newLasting().start(ctx, func(ctx context.Context) (*result, error) { return s.run(ctx, c, params.values) })
 	if err != nil {
 		return err
 	}

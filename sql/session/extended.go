@@ -247,7 +247,12 @@ func (s *Session) Execute(ctx context.Context, name string, maxRows int, out pgw
 	}
 	if p.res == nil && !p.done {
 		s.ensure()
-		if p.res, err = s.startStatement(ctx, p.st, p.params); err != nil {
+		if maxRows > 0 && optimizable(p.st.Node) {
+			p.res, err = newLasting().start(ctx, func(ctx context.Context) (*result, error) { return s.startStatement(ctx, p.st, p.params) })
+		} else {
+			p.res, err = s.startStatement(ctx, p.st, p.params)
+		}
+		if err != nil {
 			return s.fix(ctx, err)
 		}
 		if p.cols != nil && !sameColumns(p.cols, p.res.cols) {

@@ -185,7 +185,7 @@ func ParseNumeric(text string) (Numeric, error) {
 		}
 	}
 	scale -= exp
-	if scale > numericScaleMax {
+	if scale > numericScaleMax || len(digits)-scale > numericIntDigitsMax {
 		return Numeric{}, numericOverflow()
 	}
 	var n Numeric

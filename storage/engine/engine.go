@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -70,6 +71,9 @@ func Open(dir string, o Options) (*Engine, error) {
 	if err := o.FS.MkdirAll(dir, 0o700); err != nil {
 		return nil, pgerror.Wrap(err, pgerror.IoError, "could not create directory \"%s\": %v", dir, cause(err))
 	}
+	if err := refuseForeign(dir, o.FS); err != nil {
+		return nil, err
+	}
 	lock, err := pebble.LockDirectory(dir, o.FS)
 	if err != nil {
 		if isLocked(err) {
@@ -98,6 +102,28 @@ func Open(dir string, o Options) (*Engine, error) {
 		return nil, err
 	}
 	return e, nil
+}
+
+// refuseForeign refuses a directory without a store that holds other files: the
+// server takes its directory for itself. A file system's root may have lost+found.
+func refuseForeign(dir string, fs vfs.FS) error {
+	names, err := fs.List(dir)
+	if err != nil {
+		return pgerror.Wrap(err, pgerror.IoError, "could not read directory \"%s\": %v", dir, cause(err))
+	}
+	foreign := ""
+	for _, name := range names {
+		switch {
+		case strings.HasPrefix(name, "MANIFEST-") || strings.HasPrefix(name, "marker.") || strings.HasPrefix(name, "OPTIONS-"):
+			return nil
+		case name != "LOCK" && name != "lost+found":
+			foreign = name
+		}
+	}
+	if foreign != "" {
+		return pgerror.New(pgerror.ObjectNotInPrerequisiteState, "directory \"%s\" is not empty and holds no database: \"%s\" is in it", dir, foreign)
+	}
+	return nil
 }
 
 // pebbleOptions tunes for scans of wide ranges next to point writes: large
