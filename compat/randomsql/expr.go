@@ -234,7 +234,12 @@ func (g *Generator) scalarSubquery(t typ, outer *scope, depth int) *Node {
 
 // aggregate makes an aggregate call with a result type; nil when there is none.
 func (g *Generator) aggregate(t typ, sc *scope, depth int) *Node {
-	inner := &scope{fields: sc.fields, outer: sc.outer}
+	// Over outer columns alone the aggregate would belong to the outer query, where
+	// it is an error more often than not.
+	inner := &scope{fields: sc.fields}
+	if g.chance(8) {
+		inner.outer = sc.outer
+	}
 	e := func(t typ) *Node { return g.expr(t, inner, min(depth-1, 1)) }
 	distinct := g.pick("", "", "", "DISTINCT ")
 	var call *Node
@@ -269,7 +274,7 @@ func (g *Generator) aggregate(t typ, sc *scope, depth int) *Node {
 	case tFloat:
 		call = expr(t, g.pick("sum", "min", "max", "avg"), "(", distinct, e(tFloat), ")")
 	case tArr:
-		if f, ok := sc.find(g, tInt); ok {
+		if f, ok := inner.find(g, tInt); ok {
 			call = expr(t, "array_agg(", distinct, f, " ORDER BY ", f, g.pick("", " DESC", " NULLS FIRST"), ")")
 		} else {
 			return nil

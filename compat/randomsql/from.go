@@ -26,7 +26,7 @@ func (g *Generator) where(sc *scope, depth int) *Node {
 func (g *Generator) join(left *Node, sc *scope, depth int) *Node {
 	switch g.n(10) {
 	case 0:
-		return text(left, g.pick(", ", " CROSS JOIN "), g.item(sc, depth, true))
+		return text(left, g.pick(", ", " CROSS JOIN ", " CROSS JOIN ", " CROSS JOIN "), g.item(sc, depth, true))
 	case 1, 2:
 		if n := g.joinUsing(left, sc); n != nil {
 			return n

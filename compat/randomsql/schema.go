@@ -59,7 +59,8 @@ var tables = []table{
 	{"t5", []column{{"k", tBig, true}, {"ref", tInt, false}, {"arr", tArr, false}, {"n", tNum, false}, {"d", tDate, false}}, []string{"k"}, 5},
 }
 
-// Schema returns the statements that make and fill the tables.
+// Schema returns the statements that make and fill the tables and choose the
+// planner's means.
 func (g *Generator) Schema() []string {
 	var out []string
 	for _, t := range tables {
@@ -94,6 +95,11 @@ func (g *Generator) Schema() []string {
 	}
 	if g.chance(50) {
 		out = append(out, "ANALYZE")
+	}
+	for _, s := range []string{"enable_hashjoin", "enable_mergejoin", "enable_nestloop", "enable_indexscan", "enable_hashagg"} {
+		if g.chance(25) {
+			out = append(out, "SET "+s+" = off")
+		}
 	}
 	return out
 }
