@@ -17,7 +17,7 @@ type RandomTally struct {
 }
 
 // reduceBudget bounds the texts tried to make one difference smaller.
-const reduceBudget = 250
+const reduceBudget = 150
 
 // RunRandom runs count statements of a seed on PostgreSQL and Basalt, each in a new
 // database, and prints every difference in a reduced form. Rows of unordered
@@ -121,7 +121,7 @@ func (s *randomSide) reconnect(ctx context.Context) (err error) {
 	if s.conn, err = connect(ctx, s.dsn, s.db, nil); err != nil {
 		return err
 	}
-	return s.conn.Exec(ctx, "SET statement_timeout = '5s'").Close()
+	return s.conn.Exec(ctx, "SET statement_timeout = '2s'").Close()
 }
 
 func (s *randomSide) close(ctx context.Context) {
