@@ -173,7 +173,7 @@ SET idle_in_transaction_session_timeout = '1h';
 SHOW idle_in_transaction_session_timeout;
 RESET idle_in_transaction_session_timeout;
 SET default_transaction_isolation = 'foo';
-SET default_transaction_isolation = 'SERIALIZABLE';
+SET default_transaction_isolation = 'REPEATABLE READ';
 SHOW default_transaction_isolation;
 RESET default_transaction_isolation;
 SET xmloption = 1;

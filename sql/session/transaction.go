@@ -59,8 +59,6 @@ func (s *Session) begin(p phase) {
 		s.cur.uncommitted = true
 	case "repeatable read":
 		s.cur.opts.Isolation = txn.RepeatableRead
-	case "serializable":
-		s.cur.opts.Isolation = txn.Serializable
 	}
 	s.cur.readOnly = s.settings.Get("default_transaction_read_only") == "on"
 	s.cur.opts.Deferrable = s.settings.Get("default_transaction_deferrable") == "on"

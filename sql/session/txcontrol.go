@@ -7,6 +7,7 @@ import (
 	pg_query "github.com/pganalyze/pg_query_go/v5"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/sql/settings"
 	"github.com/basaltdb/basalt/txn"
 )
 
@@ -18,6 +19,7 @@ func (s *Session) transactionStmt(ctx context.Context, st *pg_query.TransactionS
 		if st.Kind == pg_query.TransactionStmtKind_TRANS_STMT_START {
 			tag = "START TRANSACTION"
 		}
+		begun := s.phase == phaseIdle
 		switch s.phase {
 		case phaseBlock:
 			s.warn(pgerror.ActiveSQLTransaction, "there is already a transaction in progress")
@@ -28,7 +30,11 @@ func (s *Session) transactionStmt(ctx context.Context, st *pg_query.TransactionS
 		default:
 			s.phase = phaseBlock
 		}
-		return tag, s.characteristics(st.Options, false)
+		err := s.characteristics(st.Options, false)
+		if err != nil && begun {
+			s.rollback() // BEGIN that fails begins nothing
+		}
+		return tag, err
 	case pg_query.TransactionStmtKind_TRANS_STMT_COMMIT:
 		return s.endBlock(ctx, st.Chain, true)
 	case pg_query.TransactionStmtKind_TRANS_STMT_ROLLBACK:
@@ -187,6 +193,9 @@ func (s *Session) setIsolation(text string, session bool) error {
 	}
 	if len(s.cur.savepoints) > 0 {
 		return pgerror.New(pgerror.ActiveSQLTransaction, "SET TRANSACTION ISOLATION LEVEL must not be called in a subtransaction")
+	}
+	if iso == txn.Serializable {
+		return settings.ErrSerializable()
 	}
 	s.cur.opts.Isolation = iso
 	s.cur.uncommitted = strings.EqualFold(text, "read uncommitted")

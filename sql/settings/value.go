@@ -24,6 +24,9 @@ func (d *Definition) Parse(name, value string) (string, error) {
 	case Enum:
 		for _, e := range d.Enum {
 			if strings.EqualFold(e, value) {
+				if d.check != nil {
+					return d.check(d, e)
+				}
 				return e, nil
 			}
 		}
