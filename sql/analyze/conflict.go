@@ -26,7 +26,7 @@ func (ps *pstate) onConflict(c *pg_query.OnConflictClause) {
 	if c.Infer != nil {
 		ps.ns = nil
 		ps.showTarget()
-		out.ArbiterIndexes = ps.arbiters(c.Infer)
+		out.ArbiterIndexes = ps.arbiters(c.Infer, out)
 	}
 	if update {
 		r := relationRTE(ps.targetRel)
@@ -43,8 +43,9 @@ func (ps *pstate) onConflict(c *pg_query.OnConflictClause) {
 	ps.q.OnConflict = out
 }
 
-// arbiters finds the unique indexes an inference specification means.
-func (ps *pstate) arbiters(in *pg_query.InferClause) []types.OID {
+// arbiters finds the unique indexes an inference specification means, and notes
+// the columns it reads.
+func (ps *pstate) arbiters(in *pg_query.InferClause, to *query.OnConflictExpr) []types.OID {
 	rel := ps.targetRel
 	if in.Conname != "" {
 		for _, c := range rel.Constraints {
@@ -56,6 +57,7 @@ func (ps *pstate) arbiters(in *pg_query.InferClause) []types.OID {
 					fail(pgerror.New(pgerror.ObjectNotInPrerequisiteState, "ON CONFLICT does not support deferrable unique constraints/exclusion constraints as arbiters").
 						WithTable(rel.Schema, rel.Name).WithConstraint(c.Name))
 				}
+				to.ReadColumns = slices.Clone(c.Columns)
 				return []types.OID{c.Index}
 			}
 		}
@@ -100,6 +102,20 @@ func (ps *pstate) arbiters(in *pg_query.InferClause) []types.OID {
 	where := ps.whereClause(in.WhereClause, kindIndexPredicate, "WHERE")
 	if where != nil {
 		ps.assignCollation(where)
+	}
+	read := func(e query.Expr) {
+		query.Walk(e, func(x query.Expr) bool {
+			if v, ok := x.(*query.Var); ok && v.RTIndex == ps.target.rti && v.AttNum > 0 && !slices.Contains(to.ReadColumns, v.AttNum) {
+				to.ReadColumns = append(to.ReadColumns, v.AttNum)
+			}
+			return true
+		})
+	}
+	for _, e := range elems {
+		read(e.expr)
+	}
+	if where != nil {
+		read(where)
 	}
 	given := conjuncts(where)
 	var out []types.OID

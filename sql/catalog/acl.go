@@ -335,13 +335,22 @@ func relationKind(rel *Relation) ObjectKind {
 
 // CheckPrivilege is what sessions call before they read or write a relation:
 // 42501 when the role lacks a privilege on the relation and on the columns used
-// (attribute numbers; none: the whole relation).
+// (attribute numbers; nil: the whole relation, empty: on any column of it).
 func CheckPrivilege(ctx context.Context, r Reader, role types.OID, rel *Relation, priv byte, columns []int) error {
 	ok, err := HasPrivilege(ctx, r, role, relationKind(rel), rel.Owner, rel.ACL, priv)
 	if err != nil || ok {
 		return err
 	}
 	allowed := len(columns) > 0
+	if columns != nil && len(columns) == 0 {
+		for i := range rel.Columns {
+			if acl := rel.Columns[i].ACL; acl != nil && !rel.Columns[i].Dropped {
+				if ok, err := HasPrivilege(ctx, r, role, ObjectColumn, 0, acl, priv); err != nil || ok {
+					return err
+				}
+			}
+		}
+	}
 	for _, n := range columns {
 		if n <= 0 || n > len(rel.Columns) {
 			allowed = false

@@ -24,9 +24,8 @@ type Query struct {
 	// JoinTree holds FROM and WHERE; nil for INSERT … VALUES's outer query.
 	JoinTree *FromExpr
 	// TargetList: for SELECT the output columns (and junk sort columns); for INSERT
-	// and UPDATE ResNo is the target's attribute number. INSERT lists every column
-	// of the target that is not left to its default (the analyser has added
-	// defaults, so all live columns are there, generated ones excepted).
+	// and UPDATE ResNo is the target's attribute number. INSERT lists the columns
+	// the user gave values for until the rewriter has added the defaults of the rest.
 	TargetList                                                           []*TargetEntry
 	CTEs                                                                 []*CommonTableExpr
 	Recursive                                                            bool // WITH RECURSIVE
@@ -318,6 +317,7 @@ type SetOperationArg struct {
 type OnConflictExpr struct {
 	Update          bool
 	ArbiterIndexes  []types.OID // empty: any
+	ReadColumns     []int       // of the target, that the inference reads: SELECT is needed on them
 	Set             []*TargetEntry
 	Where           Expr
 	ExcludedRTIndex int

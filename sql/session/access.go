@@ -16,7 +16,7 @@ type accessCheck struct {
 	name     string
 	// privileges by ACL letter: r select, a insert, w update, d delete.
 	privileges string
-	// columns used per privilege; none: the whole relation.
+	// columns used per privilege: nil for the whole relation, empty for any one column.
 	columns map[byte][]int
 }
 
@@ -116,7 +116,7 @@ func accessOf(q *query.Query) []accessCheck {
 						}
 					}
 				}
-				if readsTarget(q, i+1) {
+				if readsTarget(q, i+1) || q.OnConflict != nil && len(q.OnConflict.ReadColumns) > 0 {
 					need += "r"
 				}
 			} else {
@@ -139,7 +139,7 @@ func columnsUsed(q *query.Query, rt int, need string) map[byte][]int {
 	out := map[byte][]int{}
 	if strings.Contains(need, "r") {
 		whole := false
-		var cols []int
+		cols := []int{}
 		query.WalkQuery(q, 0, func(e query.Expr, depth int) bool {
 			if v, ok := e.(*query.Var); ok && v.RTIndex == rt && v.LevelsUp == depth {
 				if v.AttNum == 0 {
@@ -154,14 +154,37 @@ func columnsUsed(q *query.Query, rt int, need string) map[byte][]int {
 			out['r'] = cols
 		}
 	}
-	if strings.Contains(need, "w") && q.ResultRelation == rt {
-		targets := q.TargetList
-		if q.OnConflict != nil {
-			targets = q.OnConflict.Set
+	if q.ResultRelation != rt {
+		return out
+	}
+	if q.OnConflict != nil && strings.Contains(need, "r") && out['r'] != nil {
+		out['r'] = append(out['r'], q.OnConflict.ReadColumns...)
+	}
+	assigned := func(priv byte, targets []*query.TargetEntry) {
+		if out[priv] == nil {
+			out[priv] = []int{}
 		}
 		for _, t := range targets {
-			if !t.Junk && q.Command != query.CmdMerge {
-				out['w'] = append(out['w'], t.ResNo)
+			if !t.Junk {
+				out[priv] = append(out[priv], t.ResNo)
+			}
+		}
+	}
+	switch q.Command {
+	case query.CmdInsert:
+		assigned('a', q.TargetList)
+		if q.OnConflict != nil && q.OnConflict.Update {
+			assigned('w', q.OnConflict.Set)
+		}
+	case query.CmdUpdate:
+		assigned('w', q.TargetList)
+	case query.CmdMerge:
+		for _, a := range q.MergeActions {
+			switch a.Command {
+			case query.CmdInsert:
+				assigned('a', a.TargetList)
+			case query.CmdUpdate:
+				assigned('w', a.TargetList)
 			}
 		}
 	}
