@@ -24,9 +24,10 @@
 //
 // Memory. Every operator that holds rows has an account (memory.go) against
 // Exec.WorkMem and the executor's limit. Sort, aggregation, hash join, CTEs and
-// materialized inputs go to unlinked temporary files beyond it (spill.go);
-// windows, set operations and NULL-aware anti joins cannot, and fail with 53200
-// naming themselves when the executor's limit is exceeded.
+// materialized inputs go to unlinked temporary files beyond it (spill.go),
+// so do INTERSECT, EXCEPT and windows whose frames allow it. Other windows, merge
+// joins and NULL-aware anti joins cannot, and fail with 53200 naming themselves
+// when the executor's limit is exceeded.
 //
 // Parallelism. A Gather runs its input in several workers (gather.go); the hash
 // tables of joins below it are shared and built together (pool.go); an

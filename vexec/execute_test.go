@@ -161,8 +161,9 @@ func TestFailures(t *testing.T) {
 func TestMemoryLimit(t *testing.T) {
 	rng := rand.New(rand.NewSource(5))
 	rel := newRelation("t", []types.T{tInt, tText, tNum, tBig}, randomRows(rng, 60000, 1000))
-	w := Node(append(slices.Clone(rel.ts), tBig), &planpb.Window{Input: rel.scan(),
-		Calls: []*planpb.WindowCall{{Func: Proc("row_number()"), Result: planpb.NewType(tBig)}}})
+	w := Node(append(slices.Clone(rel.ts), tInt), &planpb.Window{Input: rel.scan(),
+		Calls: []*planpb.WindowCall{{Func: Proc("nth_value(anyelement,int4)"), Result: planpb.NewType(tInt),
+			Args: []*planpb.Expr{planpb.NewColumn(tInt, 0), planpb.NewConst(tInt, int32(3))}}}})
 	e := vexec.New(vexec.Options{Registry: functions.Builtins(), MemoryLimit: 2 << 20})
 	_, _, err := Run(e, &planpb.Statement{Root: w}, vexec.Exec{Store: &Store{Tables: map[string]*Table{"t": rel.data}}})
 	if !pgerror.Is(err, pgerror.OutOfMemory) {

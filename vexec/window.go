@@ -16,8 +16,9 @@ import (
 
 // windowOp computes window functions over an input sorted by partition and
 // order. Output: the input's columns and one per call, rows in input order. It
-// holds whole partitions in memory (several small ones at a time); one that
-// exceeds the executor's memory limit is an error.
+// holds whole partitions in memory (several small ones at a time). One that
+// exceeds the budget is computed piece by piece (window_stream.go) when all
+// calls can be; otherwise it is an error beyond the executor's memory limit.
 type windowOp struct {
 	w     *worker
 	in    operator
@@ -35,6 +36,9 @@ type windowOp struct {
 	end  bool
 	out  *Batch
 	at   int
+
+	pieces bool // all calls can be computed piece by piece
+	stream *windowStream
 }
 
 // winKind is a window function of the engine's own.
@@ -112,16 +116,26 @@ func newWindow(w *worker, p *planpb.Plan, n *planpb.Window) (operator, error) {
 		}
 		op.calls = append(op.calls, wc)
 	}
+	_, op.pieces = op.pieceForms()
 	return op, nil
 }
 
 func (o *windowOp) open(ctx context.Context) error {
+	o.stopStream()
 	o.held, o.rows, o.end, o.out, o.at = nil, 0, false, nil, 0
 	o.mem.free()
 	return o.in.open(ctx)
 }
 
+func (o *windowOp) stopStream() {
+	if o.stream != nil {
+		o.stream.close()
+		o.stream = nil
+	}
+}
+
 func (o *windowOp) close() {
+	o.stopStream()
 	o.held, o.out = nil, nil
 	o.mem.free()
 	o.in.close()
@@ -136,6 +150,18 @@ func (o *windowOp) next(ctx context.Context) (*Batch, error) {
 				o.out = nil
 			}
 			return b, nil
+		}
+		if o.stream != nil {
+			b, err := o.stream.next(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if b != nil {
+				o.out, o.at = b, 0
+				continue
+			}
+			o.stopStream()
+			o.mem.set(2 * heldBytes(o.held))
 		}
 		if o.end && o.rows == 0 {
 			return nil, nil
@@ -161,10 +187,7 @@ func (o *windowOp) fill(ctx context.Context) error {
 		b = dense(b)
 		o.held = append(o.held, b)
 		o.rows += b.N
-		o.mem.add(2 * batchBytes(b))
-		if err := o.mem.must(); err != nil {
-			return err
-		}
+		o.mem.add(2*batchBytes(b) + windowRowBytes*int64(b.N))
 		if o.rows >= o.w.q.env.BatchSize && len(o.part) > 0 {
 			// does the newest batch begin a partition? then all before it is complete
 			cut, err := o.lastPartition(b)
@@ -180,6 +203,31 @@ func (o *windowOp) fill(ctx context.Context) error {
 				return err
 			}
 		}
+		if !o.mem.over() {
+			continue
+		}
+		all := concatBatches(o.inTs, o.held)
+		o.held = []*Batch{all}
+		if len(o.part) > 0 {
+			cut, err := o.lastPartition(all)
+			if err != nil {
+				return err
+			}
+			if cut > 0 {
+				rest := concatBatches(o.inTs, []*Batch{sliced(all, cut, all.N)})
+				err := o.compute(sliced(all, 0, cut))
+				o.held, o.rows = []*Batch{rest}, rest.N
+				o.mem.set(2 * batchBytes(rest))
+				return err
+			}
+		}
+		if o.pieces {
+			o.stream, err = newWindowStream(o)
+			return err
+		}
+		if err := o.mem.must(); err != nil {
+			return err
+		}
 	}
 	if o.rows == 0 {
 		return nil
@@ -188,6 +236,16 @@ func (o *windowOp) fill(ctx context.Context) error {
 	o.held, o.rows = nil, 0
 	o.mem.free()
 	return err
+}
+
+// windowRowBytes is what computing a row takes beside its columns.
+const windowRowBytes = 40
+
+func heldBytes(bs []*Batch) (n int64) {
+	for _, b := range bs {
+		n += batchBytes(b)
+	}
+	return n
 }
 
 // lastPartition gives the row where the last partition of b begins, 0 when it
@@ -216,7 +274,8 @@ type windowRows struct {
 	orderKeys          []arrow.Array
 }
 
-func (o *windowOp) compute(b *Batch) error {
+// partitioned finds the partitions and peer groups of b.
+func (o *windowOp) partitioned(b *Batch) (*windowRows, error) {
 	r := &windowRows{b: b}
 	in := input(b)
 	n := b.N
@@ -225,7 +284,7 @@ func (o *windowOp) compute(b *Batch) error {
 	if len(o.part) > 0 {
 		keys, err := evalAll(o.w.frame, o.part, in)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		var enc kernel.Keys
 		o.spec.Encode(env, &enc, keys, n)
@@ -236,7 +295,7 @@ func (o *windowOp) compute(b *Batch) error {
 	if len(o.order.exprs) > 0 {
 		var err error
 		if r.orderKeys, err = evalAll(o.w.frame, o.order.exprs, in); err != nil {
-			return err
+			return nil, err
 		}
 		var enc kernel.Keys
 		o.oSpec.Encode(env, &enc, r.orderKeys, n)
@@ -256,6 +315,14 @@ func (o *windowOp) compute(b *Batch) error {
 			r.group[i] = r.group[i-1]
 		}
 	}
+	return r, nil
+}
+
+func (o *windowOp) compute(b *Batch) error {
+	r, err := o.partitioned(b)
+	if err != nil {
+		return err
+	}
 	frames, err := o.frame.compute(o.w, r)
 	if err != nil {
 		return err
@@ -268,7 +335,7 @@ func (o *windowOp) compute(b *Batch) error {
 		}
 		cols = append(cols, v)
 	}
-	o.out, o.at = &Batch{Cols: cols, N: n}, 0
+	o.out, o.at = &Batch{Cols: cols, N: b.N}, 0
 	return nil
 }
 
@@ -377,15 +444,18 @@ func ntile(r *windowRows, arg arrow.Array) (arrow.Array, error) {
 		if k <= 0 {
 			return nil, pgerror.New(pgerror.InvalidArgumentForNtileFunction, "argument of ntile must be greater than zero")
 		}
-		total, at := int64(r.partEnd[i]-r.partStart[i]), int64(i-first)
-		size, extra := total/k, total%k // the first extra buckets have one row more
-		if at < extra*(size+1) {
-			out[i] = int32(at/(size+1) + 1)
-		} else {
-			out[i] = int32(extra + (at-extra*(size+1))/max(size, 1) + 1)
-		}
+		out[i] = bucket(k, int64(r.partEnd[i]-r.partStart[i]), int64(i-first))
 	}
 	return kernel.MakeFixed(arrow.PrimitiveTypes.Int32, out, valid, nulls), nil
+}
+
+// bucket is ntile(k) of row at (from 0) of total rows.
+func bucket(k, total, at int64) int32 {
+	size, extra := total/k, total%k // the first extra buckets have one row more
+	if at < extra*(size+1) {
+		return int32(at/(size+1) + 1)
+	}
+	return int32(extra + (at-extra*(size+1))/max(size, 1) + 1)
 }
 
 // shift is lag and lead.

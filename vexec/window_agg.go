@@ -21,35 +21,7 @@ type remover interface {
 // otherwise each distinct frame is computed afresh.
 func (c *windowCall) aggregate(w *worker, r *windowRows, f *frames) (arrow.Array, error) {
 	n := r.b.N
-	in := input(r.b)
-	// rows that pass the filter, and how many of them lie before each row
-	before := make([]int32, n+1)
-	if c.agg.filter != nil {
-		keep, err := c.agg.filter.Filter(w.frame, in)
-		if err != nil {
-			return nil, err
-		}
-		if keep == nil {
-			for i := range before {
-				before[i] = int32(i)
-			}
-		} else {
-			k := 0
-			for i := range n {
-				before[i] = int32(k)
-				if k < len(keep) && keep[k] == int32(i) {
-					k++
-				}
-			}
-			before[n] = int32(k)
-			in = in.Subset(keep)
-		}
-	} else {
-		for i := range before {
-			before[i] = int32(i)
-		}
-	}
-	args, err := evalAll(w.frame, c.agg.args, in)
+	before, args, err := c.aggArgs(w, r.b)
 	if err != nil {
 		return nil, err
 	}
@@ -132,6 +104,36 @@ func (c *windowCall) aggregate(w *worker, r *windowRows, f *frames) (arrow.Array
 		have = true
 	}
 	return out.Finish(), nil
+}
+
+// aggArgs gives the arguments of the rows of b that pass the call's filter, and
+// how many of those lie before each row.
+func (c *windowCall) aggArgs(w *worker, b *Batch) (before []int32, args []arrow.Array, err error) {
+	n := b.N
+	in := input(b)
+	before = make([]int32, n+1)
+	for i := range before {
+		before[i] = int32(i)
+	}
+	if c.agg.filter != nil {
+		keep, err := c.agg.filter.Filter(w.frame, in)
+		if err != nil {
+			return nil, nil, err
+		}
+		if keep != nil {
+			k := 0
+			for i := range n {
+				before[i] = int32(k)
+				if k < len(keep) && keep[k] == int32(i) {
+					k++
+				}
+			}
+			before[n] = int32(k)
+			in = in.Subset(keep)
+		}
+	}
+	args, err = evalAll(w.frame, c.agg.args, in)
+	return before, args, err
 }
 
 func (c *countAcc) remove(args []arrow.Array, n int) (bool, error) {
