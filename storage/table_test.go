@@ -146,7 +146,9 @@ func TestBuildIndex(t *testing.T) {
 	if got := report(err); got != `23505 could not create unique index "by_id" Key (id)=(0) is duplicated. [public.accounts by_id]` {
 		t.Error(got)
 	}
-	tb2.Indexes[2].Keys[0].Ordinal = 2
+	tb2 = accounts() // a prepared table does not change
+	tb2.PrimaryKey = nil
+	tb2.Indexes = append(tb2.Indexes, &planpb.Index{StorageId: 103, Name: "by_id", Unique: true, Keys: []*planpb.KeyPart{{Ordinal: 2}}})
 	must(t, inTxn(t, n, func(tx txn.Txn) error { return n.BuildIndex(ctx, tx, nil, tb2, 2, nil) }))
 	must(t, inTxn(t, n, func(tx txn.Txn) error { return n.Store(tx, nil).Check(ctx, tb2, nil) }))
 

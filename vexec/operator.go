@@ -272,6 +272,10 @@ func rowOf(b *Batch, ts []types.T, i int) []types.Datum {
 func batchOf(ts []types.T, rows ...[]types.Datum) *Batch {
 	b := &Batch{N: len(rows), Cols: make([]arrow.Array, len(ts))}
 	for c, t := range ts {
+		if len(rows) == 1 {
+			b.Cols[c] = types.Repeat(t, rows[0][c], 1)
+			continue
+		}
 		bl := types.NewBuilder(t, len(rows))
 		for _, r := range rows {
 			bl.Append(r[c])

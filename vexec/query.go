@@ -41,7 +41,7 @@ func newQuery(e *Executor, stmt *planpb.Statement, env Exec) (q *query, err erro
 			q, err = nil, recovered(r)
 		}
 	}()
-	q = &query{ex: e, env: env, stmt: stmt, ctes: map[uint32]*cteState{}, inits: map[uint32]*initState{}}
+	q = &query{ex: e, env: env, stmt: stmt}
 	q.mutates = mutates(stmt)
 	frame := expr.NewFrame(env.Expr, int(stmt.GetExecSlots()))
 	for s, d := range env.ExecParams {
@@ -49,7 +49,9 @@ func newQuery(e *Executor, stmt *planpb.Statement, env Exec) (q *query, err erro
 	}
 	q.w = &worker{q: q, frame: frame, parts: 1, chunks: map[uint32]*chunk{}, workTables: map[uint32]*workTable{}}
 	frame.Resolve = q.resolveSlot
-	q.fresh = frame.Clone()
+	if len(stmt.GetCtes())+len(stmt.GetInitPlans()) > 0 {
+		q.fresh, q.ctes, q.inits = frame.Clone(), map[uint32]*cteState{}, map[uint32]*initState{}
+	}
 	for _, c := range stmt.GetCtes() {
 		q.ctes[c.GetId()] = &cteState{q: q, cte: c}
 	}

@@ -335,6 +335,26 @@ func (b *Builder) Finish() arrow.Array {
 
 // Repeat makes a vector of n copies of d.
 func Repeat(t T, d Datum, n int) arrow.Array {
+	if t.Class == ClassBase { // what keys are made of goes without a builder
+		switch v := d.(type) {
+		case int32:
+			if t.OID == Int4 {
+				vs := make([]int32, n)
+				for i := range vs {
+					vs[i] = v
+				}
+				return NewFixed(arrow.PrimitiveTypes.Int32, arrow.Int32Traits.CastToBytes(vs), n, nil, 0)
+			}
+		case int64:
+			if t.OID == Int8 {
+				vs := make([]int64, n)
+				for i := range vs {
+					vs[i] = v
+				}
+				return NewFixed(arrow.PrimitiveTypes.Int64, arrow.Int64Traits.CastToBytes(vs), n, nil, 0)
+			}
+		}
+	}
 	b := NewBuilder(t, n)
 	for range n {
 		b.Append(d)

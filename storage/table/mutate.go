@@ -52,13 +52,17 @@ func (s *Store) InsertBatch(ctx context.Context, table *planpb.Table, ext *vexec
 	if err != nil {
 		return err
 	}
+	enc, err := s.encoder(sc)
+	if err != nil {
+		return err
+	}
 	var violation error
 	put := func(j int, found txn.Newest) error {
 		if found.Exists {
 			violation, n = s.uniqueViolation(sc, sc.t.PrimaryKeyName, sc.keyOrds, at(j)), j
 			return errStop
 		}
-		if s.rowBuf, err = sc.enc.AppendRow(s.rowBuf[:0], stored, at(j).i); err != nil {
+		if s.rowBuf, err = enc.AppendRow(s.rowBuf[:0], stored, at(j).i); err != nil {
 			return err
 		}
 		return s.putFresh(ctx, keys[j], s.rowBuf, found)
@@ -303,7 +307,11 @@ retry:
 		}
 		break
 	}
-	if s.rowBuf, err = sc.enc.AppendDatums(s.rowBuf[:0], ext[:len(sc.cols)]); err != nil {
+	enc, err := s.encoder(sc)
+	if err != nil {
+		return nil, err
+	}
+	if s.rowBuf, err = enc.AppendDatums(s.rowBuf[:0], ext[:len(sc.cols)]); err != nil {
 		return nil, err
 	}
 	if err := s.insertRow(ctx, sc, src, key, s.rowBuf); err != nil {
@@ -415,7 +423,11 @@ func (s *Store) Update(ctx context.Context, table *planpb.Table, locator []byte,
 		}
 		moved = !bytes.Equal(newKey, key)
 	}
-	if s.rowBuf, err = sc.enc.AppendDatums(s.rowBuf[:0], newExt[:len(sc.cols)]); err != nil {
+	enc, err := s.encoder(sc)
+	if err != nil {
+		return err
+	}
+	if s.rowBuf, err = enc.AppendDatums(s.rowBuf[:0], newExt[:len(sc.cols)]); err != nil {
 		return err
 	}
 	if moved {

@@ -10,7 +10,7 @@ import (
 	"github.com/basaltdb/basalt/vexec/planpb"
 )
 
-// schema is a planpb.Table prepared for use.
+// schema is a planpb.Table prepared for use. Immutable: transactions share it.
 type schema struct {
 	t      *planpb.Table
 	prefix []byte
@@ -21,7 +21,6 @@ type schema struct {
 	key     []keyenc.Column // empty: hidden row ids
 	keyOrds []int
 	indexes []*index
-	enc     *rowcodec.Encoder // for the one goroutine that changes rows
 }
 
 // index is a planpb.Index prepared for use.
@@ -63,9 +62,7 @@ func newSchema(t *planpb.Table) (*schema, error) {
 		ix.key, ix.ords = s.keyColumns(x.Keys)
 		s.indexes = append(s.indexes, ix)
 	}
-	var err error
-	s.enc, err = rowcodec.NewEncoder(s.cols)
-	return s, err
+	return s, nil
 }
 
 func (s *schema) keyColumns(parts []*planpb.KeyPart) ([]keyenc.Column, []int) {

@@ -8,22 +8,27 @@ import (
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/storage/engine"
 	"github.com/basaltdb/basalt/storage/keyenc"
+	"github.com/basaltdb/basalt/storage/rowcodec"
 	"github.com/basaltdb/basalt/txn"
 	"github.com/basaltdb/basalt/vexec"
 	"github.com/basaltdb/basalt/vexec/planpb"
 )
 
-// Shared is what all transactions of a node share: row id allocators and row counts.
+// Shared is what all transactions of a node share: row id allocators, row counts
+// and the tables of cached plans in prepared form.
 type Shared struct {
 	eng    *engine.Engine
 	mu     sync.Mutex
 	rowIDs map[uint64]*atomic.Uint64
 	counts counts
+
+	schemaMu sync.RWMutex
+	schemas  map[*planpb.Table]*schema
 }
 
 // NewShared makes the shared part over an engine.
 func NewShared(eng *engine.Engine) (*Shared, error) {
-	s := &Shared{eng: eng, rowIDs: map[uint64]*atomic.Uint64{}}
+	s := &Shared{eng: eng, rowIDs: map[uint64]*atomic.Uint64{}, schemas: map[*planpb.Table]*schema{}}
 	return s, s.counts.load(eng)
 }
 
@@ -62,11 +67,11 @@ type Store struct {
 	tx     txn.RowTxn
 	env    *types.Env
 
-	mu      sync.Mutex
-	schemas map[*planpb.Table]*schema
-	splits  map[string][][]byte
+	mu     sync.Mutex
+	splits map[string][][]byte
 
-	keyBuf, rowBuf, valBuf []byte // for the goroutine that changes rows
+	encoders               map[*schema]*rowcodec.Encoder // for the goroutine that changes rows
+	keyBuf, rowBuf, valBuf []byte                        // for the goroutine that changes rows
 	delta                  map[uint64]int64
 }
 
@@ -78,31 +83,52 @@ func NewStore(shared *Shared, tx txn.RowTxn, env *types.Env) *Store {
 	if env == nil {
 		env = types.DefaultEnv()
 	}
-	return &Store{shared: shared, tx: tx, env: env, schemas: map[*planpb.Table]*schema{}}
+	return &Store{shared: shared, tx: tx, env: env}
 }
 
 // SetEnv changes the environment, between statements.
 func (s *Store) SetEnv(env *types.Env) { s.env = env }
 
-// schema prepares a table, once per plan.
+// schema prepares a table, once per plan. A planpb.Table never changes after its first use.
 func (s *Store) schema(t *planpb.Table) (*schema, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if sc := s.schemas[t]; sc != nil {
+	sh := s.shared
+	sh.schemaMu.RLock()
+	sc := sh.schemas[t]
+	sh.schemaMu.RUnlock()
+	if sc != nil {
 		return sc, nil
 	}
 	sc, err := newSchema(t)
 	if err != nil {
 		return nil, err
 	}
-	if len(s.schemas) >= schemasMax {
-		clear(s.schemas)
+	sh.schemaMu.Lock()
+	defer sh.schemaMu.Unlock()
+	if len(sh.schemas) >= schemasMax {
+		clear(sh.schemas)
 	}
-	s.schemas[t] = sc
+	sh.schemas[t] = sc
 	return sc, nil
 }
 
-const schemasMax = 256
+// encoder is the transaction's own for a table's rows.
+func (s *Store) encoder(sc *schema) (*rowcodec.Encoder, error) {
+	if e := s.encoders[sc]; e != nil {
+		return e, nil
+	}
+	e, err := rowcodec.NewEncoder(sc.cols)
+	if err != nil {
+		return nil, err
+	}
+	if s.encoders == nil || len(s.encoders) >= schemasMax {
+		s.encoders = map[*schema]*rowcodec.Encoder{}
+	}
+	s.encoders[sc] = e
+	return e, nil
+}
+
+// schemasMax bounds the prepared tables kept: those of ad hoc plans are not used again.
+const schemasMax = 2048
 
 // Scan implements vexec.Store.
 func (s *Store) Scan(ctx context.Context, scan *planpb.Scan, bounds []vexec.KeyBounds, part, parts int) (vexec.Reader, bool, error) {

@@ -306,7 +306,7 @@ func (m *maker) arrayCoerce(t types.T, k *planpb.ArrayCoerce) (node, error) {
 	}
 	at := k.GetArg().GetType().T()
 	old, had := m.locals[k.GetSlot()]
-	m.locals[k.GetSlot()] = at.ElemType()
+	m.setLocal(k.GetSlot(), at.ElemType())
 	elem, err := m.compile(k.GetElem())
 	delete(m.locals, k.GetSlot())
 	if had {

@@ -14,13 +14,21 @@ import (
 type Expr struct {
 	Type types.T
 	root node
-	// conjuncts of a top-level AND, for Filter.
+	// conjuncts of a top-level AND, for Filter; nil: root alone.
 	conj []node
 }
 
 // node computes one value per row of in.
 type node interface {
 	eval(f *Frame, in *Input) (arrow.Array, error)
+}
+
+// setLocal binds a local slot's type while what reads it is compiled.
+func (m *maker) setLocal(slot uint32, t types.T) {
+	if m.locals == nil {
+		m.locals = map[uint32]types.T{}
+	}
+	m.locals[slot] = t
 }
 
 // maker is a compilation in progress.
@@ -35,12 +43,12 @@ type maker struct {
 // which folds 1/0 wherever it stands, except in what a constant condition rules
 // out. frame supplies the context functions are prepared with.
 func Compile(e *planpb.Expr, reg *Registry, frame *Frame) (*Expr, error) {
-	m := &maker{reg: reg, frame: frame, locals: map[uint32]types.T{}}
+	m := &maker{reg: reg, frame: frame}
 	n, err := m.compile(e)
 	if err != nil {
 		return nil, err
 	}
-	x := &Expr{Type: e.GetType().T(), root: n, conj: []node{n}}
+	x := &Expr{Type: e.GetType().T(), root: n}
 	if b, ok := n.(*boolNode); ok && b.op == planpb.BoolExpr_AND {
 		x.conj = b.args
 	}
@@ -68,6 +76,16 @@ func (x *Expr) Eval(f *Frame, in *Input) (arrow.Array, error) { return x.root.ev
 func (x *Expr) Filter(f *Frame, in *Input) ([]int32, error) {
 	var sel []int32 // rows of in; nil: all
 	cur := in
+	if x.conj == nil {
+		keep, err := trueRows(f, x.root, in)
+		if err != nil || len(keep) == in.N {
+			return nil, err
+		}
+		if len(keep) == 0 {
+			return []int32{}, nil
+		}
+		return keep, nil
+	}
 	for _, c := range x.conj {
 		keep, err := trueRows(f, c, cur)
 		if err != nil {

@@ -27,7 +27,7 @@ func (m *maker) caseExpr(t types.T, c *planpb.Case) (node, error) {
 			return nil, err
 		}
 		old, had := m.locals[n.slot]
-		m.locals[n.slot] = c.Test.GetType().T()
+		m.setLocal(n.slot, c.Test.GetType().T())
 		defer func() {
 			delete(m.locals, n.slot)
 			if had {
