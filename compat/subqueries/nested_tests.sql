@@ -27,3 +27,5 @@ SELECT x, max((SELECT v FROM nc WHERE k = na.x)) AS m FROM na GROUP BY ROLLUP (x
 SELECT y, (SELECT max((SELECT v FROM nc WHERE k = na.x)) FROM nc c WHERE c.k = 1) AS m FROM na GROUP BY y ORDER BY 1;
 WITH w AS (SELECT 2 AS c) SELECT y, (SELECT bool_and(na.x IN (SELECT c FROM w)) FROM w) AS m FROM na GROUP BY y ORDER BY 1;
 SELECT y FROM na GROUP BY y HAVING (SELECT count(*) FROM nc WHERE k < max(na.x)) = 1;
+SELECT y, COALESCE(x, (SELECT 1)) NOT IN (SELECT x FROM na b WHERE b.x > 1) AS a FROM na ORDER BY 1;
+SELECT y, (CASE WHEN x = 1 THEN (SELECT max(b.x) FROM na b WHERE b.x > na.x) ELSE x END) IN (SELECT k FROM nc WHERE k > 1) AS a FROM na ORDER BY 1;

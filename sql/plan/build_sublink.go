@@ -159,6 +159,20 @@ func (p *planner) testPlace(outs []Col) func(query.Expr) query.Expr {
 	}
 }
 
+// expandTest puts columns into the places of a test and expands the sub-selects of
+// its left side, in one walk: the parameters that hold those are not places.
+func (p *planner) expandTest(test query.Expr, place func(query.Expr) query.Expr, cx *exprCtx) query.Expr {
+	return rewrite(test, func(x query.Expr) query.Expr {
+		switch x.(type) {
+		case *query.SubLink, *query.MultiAssignRef, *query.CaseExpr, *query.CoalesceExpr:
+			if hasSubLink(x) {
+				return p.expand(x, cx)
+			}
+		}
+		return place(x)
+	})
+}
+
 // inArray computes an uncorrelated op ANY or op ALL where nothing can be joined: the
 // sub-select's column becomes an array. nil when it is not of that simple form.
 func (p *planner) inArray(test query.Expr, sub rel, outs []Col, all bool, cx *exprCtx) query.Expr {
@@ -347,22 +361,8 @@ func (p *planner) subLink(sl *query.SubLink, cx *exprCtx) query.Expr {
 	case query.SubLinkAny, query.SubLinkAll:
 		inner := *cx
 		inner.nullIsFalse = false
-		left := map[query.Expr]query.Expr{}
-		for _, l := range sl.Left {
-			if hasSubLink(l) {
-				left[l] = p.expand(l, &inner)
-			}
-		}
 		sub, outs := p.buildQuery(sl.Query, cx.sc)
-		// One walk for both: the parameters that hold a left side's own sub-selects
-		// are not places of this one's columns.
-		place := p.testPlace(outs)
-		test := rewrite(sl.Test, func(x query.Expr) query.Expr {
-			if r, ok := left[x]; ok {
-				return r
-			}
-			return place(x)
-		})
+		test := p.expandTest(sl.Test, p.testPlace(outs), &inner)
 		all := sl.Kind == query.SubLinkAll
 		if e := p.inArray(test, sub, outs, all, cx); e != nil {
 			return e
@@ -414,15 +414,7 @@ func (p *planner) subLink(sl *query.SubLink, cx *exprCtx) query.Expr {
 		} else {
 			p.attachScalar(sub, cx)
 		}
-		return rewrite(sl.Test, func(x query.Expr) query.Expr {
-			switch x.(type) {
-			case *query.SubLink, *query.CaseExpr, *query.CoalesceExpr:
-				if hasSubLink(x) {
-					return p.expand(x, cx)
-				}
-			}
-			return place(x)
-		})
+		return p.expandTest(sl.Test, place, cx)
 	case query.SubLinkArray:
 		sub, outs := p.buildQuery(sl.Query, cx.sc)
 		if freeCols(sub).empty() {
