@@ -94,6 +94,9 @@ func (d *description) json(b *strings.Builder, indent int, relationship string, 
 			}
 			child(c, rel)
 		}
+		for _, s := range d.rowPlans {
+			child(s, "SubPlan")
+		}
 		fmt.Fprintf(b, "\n%s]", pad)
 	}
 	fmt.Fprintf(b, "\n%s}", strings.Repeat(" ", indent))

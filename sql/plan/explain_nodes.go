@@ -15,9 +15,11 @@ import (
 
 // describer turns Nodes into descriptions.
 type describer struct {
-	p      *planner
-	opts   ExplainOptions
-	prefix bool // columns are qualified: more than one relation
+	p    *planner
+	opts ExplainOptions
+	// subPlans numbers the sub-selects run per row, on from the init plans.
+	subPlans int
+	prefix   bool // columns are qualified: more than one relation
 }
 
 // labelInitPlans numbers the init plans as PostgreSQL does.
@@ -393,6 +395,13 @@ func (d *describer) join(n *Node, o *joinOp, x *description) {
 		}
 	}
 	d.cond("Join Filter", o.residual, x)
+	if o.method == methodApply && (o.typ == planpb.JoinType_MARK || o.typ == planpb.JoinType_SINGLE) {
+		// A sub-select in an expression, run for each row.
+		d.subPlans++
+		r.label = fmt.Sprintf("SubPlan %d", d.subPlans)
+		x.kids, x.rowPlans = []*description{l}, []*description{r}
+		return
+	}
 	x.kids = []*description{l, r}
 }
 

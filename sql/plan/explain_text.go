@@ -12,6 +12,7 @@ import (
 func explain(pl *Planned, o ExplainOptions) []string {
 	d := &describer{p: pl.names, opts: o}
 	d.countNames(pl)
+	d.subPlans = len(pl.InitPlans)
 	root := d.describe(pl.Root)
 	root.subs = append(d.subplans(pl), root.subs...)
 	if o.Format == ExplainJSON {
@@ -43,9 +44,11 @@ type description struct {
 	subs  []*description // init plans and CTEs, with label
 	label string
 	kids  []*description
-	n     *Node
-	stats *vexec.OpStats
-	run   bool // stats are known
+	// rowPlans are sub-selects run for each row, with label.
+	rowPlans []*description
+	n        *Node
+	stats    *vexec.OpStats
+	run      bool // stats are known
 }
 
 // property is a labelled value; list values are joined by commas in text.
@@ -104,5 +107,9 @@ func (d *description) text(lines *[]string, indent int, arrow string, o ExplainO
 	}
 	for _, k := range d.kids {
 		k.text(lines, next, "->  ", o)
+	}
+	for _, s := range d.rowPlans {
+		*lines = append(*lines, pad+s.label)
+		s.text(lines, next+2, "->  ", o)
 	}
 }
