@@ -301,7 +301,7 @@ func serialSequence(ctx *expr.Context, s Session, table, column string) (types.D
 }
 
 // argumentText lists a function's arguments as pg_get_function_arguments does.
-func argumentText(s Session, f *catalog.Function, defaults, identity bool) string {
+func argumentText(s Session, f *catalog.Function, defaults bool) string {
 	var out []string
 	inputs, firstDefault := 0, len(f.ArgTypes)-len(f.Defaults)
 	for i, t := range f.AllArgTypes {
@@ -309,7 +309,7 @@ func argumentText(s Session, f *catalog.Function, defaults, identity bool) strin
 		if f.ArgModes != "" {
 			mode = f.ArgModes[i]
 		}
-		if mode == 't' || identity && mode == 'o' {
+		if mode == 't' {
 			continue
 		}
 		text := map[byte]string{'o': "OUT ", 'b': "INOUT ", 'v': "VARIADIC "}[mode]
@@ -437,8 +437,8 @@ func registerDefinitions(r *expr.Registry) {
 			return f(s, p), nil
 		})
 	}
-	add(r, "pg_get_function_arguments(oid)", fn(func(s Session, f *catalog.Function) types.Datum { return argumentText(s, f, true, false) }))
-	add(r, "pg_get_function_identity_arguments(oid)", fn(func(s Session, f *catalog.Function) types.Datum { return argumentText(s, f, false, true) }))
+	add(r, "pg_get_function_arguments(oid)", fn(func(s Session, f *catalog.Function) types.Datum { return argumentText(s, f, true) }))
+	add(r, "pg_get_function_identity_arguments(oid)", fn(func(s Session, f *catalog.Function) types.Datum { return argumentText(s, f, false) }))
 	add(r, "pg_get_function_result(oid)", fn(resultText))
 	add(r, "pg_get_function_arg_default(oid,int4)", two(func(_ *expr.Context, s Session, o types.OID, n int32) (types.Datum, error) {
 		f := s.CatalogReader().Function(o)
@@ -455,7 +455,7 @@ func registerDefinitions(r *expr.Registry) {
 		}
 		ns := "pg_catalog"
 		return fmt.Sprintf("CREATE OR REPLACE FUNCTION %s(%s)\n RETURNS %s\n LANGUAGE internal\n%s PARALLEL SAFE%s\nAS $function$%s$function$\n",
-			catalog.QuoteQualified(ns, f.Name), argumentText(s, f, true, false), resultText(s, f), kind, strict, f.Src)
+			catalog.QuoteQualified(ns, f.Name), argumentText(s, f, true), resultText(s, f), kind, strict, f.Src)
 	}))
 	add(r, "format_type(oid,int4)", anyArgs(func(_ *expr.Context, _ *expr.Call, s Session, a []types.Datum) (types.Datum, error) {
 		if a[0] == nil {
