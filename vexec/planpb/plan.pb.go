@@ -28,6 +28,56 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Placement says in which tablets a table's rows lie (docs/cluster.md).
+type Placement int32
+
+const (
+	Placement_HASH   Placement = 0
+	Placement_SYSTEM Placement = 1
+	Placement_ALL    Placement = 2
+)
+
+// Enum value maps for Placement.
+var (
+	Placement_name = map[int32]string{
+		0: "HASH",
+		1: "SYSTEM",
+		2: "ALL",
+	}
+	Placement_value = map[string]int32{
+		"HASH":   0,
+		"SYSTEM": 1,
+		"ALL":    2,
+	}
+)
+
+func (x Placement) Enum() *Placement {
+	p := new(Placement)
+	*p = x
+	return p
+}
+
+func (x Placement) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Placement) Descriptor() protoreflect.EnumDescriptor {
+	return file_vexec_planpb_plan_proto_enumTypes[0].Descriptor()
+}
+
+func (Placement) Type() protoreflect.EnumType {
+	return &file_vexec_planpb_plan_proto_enumTypes[0]
+}
+
+func (x Placement) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Placement.Descriptor instead.
+func (Placement) EnumDescriptor() ([]byte, []int) {
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{0}
+}
+
 type JoinType int32
 
 const (
@@ -85,11 +135,11 @@ func (x JoinType) String() string {
 }
 
 func (JoinType) Descriptor() protoreflect.EnumDescriptor {
-	return file_vexec_planpb_plan_proto_enumTypes[0].Descriptor()
+	return file_vexec_planpb_plan_proto_enumTypes[1].Descriptor()
 }
 
 func (JoinType) Type() protoreflect.EnumType {
-	return &file_vexec_planpb_plan_proto_enumTypes[0]
+	return &file_vexec_planpb_plan_proto_enumTypes[1]
 }
 
 func (x JoinType) Number() protoreflect.EnumNumber {
@@ -98,7 +148,7 @@ func (x JoinType) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use JoinType.Descriptor instead.
 func (JoinType) EnumDescriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{0}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{1}
 }
 
 type Param_Kind int32
@@ -131,11 +181,11 @@ func (x Param_Kind) String() string {
 }
 
 func (Param_Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_vexec_planpb_plan_proto_enumTypes[1].Descriptor()
+	return file_vexec_planpb_plan_proto_enumTypes[2].Descriptor()
 }
 
 func (Param_Kind) Type() protoreflect.EnumType {
-	return &file_vexec_planpb_plan_proto_enumTypes[1]
+	return &file_vexec_planpb_plan_proto_enumTypes[2]
 }
 
 func (x Param_Kind) Number() protoreflect.EnumNumber {
@@ -180,11 +230,11 @@ func (x BoolExpr_Op) String() string {
 }
 
 func (BoolExpr_Op) Descriptor() protoreflect.EnumDescriptor {
-	return file_vexec_planpb_plan_proto_enumTypes[2].Descriptor()
+	return file_vexec_planpb_plan_proto_enumTypes[3].Descriptor()
 }
 
 func (BoolExpr_Op) Type() protoreflect.EnumType {
-	return &file_vexec_planpb_plan_proto_enumTypes[2]
+	return &file_vexec_planpb_plan_proto_enumTypes[3]
 }
 
 func (x BoolExpr_Op) Number() protoreflect.EnumNumber {
@@ -238,11 +288,11 @@ func (x BooleanTest_Test) String() string {
 }
 
 func (BooleanTest_Test) Descriptor() protoreflect.EnumDescriptor {
-	return file_vexec_planpb_plan_proto_enumTypes[3].Descriptor()
+	return file_vexec_planpb_plan_proto_enumTypes[4].Descriptor()
 }
 
 func (BooleanTest_Test) Type() protoreflect.EnumType {
-	return &file_vexec_planpb_plan_proto_enumTypes[3]
+	return &file_vexec_planpb_plan_proto_enumTypes[4]
 }
 
 func (x BooleanTest_Test) Number() protoreflect.EnumNumber {
@@ -290,11 +340,11 @@ func (x RowCompare_Op) String() string {
 }
 
 func (RowCompare_Op) Descriptor() protoreflect.EnumDescriptor {
-	return file_vexec_planpb_plan_proto_enumTypes[4].Descriptor()
+	return file_vexec_planpb_plan_proto_enumTypes[5].Descriptor()
 }
 
 func (RowCompare_Op) Type() protoreflect.EnumType {
-	return &file_vexec_planpb_plan_proto_enumTypes[4]
+	return &file_vexec_planpb_plan_proto_enumTypes[5]
 }
 
 func (x RowCompare_Op) Number() protoreflect.EnumNumber {
@@ -342,11 +392,11 @@ func (x InitPlan_Kind) String() string {
 }
 
 func (InitPlan_Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_vexec_planpb_plan_proto_enumTypes[5].Descriptor()
+	return file_vexec_planpb_plan_proto_enumTypes[6].Descriptor()
 }
 
 func (InitPlan_Kind) Type() protoreflect.EnumType {
-	return &file_vexec_planpb_plan_proto_enumTypes[5]
+	return &file_vexec_planpb_plan_proto_enumTypes[6]
 }
 
 func (x InitPlan_Kind) Number() protoreflect.EnumNumber {
@@ -391,11 +441,11 @@ func (x Agg_Phase) String() string {
 }
 
 func (Agg_Phase) Descriptor() protoreflect.EnumDescriptor {
-	return file_vexec_planpb_plan_proto_enumTypes[6].Descriptor()
+	return file_vexec_planpb_plan_proto_enumTypes[7].Descriptor()
 }
 
 func (Agg_Phase) Type() protoreflect.EnumType {
-	return &file_vexec_planpb_plan_proto_enumTypes[6]
+	return &file_vexec_planpb_plan_proto_enumTypes[7]
 }
 
 func (x Agg_Phase) Number() protoreflect.EnumNumber {
@@ -437,11 +487,11 @@ func (x Agg_Strategy) String() string {
 }
 
 func (Agg_Strategy) Descriptor() protoreflect.EnumDescriptor {
-	return file_vexec_planpb_plan_proto_enumTypes[7].Descriptor()
+	return file_vexec_planpb_plan_proto_enumTypes[8].Descriptor()
 }
 
 func (Agg_Strategy) Type() protoreflect.EnumType {
-	return &file_vexec_planpb_plan_proto_enumTypes[7]
+	return &file_vexec_planpb_plan_proto_enumTypes[8]
 }
 
 func (x Agg_Strategy) Number() protoreflect.EnumNumber {
@@ -489,11 +539,11 @@ func (x SetOp_Op) String() string {
 }
 
 func (SetOp_Op) Descriptor() protoreflect.EnumDescriptor {
-	return file_vexec_planpb_plan_proto_enumTypes[8].Descriptor()
+	return file_vexec_planpb_plan_proto_enumTypes[9].Descriptor()
 }
 
 func (SetOp_Op) Type() protoreflect.EnumType {
-	return &file_vexec_planpb_plan_proto_enumTypes[8]
+	return &file_vexec_planpb_plan_proto_enumTypes[9]
 }
 
 func (x SetOp_Op) Number() protoreflect.EnumNumber {
@@ -538,11 +588,11 @@ func (x WindowFrame_Mode) String() string {
 }
 
 func (WindowFrame_Mode) Descriptor() protoreflect.EnumDescriptor {
-	return file_vexec_planpb_plan_proto_enumTypes[9].Descriptor()
+	return file_vexec_planpb_plan_proto_enumTypes[10].Descriptor()
 }
 
 func (WindowFrame_Mode) Type() protoreflect.EnumType {
-	return &file_vexec_planpb_plan_proto_enumTypes[9]
+	return &file_vexec_planpb_plan_proto_enumTypes[10]
 }
 
 func (x WindowFrame_Mode) Number() protoreflect.EnumNumber {
@@ -593,11 +643,11 @@ func (x WindowFrame_Bound) String() string {
 }
 
 func (WindowFrame_Bound) Descriptor() protoreflect.EnumDescriptor {
-	return file_vexec_planpb_plan_proto_enumTypes[10].Descriptor()
+	return file_vexec_planpb_plan_proto_enumTypes[11].Descriptor()
 }
 
 func (WindowFrame_Bound) Type() protoreflect.EnumType {
-	return &file_vexec_planpb_plan_proto_enumTypes[10]
+	return &file_vexec_planpb_plan_proto_enumTypes[11]
 }
 
 func (x WindowFrame_Bound) Number() protoreflect.EnumNumber {
@@ -645,11 +695,11 @@ func (x WindowFrame_Exclude) String() string {
 }
 
 func (WindowFrame_Exclude) Descriptor() protoreflect.EnumDescriptor {
-	return file_vexec_planpb_plan_proto_enumTypes[11].Descriptor()
+	return file_vexec_planpb_plan_proto_enumTypes[12].Descriptor()
 }
 
 func (WindowFrame_Exclude) Type() protoreflect.EnumType {
-	return &file_vexec_planpb_plan_proto_enumTypes[11]
+	return &file_vexec_planpb_plan_proto_enumTypes[12]
 }
 
 func (x WindowFrame_Exclude) Number() protoreflect.EnumNumber {
@@ -659,6 +709,58 @@ func (x WindowFrame_Exclude) Number() protoreflect.EnumNumber {
 // Deprecated: Use WindowFrame_Exclude.Descriptor instead.
 func (WindowFrame_Exclude) EnumDescriptor() ([]byte, []int) {
 	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{60, 2}
+}
+
+type Exchange_Kind int32
+
+const (
+	Exchange_GATHER    Exchange_Kind = 0 // to the gateway
+	Exchange_BROADCAST Exchange_Kind = 1 // all rows to every site
+	Exchange_HASH      Exchange_Kind = 2 // by hash of keys, modulo the number of sites
+	Exchange_SLOT      Exchange_Kind = 3 // to the site that has the tablet of the slot of keys (as storage hashes distribution keys)
+)
+
+// Enum value maps for Exchange_Kind.
+var (
+	Exchange_Kind_name = map[int32]string{
+		0: "GATHER",
+		1: "BROADCAST",
+		2: "HASH",
+		3: "SLOT",
+	}
+	Exchange_Kind_value = map[string]int32{
+		"GATHER":    0,
+		"BROADCAST": 1,
+		"HASH":      2,
+		"SLOT":      3,
+	}
+)
+
+func (x Exchange_Kind) Enum() *Exchange_Kind {
+	p := new(Exchange_Kind)
+	*p = x
+	return p
+}
+
+func (x Exchange_Kind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Exchange_Kind) Descriptor() protoreflect.EnumDescriptor {
+	return file_vexec_planpb_plan_proto_enumTypes[13].Descriptor()
+}
+
+func (Exchange_Kind) Type() protoreflect.EnumType {
+	return &file_vexec_planpb_plan_proto_enumTypes[13]
+}
+
+func (x Exchange_Kind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Exchange_Kind.Descriptor instead.
+func (Exchange_Kind) EnumDescriptor() ([]byte, []int) {
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{73, 0}
 }
 
 type Modify_Op int32
@@ -697,11 +799,11 @@ func (x Modify_Op) String() string {
 }
 
 func (Modify_Op) Descriptor() protoreflect.EnumDescriptor {
-	return file_vexec_planpb_plan_proto_enumTypes[12].Descriptor()
+	return file_vexec_planpb_plan_proto_enumTypes[14].Descriptor()
 }
 
 func (Modify_Op) Type() protoreflect.EnumType {
-	return &file_vexec_planpb_plan_proto_enumTypes[12]
+	return &file_vexec_planpb_plan_proto_enumTypes[14]
 }
 
 func (x Modify_Op) Number() protoreflect.EnumNumber {
@@ -710,7 +812,7 @@ func (x Modify_Op) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Modify_Op.Descriptor instead.
 func (Modify_Op) EnumDescriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{74, 0}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{76, 0}
 }
 
 // Type mirrors types.T.
@@ -2701,11 +2803,14 @@ type Table struct {
 	Indexes    []*Index               `protobuf:"bytes,7,rep,name=indexes,proto3" json:"indexes,omitempty"`                         // secondary indexes
 	// computed are expressions over the columns that indexes need; computed k has
 	// ordinal len(columns) + k in the "extended row".
-	Computed       []*Expr  `protobuf:"bytes,8,rep,name=computed,proto3" json:"computed,omitempty"`
-	PrimaryKeyName string   `protobuf:"bytes,9,opt,name=primary_key_name,json=primaryKeyName,proto3" json:"primary_key_name,omitempty"` // constraint name, for 23505
-	ComputedNames  []string `protobuf:"bytes,10,rep,name=computed_names,json=computedNames,proto3" json:"computed_names,omitempty"`     // text of computed k as error details show it: lower(name)
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	Computed       []*Expr   `protobuf:"bytes,8,rep,name=computed,proto3" json:"computed,omitempty"`
+	PrimaryKeyName string    `protobuf:"bytes,9,opt,name=primary_key_name,json=primaryKeyName,proto3" json:"primary_key_name,omitempty"` // constraint name, for 23505
+	ComputedNames  []string  `protobuf:"bytes,10,rep,name=computed_names,json=computedNames,proto3" json:"computed_names,omitempty"`     // text of computed k as error details show it: lower(name)
+	Placement      Placement `protobuf:"varint,11,opt,name=placement,proto3,enum=basalt.plan.v1.Placement" json:"placement,omitempty"`
+	// HASH: positions in primary_key of the columns that place a row; empty: the first (or the hidden row id).
+	Distribution  []uint32 `protobuf:"varint,12,rep,packed,name=distribution,proto3" json:"distribution,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Table) Reset() {
@@ -2804,6 +2909,20 @@ func (x *Table) GetPrimaryKeyName() string {
 func (x *Table) GetComputedNames() []string {
 	if x != nil {
 		return x.ComputedNames
+	}
+	return nil
+}
+
+func (x *Table) GetPlacement() Placement {
+	if x != nil {
+		return x.Placement
+	}
+	return Placement_HASH
+}
+
+func (x *Table) GetDistribution() []uint32 {
+	if x != nil {
+		return x.Distribution
 	}
 	return nil
 }
@@ -3102,6 +3221,8 @@ type Plan struct {
 	//	*Plan_Gather
 	//	*Plan_Materialize
 	//	*Plan_ChunkScan
+	//	*Plan_Exchange
+	//	*Plan_ExchangeSource
 	Op            isPlan_Op `protobuf_oneof:"op"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3408,6 +3529,24 @@ func (x *Plan) GetChunkScan() *ChunkScan {
 	return nil
 }
 
+func (x *Plan) GetExchange() *Exchange {
+	if x != nil {
+		if x, ok := x.Op.(*Plan_Exchange); ok {
+			return x.Exchange
+		}
+	}
+	return nil
+}
+
+func (x *Plan) GetExchangeSource() *ExchangeSource {
+	if x != nil {
+		if x, ok := x.Op.(*Plan_ExchangeSource); ok {
+			return x.ExchangeSource
+		}
+	}
+	return nil
+}
+
 type isPlan_Op interface {
 	isPlan_Op()
 }
@@ -3520,6 +3659,14 @@ type Plan_ChunkScan struct {
 	ChunkScan *ChunkScan `protobuf:"bytes,36,opt,name=chunk_scan,json=chunkScan,proto3,oneof"`
 }
 
+type Plan_Exchange struct {
+	Exchange *Exchange `protobuf:"bytes,37,opt,name=exchange,proto3,oneof"`
+}
+
+type Plan_ExchangeSource struct {
+	ExchangeSource *ExchangeSource `protobuf:"bytes,38,opt,name=exchange_source,json=exchangeSource,proto3,oneof"`
+}
+
 func (*Plan_Scan) isPlan_Op() {}
 
 func (*Plan_IndexScan) isPlan_Op() {}
@@ -3573,6 +3720,10 @@ func (*Plan_Gather) isPlan_Op() {}
 func (*Plan_Materialize) isPlan_Op() {}
 
 func (*Plan_ChunkScan) isPlan_Op() {}
+
+func (*Plan_Exchange) isPlan_Op() {}
+
+func (*Plan_ExchangeSource) isPlan_Op() {}
 
 // Statement is a whole plan: CTEs and init plans are run on demand, once.
 type Statement struct {
@@ -3775,13 +3926,20 @@ func (x *InitPlan) GetSlots() []uint32 {
 
 // Fragment is what travels: a version, the plan, and the parameter values.
 type Fragment struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Version       uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
-	Statement     *Statement             `protobuf:"bytes,2,opt,name=statement,proto3" json:"statement,omitempty"`
-	Params        []*Const               `protobuf:"bytes,3,rep,name=params,proto3" json:"params,omitempty"`
-	ExecParams    []*Const               `protobuf:"bytes,4,rep,name=exec_params,json=execParams,proto3" json:"exec_params,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Version    uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	Statement  *Statement             `protobuf:"bytes,2,opt,name=statement,proto3" json:"statement,omitempty"`
+	Params     []*Const               `protobuf:"bytes,3,rep,name=params,proto3" json:"params,omitempty"`
+	ExecParams []*Const               `protobuf:"bytes,4,rep,name=exec_params,json=execParams,proto3" json:"exec_params,omitempty"`
+	// Output of a fragment that feeds an exchange; unset: the rows go to who asked for the fragment.
+	Output            Exchange_Kind `protobuf:"varint,5,opt,name=output,proto3,enum=basalt.plan.v1.Exchange_Kind" json:"output,omitempty"`
+	OutputKeys        []*Expr       `protobuf:"bytes,6,rep,name=output_keys,json=outputKeys,proto3" json:"output_keys,omitempty"`
+	Exchange          uint32        `protobuf:"varint,7,opt,name=exchange,proto3" json:"exchange,omitempty"`                                                     // id of the exchange fed
+	Partitions        uint32        `protobuf:"varint,8,opt,name=partitions,proto3" json:"partitions,omitempty"`                                                 // consumers
+	SlotPartitionEnds []uint32      `protobuf:"varint,9,rep,packed,name=slot_partition_ends,json=slotPartitionEnds,proto3" json:"slot_partition_ends,omitempty"` // SLOT: consumer k gets slots below ends[k] that the ones before do not
+	SlotPartitions    []uint32      `protobuf:"varint,10,rep,packed,name=slot_partitions,json=slotPartitions,proto3" json:"slot_partitions,omitempty"`           // the consumer of each of those ranges
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Fragment) Reset() {
@@ -3838,6 +3996,48 @@ func (x *Fragment) GetParams() []*Const {
 func (x *Fragment) GetExecParams() []*Const {
 	if x != nil {
 		return x.ExecParams
+	}
+	return nil
+}
+
+func (x *Fragment) GetOutput() Exchange_Kind {
+	if x != nil {
+		return x.Output
+	}
+	return Exchange_GATHER
+}
+
+func (x *Fragment) GetOutputKeys() []*Expr {
+	if x != nil {
+		return x.OutputKeys
+	}
+	return nil
+}
+
+func (x *Fragment) GetExchange() uint32 {
+	if x != nil {
+		return x.Exchange
+	}
+	return 0
+}
+
+func (x *Fragment) GetPartitions() uint32 {
+	if x != nil {
+		return x.Partitions
+	}
+	return 0
+}
+
+func (x *Fragment) GetSlotPartitionEnds() []uint32 {
+	if x != nil {
+		return x.SlotPartitionEnds
+	}
+	return nil
+}
+
+func (x *Fragment) GetSlotPartitions() []uint32 {
+	if x != nil {
+		return x.SlotPartitions
 	}
 	return nil
 }
@@ -4937,7 +5137,9 @@ func (x *AggCall) GetVariadic() bool {
 // merged in memory, whenever its calls allow it (no DISTINCT, no ORDER BY, and
 // count, sum, avg, min, max, bool_and, bool_or): plans need no phases for it. The
 // same is done for FINAL on Gather on PARTIAL, where FINAL repeats PARTIAL's keys
-// and calls in order; PARTIAL anywhere else is not supported.
+// and calls in order. Between nodes PARTIAL delivers the keys and then one bytea
+// column of transition state per call (format and version: vexec), and FINAL, over
+// an ExchangeSource, takes keys and states from its input's columns in that order.
 // Agg groups. Output: group columns, then (if grouping sets) one int4 per
 // grouping_calls entry, then one column per call. With no keys and no sets: one row always.
 type Agg struct {
@@ -6248,6 +6450,147 @@ func (x *Materialize) GetInput() *Plan {
 	return nil
 }
 
+// Exchange is where a plan is cut into fragments: input runs on the sites of its
+// tablets, the rows go to the sites that run the operator above. It exists in whole
+// plans only (EXPLAIN, plan cache); the scheduler replaces it by an ExchangeSource
+// and makes input a fragment of its own. Executed where no scheduler is, it passes its input through.
+type Exchange struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint32                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"` // unique in the statement
+	Input         *Plan                  `protobuf:"bytes,2,opt,name=input,proto3" json:"input,omitempty"`
+	Kind          Exchange_Kind          `protobuf:"varint,3,opt,name=kind,proto3,enum=basalt.plan.v1.Exchange_Kind" json:"kind,omitempty"`
+	Keys          []*Expr                `protobuf:"bytes,4,rep,name=keys,proto3" json:"keys,omitempty"`                             // over the input's columns
+	MergeKeys     []*SortKey             `protobuf:"bytes,5,rep,name=merge_keys,json=mergeKeys,proto3" json:"merge_keys,omitempty"`  // every producer's stream is sorted by them; the consumer merges
+	OnGateway     bool                   `protobuf:"varint,6,opt,name=on_gateway,json=onGateway,proto3" json:"on_gateway,omitempty"` // input runs on the gateway (values, catalogs) rather than beside its tablets
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Exchange) Reset() {
+	*x = Exchange{}
+	mi := &file_vexec_planpb_plan_proto_msgTypes[73]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Exchange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Exchange) ProtoMessage() {}
+
+func (x *Exchange) ProtoReflect() protoreflect.Message {
+	mi := &file_vexec_planpb_plan_proto_msgTypes[73]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Exchange.ProtoReflect.Descriptor instead.
+func (*Exchange) Descriptor() ([]byte, []int) {
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{73}
+}
+
+func (x *Exchange) GetId() uint32 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Exchange) GetInput() *Plan {
+	if x != nil {
+		return x.Input
+	}
+	return nil
+}
+
+func (x *Exchange) GetKind() Exchange_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return Exchange_GATHER
+}
+
+func (x *Exchange) GetKeys() []*Expr {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *Exchange) GetMergeKeys() []*SortKey {
+	if x != nil {
+		return x.MergeKeys
+	}
+	return nil
+}
+
+func (x *Exchange) GetOnGateway() bool {
+	if x != nil {
+		return x.OnGateway
+	}
+	return false
+}
+
+// ExchangeSource yields the rows of exchange that are meant for this site, from all its producers.
+type ExchangeSource struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Exchange      uint32                 `protobuf:"varint,1,opt,name=exchange,proto3" json:"exchange,omitempty"`
+	MergeKeys     []*SortKey             `protobuf:"bytes,2,rep,name=merge_keys,json=mergeKeys,proto3" json:"merge_keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExchangeSource) Reset() {
+	*x = ExchangeSource{}
+	mi := &file_vexec_planpb_plan_proto_msgTypes[74]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExchangeSource) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExchangeSource) ProtoMessage() {}
+
+func (x *ExchangeSource) ProtoReflect() protoreflect.Message {
+	mi := &file_vexec_planpb_plan_proto_msgTypes[74]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExchangeSource.ProtoReflect.Descriptor instead.
+func (*ExchangeSource) Descriptor() ([]byte, []int) {
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{74}
+}
+
+func (x *ExchangeSource) GetExchange() uint32 {
+	if x != nil {
+		return x.Exchange
+	}
+	return 0
+}
+
+func (x *ExchangeSource) GetMergeKeys() []*SortKey {
+	if x != nil {
+		return x.MergeKeys
+	}
+	return nil
+}
+
 // ChunkScan delivers rows handed in by the host under a name (rows re-checked after a lock wait, transition tables).
 type ChunkScan struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -6258,7 +6601,7 @@ type ChunkScan struct {
 
 func (x *ChunkScan) Reset() {
 	*x = ChunkScan{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[73]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6270,7 +6613,7 @@ func (x *ChunkScan) String() string {
 func (*ChunkScan) ProtoMessage() {}
 
 func (x *ChunkScan) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[73]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6283,7 +6626,7 @@ func (x *ChunkScan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChunkScan.ProtoReflect.Descriptor instead.
 func (*ChunkScan) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{73}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *ChunkScan) GetSlot() uint32 {
@@ -6330,7 +6673,7 @@ type Modify struct {
 
 func (x *Modify) Reset() {
 	*x = Modify{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[74]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6342,7 +6685,7 @@ func (x *Modify) String() string {
 func (*Modify) ProtoMessage() {}
 
 func (x *Modify) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[74]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6355,7 +6698,7 @@ func (x *Modify) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Modify.ProtoReflect.Descriptor instead.
 func (*Modify) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{74}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *Modify) GetOp() Modify_Op {
@@ -6481,7 +6824,7 @@ type Check struct {
 
 func (x *Check) Reset() {
 	*x = Check{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[75]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6493,7 +6836,7 @@ func (x *Check) String() string {
 func (*Check) ProtoMessage() {}
 
 func (x *Check) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[75]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6506,7 +6849,7 @@ func (x *Check) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Check.ProtoReflect.Descriptor instead.
 func (*Check) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{75}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *Check) GetName() string {
@@ -6540,7 +6883,7 @@ type Assignment struct {
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[76]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6552,7 +6895,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[76]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6565,7 +6908,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{76}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *Assignment) GetOrdinal() uint32 {
@@ -6597,7 +6940,7 @@ type OnConflict struct {
 
 func (x *OnConflict) Reset() {
 	*x = OnConflict{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[77]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6609,7 +6952,7 @@ func (x *OnConflict) String() string {
 func (*OnConflict) ProtoMessage() {}
 
 func (x *OnConflict) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[77]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6622,7 +6965,7 @@ func (x *OnConflict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OnConflict.ProtoReflect.Descriptor instead.
 func (*OnConflict) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{77}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *OnConflict) GetUpdate() bool {
@@ -6677,7 +7020,7 @@ type MergeAction struct {
 
 func (x *MergeAction) Reset() {
 	*x = MergeAction{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[78]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6689,7 +7032,7 @@ func (x *MergeAction) String() string {
 func (*MergeAction) ProtoMessage() {}
 
 func (x *MergeAction) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[78]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6702,7 +7045,7 @@ func (x *MergeAction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MergeAction.ProtoReflect.Descriptor instead.
 func (*MergeAction) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{78}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *MergeAction) GetOp() Modify_Op {
@@ -6731,7 +7074,7 @@ type LockRows struct {
 
 func (x *LockRows) Reset() {
 	*x = LockRows{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[79]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6743,7 +7086,7 @@ func (x *LockRows) String() string {
 func (*LockRows) ProtoMessage() {}
 
 func (x *LockRows) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[79]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6756,7 +7099,7 @@ func (x *LockRows) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockRows.ProtoReflect.Descriptor instead.
 func (*LockRows) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{79}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *LockRows) GetInput() *Plan {
@@ -6794,7 +7137,7 @@ type LockTarget struct {
 
 func (x *LockTarget) Reset() {
 	*x = LockTarget{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[80]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6806,7 +7149,7 @@ func (x *LockTarget) String() string {
 func (*LockTarget) ProtoMessage() {}
 
 func (x *LockTarget) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[80]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6819,7 +7162,7 @@ func (x *LockTarget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockTarget.ProtoReflect.Descriptor instead.
 func (*LockTarget) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{80}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *LockTarget) GetTable() *Table {
@@ -7017,7 +7360,7 @@ const file_vexec_planpb_plan_proto_rawDesc = "" +
 	"FieldStore\x12&\n" +
 	"\x03arg\x18\x01 \x01(\v2\x14.basalt.plan.v1.ExprR\x03arg\x12\x14\n" +
 	"\x05field\x18\x02 \x01(\rR\x05field\x12*\n" +
-	"\x05value\x18\x03 \x01(\v2\x14.basalt.plan.v1.ExprR\x05value\"\x93\x03\n" +
+	"\x05value\x18\x03 \x01(\v2\x14.basalt.plan.v1.ExprR\x05value\"\xf0\x03\n" +
 	"\x05Table\x12\x1d\n" +
 	"\n" +
 	"storage_id\x18\x01 \x01(\x04R\tstorageId\x12\x1f\n" +
@@ -7032,7 +7375,9 @@ const file_vexec_planpb_plan_proto_rawDesc = "" +
 	"\bcomputed\x18\b \x03(\v2\x14.basalt.plan.v1.ExprR\bcomputed\x12(\n" +
 	"\x10primary_key_name\x18\t \x01(\tR\x0eprimaryKeyName\x12%\n" +
 	"\x0ecomputed_names\x18\n" +
-	" \x03(\tR\rcomputedNames\"\xb4\x01\n" +
+	" \x03(\tR\rcomputedNames\x127\n" +
+	"\tplacement\x18\v \x01(\x0e2\x19.basalt.plan.v1.PlacementR\tplacement\x12\"\n" +
+	"\fdistribution\x18\f \x03(\rR\fdistribution\"\xb4\x01\n" +
 	"\x06Column\x12\x16\n" +
 	"\x06attnum\x18\x01 \x01(\rR\x06attnum\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12(\n" +
@@ -7060,7 +7405,7 @@ const file_vexec_planpb_plan_proto_rawDesc = "" +
 	"\apartial\x18\b \x01(\bR\apartial\x12\x1c\n" +
 	"\tpredicate\x18\t \x01(\rR\tpredicate\x12#\n" +
 	"\ris_constraint\x18\n" +
-	" \x01(\bR\fisConstraint\"\xa0\f\n" +
+	" \x01(\bR\fisConstraint\"\xa3\r\n" +
 	"\x04Plan\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12,\n" +
 	"\x06output\x18\x02 \x03(\v2\x14.basalt.plan.v1.TypeR\x06output\x12\x12\n" +
@@ -7096,7 +7441,9 @@ const file_vexec_planpb_plan_proto_rawDesc = "" +
 	"\x06gather\x18\" \x01(\v2\x16.basalt.plan.v1.GatherH\x00R\x06gather\x12?\n" +
 	"\vmaterialize\x18# \x01(\v2\x1b.basalt.plan.v1.MaterializeH\x00R\vmaterialize\x12:\n" +
 	"\n" +
-	"chunk_scan\x18$ \x01(\v2\x19.basalt.plan.v1.ChunkScanH\x00R\tchunkScanB\x04\n" +
+	"chunk_scan\x18$ \x01(\v2\x19.basalt.plan.v1.ChunkScanH\x00R\tchunkScan\x126\n" +
+	"\bexchange\x18% \x01(\v2\x18.basalt.plan.v1.ExchangeH\x00R\bexchange\x12I\n" +
+	"\x0fexchange_source\x18& \x01(\v2\x1e.basalt.plan.v1.ExchangeSourceH\x00R\x0eexchangeSourceB\x04\n" +
 	"\x02op\"\xb6\x01\n" +
 	"\tStatement\x12'\n" +
 	"\x04ctes\x18\x01 \x03(\v2\x13.basalt.plan.v1.CTER\x04ctes\x127\n" +
@@ -7120,13 +7467,23 @@ const file_vexec_planpb_plan_proto_rawDesc = "" +
 	"\n" +
 	"\x06EXISTS\x10\x01\x12\t\n" +
 	"\x05ARRAY\x10\x02\x12\a\n" +
-	"\x03ROW\x10\x03\"\xc4\x01\n" +
+	"\x03ROW\x10\x03\"\xc7\x03\n" +
 	"\bFragment\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x127\n" +
 	"\tstatement\x18\x02 \x01(\v2\x19.basalt.plan.v1.StatementR\tstatement\x12-\n" +
 	"\x06params\x18\x03 \x03(\v2\x15.basalt.plan.v1.ConstR\x06params\x126\n" +
 	"\vexec_params\x18\x04 \x03(\v2\x15.basalt.plan.v1.ConstR\n" +
-	"execParams\"\xfa\x01\n" +
+	"execParams\x125\n" +
+	"\x06output\x18\x05 \x01(\x0e2\x1d.basalt.plan.v1.Exchange.KindR\x06output\x125\n" +
+	"\voutput_keys\x18\x06 \x03(\v2\x14.basalt.plan.v1.ExprR\n" +
+	"outputKeys\x12\x1a\n" +
+	"\bexchange\x18\a \x01(\rR\bexchange\x12\x1e\n" +
+	"\n" +
+	"partitions\x18\b \x01(\rR\n" +
+	"partitions\x12.\n" +
+	"\x13slot_partition_ends\x18\t \x03(\rR\x11slotPartitionEnds\x12'\n" +
+	"\x0fslot_partitions\x18\n" +
+	" \x03(\rR\x0eslotPartitions\"\xfa\x01\n" +
 	"\x04Scan\x12+\n" +
 	"\x05table\x18\x01 \x01(\v2\x15.basalt.plan.v1.TableR\x05table\x12\x18\n" +
 	"\acolumns\x18\x02 \x03(\x11R\acolumns\x12,\n" +
@@ -7347,7 +7704,26 @@ const file_vexec_planpb_plan_proto_rawDesc = "" +
 	"\n" +
 	"merge_keys\x18\x03 \x03(\v2\x17.basalt.plan.v1.SortKeyR\tmergeKeys\"9\n" +
 	"\vMaterialize\x12*\n" +
-	"\x05input\x18\x01 \x01(\v2\x14.basalt.plan.v1.PlanR\x05input\"\x1f\n" +
+	"\x05input\x18\x01 \x01(\v2\x14.basalt.plan.v1.PlanR\x05input\"\xb1\x02\n" +
+	"\bExchange\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\rR\x02id\x12*\n" +
+	"\x05input\x18\x02 \x01(\v2\x14.basalt.plan.v1.PlanR\x05input\x121\n" +
+	"\x04kind\x18\x03 \x01(\x0e2\x1d.basalt.plan.v1.Exchange.KindR\x04kind\x12(\n" +
+	"\x04keys\x18\x04 \x03(\v2\x14.basalt.plan.v1.ExprR\x04keys\x126\n" +
+	"\n" +
+	"merge_keys\x18\x05 \x03(\v2\x17.basalt.plan.v1.SortKeyR\tmergeKeys\x12\x1d\n" +
+	"\n" +
+	"on_gateway\x18\x06 \x01(\bR\tonGateway\"5\n" +
+	"\x04Kind\x12\n" +
+	"\n" +
+	"\x06GATHER\x10\x00\x12\r\n" +
+	"\tBROADCAST\x10\x01\x12\b\n" +
+	"\x04HASH\x10\x02\x12\b\n" +
+	"\x04SLOT\x10\x03\"d\n" +
+	"\x0eExchangeSource\x12\x1a\n" +
+	"\bexchange\x18\x01 \x01(\rR\bexchange\x126\n" +
+	"\n" +
+	"merge_keys\x18\x02 \x03(\v2\x17.basalt.plan.v1.SortKeyR\tmergeKeys\"\x1f\n" +
 	"\tChunkScan\x12\x12\n" +
 	"\x04slot\x18\x01 \x01(\rR\x04slot\"\xf0\x05\n" +
 	"\x06Modify\x12)\n" +
@@ -7409,7 +7785,12 @@ const file_vexec_planpb_plan_proto_rawDesc = "" +
 	"\bstrength\x18\x03 \x01(\rR\bstrength\x12\x16\n" +
 	"\x06policy\x18\x04 \x01(\rR\x06policy\x12!\n" +
 	"\frecheck_slot\x18\x05 \x01(\rR\vrecheckSlot\x12'\n" +
-	"\x0frecheck_columns\x18\x06 \x03(\x11R\x0erecheckColumns*\x93\x01\n" +
+	"\x0frecheck_columns\x18\x06 \x03(\x11R\x0erecheckColumns**\n" +
+	"\tPlacement\x12\b\n" +
+	"\x04HASH\x10\x00\x12\n" +
+	"\n" +
+	"\x06SYSTEM\x10\x01\x12\a\n" +
+	"\x03ALL\x10\x02*\x93\x01\n" +
 	"\bJoinType\x12\t\n" +
 	"\x05INNER\x10\x00\x12\b\n" +
 	"\x04LEFT\x10\x01\x12\t\n" +
@@ -7439,329 +7820,343 @@ func file_vexec_planpb_plan_proto_rawDescGZIP() []byte {
 	return file_vexec_planpb_plan_proto_rawDescData
 }
 
-var file_vexec_planpb_plan_proto_enumTypes = make([]protoimpl.EnumInfo, 13)
-var file_vexec_planpb_plan_proto_msgTypes = make([]protoimpl.MessageInfo, 81)
+var file_vexec_planpb_plan_proto_enumTypes = make([]protoimpl.EnumInfo, 15)
+var file_vexec_planpb_plan_proto_msgTypes = make([]protoimpl.MessageInfo, 83)
 var file_vexec_planpb_plan_proto_goTypes = []any{
-	(JoinType)(0),            // 0: basalt.plan.v1.JoinType
-	(Param_Kind)(0),          // 1: basalt.plan.v1.Param.Kind
-	(BoolExpr_Op)(0),         // 2: basalt.plan.v1.BoolExpr.Op
-	(BooleanTest_Test)(0),    // 3: basalt.plan.v1.BooleanTest.Test
-	(RowCompare_Op)(0),       // 4: basalt.plan.v1.RowCompare.Op
-	(InitPlan_Kind)(0),       // 5: basalt.plan.v1.InitPlan.Kind
-	(Agg_Phase)(0),           // 6: basalt.plan.v1.Agg.Phase
-	(Agg_Strategy)(0),        // 7: basalt.plan.v1.Agg.Strategy
-	(SetOp_Op)(0),            // 8: basalt.plan.v1.SetOp.Op
-	(WindowFrame_Mode)(0),    // 9: basalt.plan.v1.WindowFrame.Mode
-	(WindowFrame_Bound)(0),   // 10: basalt.plan.v1.WindowFrame.Bound
-	(WindowFrame_Exclude)(0), // 11: basalt.plan.v1.WindowFrame.Exclude
-	(Modify_Op)(0),           // 12: basalt.plan.v1.Modify.Op
-	(*Type)(nil),             // 13: basalt.plan.v1.Type
-	(*Expr)(nil),             // 14: basalt.plan.v1.Expr
-	(*ColumnRef)(nil),        // 15: basalt.plan.v1.ColumnRef
-	(*Const)(nil),            // 16: basalt.plan.v1.Const
-	(*Param)(nil),            // 17: basalt.plan.v1.Param
-	(*Func)(nil),             // 18: basalt.plan.v1.Func
-	(*BoolExpr)(nil),         // 19: basalt.plan.v1.BoolExpr
-	(*Case)(nil),             // 20: basalt.plan.v1.Case
-	(*CaseWhen)(nil),         // 21: basalt.plan.v1.CaseWhen
-	(*Coalesce)(nil),         // 22: basalt.plan.v1.Coalesce
-	(*MinMax)(nil),           // 23: basalt.plan.v1.MinMax
-	(*NullTest)(nil),         // 24: basalt.plan.v1.NullTest
-	(*BooleanTest)(nil),      // 25: basalt.plan.v1.BooleanTest
-	(*Distinct)(nil),         // 26: basalt.plan.v1.Distinct
-	(*NullIf)(nil),           // 27: basalt.plan.v1.NullIf
-	(*ScalarArrayOp)(nil),    // 28: basalt.plan.v1.ScalarArrayOp
-	(*ArrayExpr)(nil),        // 29: basalt.plan.v1.ArrayExpr
-	(*RowExpr)(nil),          // 30: basalt.plan.v1.RowExpr
-	(*RowCompare)(nil),       // 31: basalt.plan.v1.RowCompare
-	(*FieldSelect)(nil),      // 32: basalt.plan.v1.FieldSelect
-	(*Subscript)(nil),        // 33: basalt.plan.v1.Subscript
-	(*SubscriptIndex)(nil),   // 34: basalt.plan.v1.SubscriptIndex
-	(*CoerceViaIO)(nil),      // 35: basalt.plan.v1.CoerceViaIO
-	(*ArrayCoerce)(nil),      // 36: basalt.plan.v1.ArrayCoerce
-	(*Relabel)(nil),          // 37: basalt.plan.v1.Relabel
-	(*ConvertRowtype)(nil),   // 38: basalt.plan.v1.ConvertRowtype
-	(*Assign)(nil),           // 39: basalt.plan.v1.Assign
-	(*FieldStore)(nil),       // 40: basalt.plan.v1.FieldStore
-	(*Table)(nil),            // 41: basalt.plan.v1.Table
-	(*Column)(nil),           // 42: basalt.plan.v1.Column
-	(*KeyPart)(nil),          // 43: basalt.plan.v1.KeyPart
-	(*Index)(nil),            // 44: basalt.plan.v1.Index
-	(*Plan)(nil),             // 45: basalt.plan.v1.Plan
-	(*Statement)(nil),        // 46: basalt.plan.v1.Statement
-	(*CTE)(nil),              // 47: basalt.plan.v1.CTE
-	(*InitPlan)(nil),         // 48: basalt.plan.v1.InitPlan
-	(*Fragment)(nil),         // 49: basalt.plan.v1.Fragment
-	(*Scan)(nil),             // 50: basalt.plan.v1.Scan
-	(*IndexScan)(nil),        // 51: basalt.plan.v1.IndexScan
-	(*Span)(nil),             // 52: basalt.plan.v1.Span
-	(*Values)(nil),           // 53: basalt.plan.v1.Values
-	(*Row)(nil),              // 54: basalt.plan.v1.Row
-	(*Result)(nil),           // 55: basalt.plan.v1.Result
-	(*Filter)(nil),           // 56: basalt.plan.v1.Filter
-	(*Project)(nil),          // 57: basalt.plan.v1.Project
-	(*HashJoin)(nil),         // 58: basalt.plan.v1.HashJoin
-	(*NestLoop)(nil),         // 59: basalt.plan.v1.NestLoop
-	(*MergeJoin)(nil),        // 60: basalt.plan.v1.MergeJoin
-	(*Apply)(nil),            // 61: basalt.plan.v1.Apply
-	(*SlotBinding)(nil),      // 62: basalt.plan.v1.SlotBinding
-	(*SortKey)(nil),          // 63: basalt.plan.v1.SortKey
-	(*AggCall)(nil),          // 64: basalt.plan.v1.AggCall
-	(*Agg)(nil),              // 65: basalt.plan.v1.Agg
-	(*GroupingSet)(nil),      // 66: basalt.plan.v1.GroupingSet
-	(*GroupingCall)(nil),     // 67: basalt.plan.v1.GroupingCall
-	(*Sort)(nil),             // 68: basalt.plan.v1.Sort
-	(*Limit)(nil),            // 69: basalt.plan.v1.Limit
-	(*Unique)(nil),           // 70: basalt.plan.v1.Unique
-	(*SetOp)(nil),            // 71: basalt.plan.v1.SetOp
-	(*Append)(nil),           // 72: basalt.plan.v1.Append
-	(*WindowFrame)(nil),      // 73: basalt.plan.v1.WindowFrame
-	(*WindowCall)(nil),       // 74: basalt.plan.v1.WindowCall
-	(*Window)(nil),           // 75: basalt.plan.v1.Window
-	(*ProjectSet)(nil),       // 76: basalt.plan.v1.ProjectSet
-	(*SetExpr)(nil),          // 77: basalt.plan.v1.SetExpr
-	(*SetFunc)(nil),          // 78: basalt.plan.v1.SetFunc
-	(*FunctionScan)(nil),     // 79: basalt.plan.v1.FunctionScan
-	(*TableFunc)(nil),        // 80: basalt.plan.v1.TableFunc
-	(*RecursiveUnion)(nil),   // 81: basalt.plan.v1.RecursiveUnion
-	(*WorkTableScan)(nil),    // 82: basalt.plan.v1.WorkTableScan
-	(*CTEScan)(nil),          // 83: basalt.plan.v1.CTEScan
-	(*Gather)(nil),           // 84: basalt.plan.v1.Gather
-	(*Materialize)(nil),      // 85: basalt.plan.v1.Materialize
-	(*ChunkScan)(nil),        // 86: basalt.plan.v1.ChunkScan
-	(*Modify)(nil),           // 87: basalt.plan.v1.Modify
-	(*Check)(nil),            // 88: basalt.plan.v1.Check
-	(*Assignment)(nil),       // 89: basalt.plan.v1.Assignment
-	(*OnConflict)(nil),       // 90: basalt.plan.v1.OnConflict
-	(*MergeAction)(nil),      // 91: basalt.plan.v1.MergeAction
-	(*LockRows)(nil),         // 92: basalt.plan.v1.LockRows
-	(*LockTarget)(nil),       // 93: basalt.plan.v1.LockTarget
+	(Placement)(0),           // 0: basalt.plan.v1.Placement
+	(JoinType)(0),            // 1: basalt.plan.v1.JoinType
+	(Param_Kind)(0),          // 2: basalt.plan.v1.Param.Kind
+	(BoolExpr_Op)(0),         // 3: basalt.plan.v1.BoolExpr.Op
+	(BooleanTest_Test)(0),    // 4: basalt.plan.v1.BooleanTest.Test
+	(RowCompare_Op)(0),       // 5: basalt.plan.v1.RowCompare.Op
+	(InitPlan_Kind)(0),       // 6: basalt.plan.v1.InitPlan.Kind
+	(Agg_Phase)(0),           // 7: basalt.plan.v1.Agg.Phase
+	(Agg_Strategy)(0),        // 8: basalt.plan.v1.Agg.Strategy
+	(SetOp_Op)(0),            // 9: basalt.plan.v1.SetOp.Op
+	(WindowFrame_Mode)(0),    // 10: basalt.plan.v1.WindowFrame.Mode
+	(WindowFrame_Bound)(0),   // 11: basalt.plan.v1.WindowFrame.Bound
+	(WindowFrame_Exclude)(0), // 12: basalt.plan.v1.WindowFrame.Exclude
+	(Exchange_Kind)(0),       // 13: basalt.plan.v1.Exchange.Kind
+	(Modify_Op)(0),           // 14: basalt.plan.v1.Modify.Op
+	(*Type)(nil),             // 15: basalt.plan.v1.Type
+	(*Expr)(nil),             // 16: basalt.plan.v1.Expr
+	(*ColumnRef)(nil),        // 17: basalt.plan.v1.ColumnRef
+	(*Const)(nil),            // 18: basalt.plan.v1.Const
+	(*Param)(nil),            // 19: basalt.plan.v1.Param
+	(*Func)(nil),             // 20: basalt.plan.v1.Func
+	(*BoolExpr)(nil),         // 21: basalt.plan.v1.BoolExpr
+	(*Case)(nil),             // 22: basalt.plan.v1.Case
+	(*CaseWhen)(nil),         // 23: basalt.plan.v1.CaseWhen
+	(*Coalesce)(nil),         // 24: basalt.plan.v1.Coalesce
+	(*MinMax)(nil),           // 25: basalt.plan.v1.MinMax
+	(*NullTest)(nil),         // 26: basalt.plan.v1.NullTest
+	(*BooleanTest)(nil),      // 27: basalt.plan.v1.BooleanTest
+	(*Distinct)(nil),         // 28: basalt.plan.v1.Distinct
+	(*NullIf)(nil),           // 29: basalt.plan.v1.NullIf
+	(*ScalarArrayOp)(nil),    // 30: basalt.plan.v1.ScalarArrayOp
+	(*ArrayExpr)(nil),        // 31: basalt.plan.v1.ArrayExpr
+	(*RowExpr)(nil),          // 32: basalt.plan.v1.RowExpr
+	(*RowCompare)(nil),       // 33: basalt.plan.v1.RowCompare
+	(*FieldSelect)(nil),      // 34: basalt.plan.v1.FieldSelect
+	(*Subscript)(nil),        // 35: basalt.plan.v1.Subscript
+	(*SubscriptIndex)(nil),   // 36: basalt.plan.v1.SubscriptIndex
+	(*CoerceViaIO)(nil),      // 37: basalt.plan.v1.CoerceViaIO
+	(*ArrayCoerce)(nil),      // 38: basalt.plan.v1.ArrayCoerce
+	(*Relabel)(nil),          // 39: basalt.plan.v1.Relabel
+	(*ConvertRowtype)(nil),   // 40: basalt.plan.v1.ConvertRowtype
+	(*Assign)(nil),           // 41: basalt.plan.v1.Assign
+	(*FieldStore)(nil),       // 42: basalt.plan.v1.FieldStore
+	(*Table)(nil),            // 43: basalt.plan.v1.Table
+	(*Column)(nil),           // 44: basalt.plan.v1.Column
+	(*KeyPart)(nil),          // 45: basalt.plan.v1.KeyPart
+	(*Index)(nil),            // 46: basalt.plan.v1.Index
+	(*Plan)(nil),             // 47: basalt.plan.v1.Plan
+	(*Statement)(nil),        // 48: basalt.plan.v1.Statement
+	(*CTE)(nil),              // 49: basalt.plan.v1.CTE
+	(*InitPlan)(nil),         // 50: basalt.plan.v1.InitPlan
+	(*Fragment)(nil),         // 51: basalt.plan.v1.Fragment
+	(*Scan)(nil),             // 52: basalt.plan.v1.Scan
+	(*IndexScan)(nil),        // 53: basalt.plan.v1.IndexScan
+	(*Span)(nil),             // 54: basalt.plan.v1.Span
+	(*Values)(nil),           // 55: basalt.plan.v1.Values
+	(*Row)(nil),              // 56: basalt.plan.v1.Row
+	(*Result)(nil),           // 57: basalt.plan.v1.Result
+	(*Filter)(nil),           // 58: basalt.plan.v1.Filter
+	(*Project)(nil),          // 59: basalt.plan.v1.Project
+	(*HashJoin)(nil),         // 60: basalt.plan.v1.HashJoin
+	(*NestLoop)(nil),         // 61: basalt.plan.v1.NestLoop
+	(*MergeJoin)(nil),        // 62: basalt.plan.v1.MergeJoin
+	(*Apply)(nil),            // 63: basalt.plan.v1.Apply
+	(*SlotBinding)(nil),      // 64: basalt.plan.v1.SlotBinding
+	(*SortKey)(nil),          // 65: basalt.plan.v1.SortKey
+	(*AggCall)(nil),          // 66: basalt.plan.v1.AggCall
+	(*Agg)(nil),              // 67: basalt.plan.v1.Agg
+	(*GroupingSet)(nil),      // 68: basalt.plan.v1.GroupingSet
+	(*GroupingCall)(nil),     // 69: basalt.plan.v1.GroupingCall
+	(*Sort)(nil),             // 70: basalt.plan.v1.Sort
+	(*Limit)(nil),            // 71: basalt.plan.v1.Limit
+	(*Unique)(nil),           // 72: basalt.plan.v1.Unique
+	(*SetOp)(nil),            // 73: basalt.plan.v1.SetOp
+	(*Append)(nil),           // 74: basalt.plan.v1.Append
+	(*WindowFrame)(nil),      // 75: basalt.plan.v1.WindowFrame
+	(*WindowCall)(nil),       // 76: basalt.plan.v1.WindowCall
+	(*Window)(nil),           // 77: basalt.plan.v1.Window
+	(*ProjectSet)(nil),       // 78: basalt.plan.v1.ProjectSet
+	(*SetExpr)(nil),          // 79: basalt.plan.v1.SetExpr
+	(*SetFunc)(nil),          // 80: basalt.plan.v1.SetFunc
+	(*FunctionScan)(nil),     // 81: basalt.plan.v1.FunctionScan
+	(*TableFunc)(nil),        // 82: basalt.plan.v1.TableFunc
+	(*RecursiveUnion)(nil),   // 83: basalt.plan.v1.RecursiveUnion
+	(*WorkTableScan)(nil),    // 84: basalt.plan.v1.WorkTableScan
+	(*CTEScan)(nil),          // 85: basalt.plan.v1.CTEScan
+	(*Gather)(nil),           // 86: basalt.plan.v1.Gather
+	(*Materialize)(nil),      // 87: basalt.plan.v1.Materialize
+	(*Exchange)(nil),         // 88: basalt.plan.v1.Exchange
+	(*ExchangeSource)(nil),   // 89: basalt.plan.v1.ExchangeSource
+	(*ChunkScan)(nil),        // 90: basalt.plan.v1.ChunkScan
+	(*Modify)(nil),           // 91: basalt.plan.v1.Modify
+	(*Check)(nil),            // 92: basalt.plan.v1.Check
+	(*Assignment)(nil),       // 93: basalt.plan.v1.Assignment
+	(*OnConflict)(nil),       // 94: basalt.plan.v1.OnConflict
+	(*MergeAction)(nil),      // 95: basalt.plan.v1.MergeAction
+	(*LockRows)(nil),         // 96: basalt.plan.v1.LockRows
+	(*LockTarget)(nil),       // 97: basalt.plan.v1.LockTarget
 }
 var file_vexec_planpb_plan_proto_depIdxs = []int32{
-	13,  // 0: basalt.plan.v1.Expr.type:type_name -> basalt.plan.v1.Type
-	15,  // 1: basalt.plan.v1.Expr.column:type_name -> basalt.plan.v1.ColumnRef
-	16,  // 2: basalt.plan.v1.Expr.const:type_name -> basalt.plan.v1.Const
-	17,  // 3: basalt.plan.v1.Expr.param:type_name -> basalt.plan.v1.Param
-	18,  // 4: basalt.plan.v1.Expr.func:type_name -> basalt.plan.v1.Func
-	19,  // 5: basalt.plan.v1.Expr.bool:type_name -> basalt.plan.v1.BoolExpr
-	20,  // 6: basalt.plan.v1.Expr.case:type_name -> basalt.plan.v1.Case
-	22,  // 7: basalt.plan.v1.Expr.coalesce:type_name -> basalt.plan.v1.Coalesce
-	23,  // 8: basalt.plan.v1.Expr.min_max:type_name -> basalt.plan.v1.MinMax
-	24,  // 9: basalt.plan.v1.Expr.null_test:type_name -> basalt.plan.v1.NullTest
-	25,  // 10: basalt.plan.v1.Expr.boolean_test:type_name -> basalt.plan.v1.BooleanTest
-	26,  // 11: basalt.plan.v1.Expr.distinct:type_name -> basalt.plan.v1.Distinct
-	27,  // 12: basalt.plan.v1.Expr.null_if:type_name -> basalt.plan.v1.NullIf
-	28,  // 13: basalt.plan.v1.Expr.scalar_array_op:type_name -> basalt.plan.v1.ScalarArrayOp
-	29,  // 14: basalt.plan.v1.Expr.array:type_name -> basalt.plan.v1.ArrayExpr
-	30,  // 15: basalt.plan.v1.Expr.row:type_name -> basalt.plan.v1.RowExpr
-	31,  // 16: basalt.plan.v1.Expr.row_compare:type_name -> basalt.plan.v1.RowCompare
-	32,  // 17: basalt.plan.v1.Expr.field_select:type_name -> basalt.plan.v1.FieldSelect
-	33,  // 18: basalt.plan.v1.Expr.subscript:type_name -> basalt.plan.v1.Subscript
-	35,  // 19: basalt.plan.v1.Expr.coerce_via_io:type_name -> basalt.plan.v1.CoerceViaIO
-	36,  // 20: basalt.plan.v1.Expr.array_coerce:type_name -> basalt.plan.v1.ArrayCoerce
-	37,  // 21: basalt.plan.v1.Expr.relabel:type_name -> basalt.plan.v1.Relabel
-	38,  // 22: basalt.plan.v1.Expr.convert_rowtype:type_name -> basalt.plan.v1.ConvertRowtype
-	39,  // 23: basalt.plan.v1.Expr.assign:type_name -> basalt.plan.v1.Assign
-	40,  // 24: basalt.plan.v1.Expr.field_store:type_name -> basalt.plan.v1.FieldStore
-	1,   // 25: basalt.plan.v1.Param.kind:type_name -> basalt.plan.v1.Param.Kind
-	14,  // 26: basalt.plan.v1.Func.args:type_name -> basalt.plan.v1.Expr
-	2,   // 27: basalt.plan.v1.BoolExpr.op:type_name -> basalt.plan.v1.BoolExpr.Op
-	14,  // 28: basalt.plan.v1.BoolExpr.args:type_name -> basalt.plan.v1.Expr
-	21,  // 29: basalt.plan.v1.Case.whens:type_name -> basalt.plan.v1.CaseWhen
-	14,  // 30: basalt.plan.v1.Case.default:type_name -> basalt.plan.v1.Expr
-	14,  // 31: basalt.plan.v1.Case.test:type_name -> basalt.plan.v1.Expr
-	14,  // 32: basalt.plan.v1.CaseWhen.when:type_name -> basalt.plan.v1.Expr
-	14,  // 33: basalt.plan.v1.CaseWhen.then:type_name -> basalt.plan.v1.Expr
-	14,  // 34: basalt.plan.v1.Coalesce.args:type_name -> basalt.plan.v1.Expr
-	14,  // 35: basalt.plan.v1.MinMax.args:type_name -> basalt.plan.v1.Expr
-	14,  // 36: basalt.plan.v1.NullTest.arg:type_name -> basalt.plan.v1.Expr
-	3,   // 37: basalt.plan.v1.BooleanTest.test:type_name -> basalt.plan.v1.BooleanTest.Test
-	14,  // 38: basalt.plan.v1.BooleanTest.arg:type_name -> basalt.plan.v1.Expr
-	14,  // 39: basalt.plan.v1.Distinct.left:type_name -> basalt.plan.v1.Expr
-	14,  // 40: basalt.plan.v1.Distinct.right:type_name -> basalt.plan.v1.Expr
-	14,  // 41: basalt.plan.v1.NullIf.left:type_name -> basalt.plan.v1.Expr
-	14,  // 42: basalt.plan.v1.NullIf.right:type_name -> basalt.plan.v1.Expr
-	14,  // 43: basalt.plan.v1.ScalarArrayOp.scalar:type_name -> basalt.plan.v1.Expr
-	14,  // 44: basalt.plan.v1.ScalarArrayOp.array:type_name -> basalt.plan.v1.Expr
-	14,  // 45: basalt.plan.v1.ArrayExpr.elems:type_name -> basalt.plan.v1.Expr
-	14,  // 46: basalt.plan.v1.RowExpr.fields:type_name -> basalt.plan.v1.Expr
-	4,   // 47: basalt.plan.v1.RowCompare.op:type_name -> basalt.plan.v1.RowCompare.Op
-	14,  // 48: basalt.plan.v1.RowCompare.left:type_name -> basalt.plan.v1.Expr
-	14,  // 49: basalt.plan.v1.RowCompare.right:type_name -> basalt.plan.v1.Expr
-	14,  // 50: basalt.plan.v1.FieldSelect.arg:type_name -> basalt.plan.v1.Expr
-	14,  // 51: basalt.plan.v1.Subscript.arg:type_name -> basalt.plan.v1.Expr
-	34,  // 52: basalt.plan.v1.Subscript.indexes:type_name -> basalt.plan.v1.SubscriptIndex
-	14,  // 53: basalt.plan.v1.SubscriptIndex.lower:type_name -> basalt.plan.v1.Expr
-	14,  // 54: basalt.plan.v1.SubscriptIndex.upper:type_name -> basalt.plan.v1.Expr
-	14,  // 55: basalt.plan.v1.CoerceViaIO.arg:type_name -> basalt.plan.v1.Expr
-	14,  // 56: basalt.plan.v1.ArrayCoerce.arg:type_name -> basalt.plan.v1.Expr
-	14,  // 57: basalt.plan.v1.ArrayCoerce.elem:type_name -> basalt.plan.v1.Expr
-	14,  // 58: basalt.plan.v1.Relabel.arg:type_name -> basalt.plan.v1.Expr
-	14,  // 59: basalt.plan.v1.ConvertRowtype.arg:type_name -> basalt.plan.v1.Expr
-	14,  // 60: basalt.plan.v1.Assign.arg:type_name -> basalt.plan.v1.Expr
-	34,  // 61: basalt.plan.v1.Assign.indexes:type_name -> basalt.plan.v1.SubscriptIndex
-	14,  // 62: basalt.plan.v1.Assign.value:type_name -> basalt.plan.v1.Expr
-	14,  // 63: basalt.plan.v1.FieldStore.arg:type_name -> basalt.plan.v1.Expr
-	14,  // 64: basalt.plan.v1.FieldStore.value:type_name -> basalt.plan.v1.Expr
-	42,  // 65: basalt.plan.v1.Table.columns:type_name -> basalt.plan.v1.Column
-	43,  // 66: basalt.plan.v1.Table.primary_key:type_name -> basalt.plan.v1.KeyPart
-	44,  // 67: basalt.plan.v1.Table.indexes:type_name -> basalt.plan.v1.Index
-	14,  // 68: basalt.plan.v1.Table.computed:type_name -> basalt.plan.v1.Expr
-	13,  // 69: basalt.plan.v1.Column.type:type_name -> basalt.plan.v1.Type
-	43,  // 70: basalt.plan.v1.Index.keys:type_name -> basalt.plan.v1.KeyPart
-	13,  // 71: basalt.plan.v1.Plan.output:type_name -> basalt.plan.v1.Type
-	50,  // 72: basalt.plan.v1.Plan.scan:type_name -> basalt.plan.v1.Scan
-	51,  // 73: basalt.plan.v1.Plan.index_scan:type_name -> basalt.plan.v1.IndexScan
-	53,  // 74: basalt.plan.v1.Plan.values:type_name -> basalt.plan.v1.Values
-	55,  // 75: basalt.plan.v1.Plan.result:type_name -> basalt.plan.v1.Result
-	56,  // 76: basalt.plan.v1.Plan.filter:type_name -> basalt.plan.v1.Filter
-	57,  // 77: basalt.plan.v1.Plan.project:type_name -> basalt.plan.v1.Project
-	58,  // 78: basalt.plan.v1.Plan.hash_join:type_name -> basalt.plan.v1.HashJoin
-	59,  // 79: basalt.plan.v1.Plan.nest_loop:type_name -> basalt.plan.v1.NestLoop
-	60,  // 80: basalt.plan.v1.Plan.merge_join:type_name -> basalt.plan.v1.MergeJoin
-	61,  // 81: basalt.plan.v1.Plan.apply:type_name -> basalt.plan.v1.Apply
-	65,  // 82: basalt.plan.v1.Plan.agg:type_name -> basalt.plan.v1.Agg
-	68,  // 83: basalt.plan.v1.Plan.sort:type_name -> basalt.plan.v1.Sort
-	69,  // 84: basalt.plan.v1.Plan.limit:type_name -> basalt.plan.v1.Limit
-	70,  // 85: basalt.plan.v1.Plan.unique:type_name -> basalt.plan.v1.Unique
-	71,  // 86: basalt.plan.v1.Plan.set_op:type_name -> basalt.plan.v1.SetOp
-	72,  // 87: basalt.plan.v1.Plan.append:type_name -> basalt.plan.v1.Append
-	75,  // 88: basalt.plan.v1.Plan.window:type_name -> basalt.plan.v1.Window
-	76,  // 89: basalt.plan.v1.Plan.project_set:type_name -> basalt.plan.v1.ProjectSet
-	79,  // 90: basalt.plan.v1.Plan.function_scan:type_name -> basalt.plan.v1.FunctionScan
-	81,  // 91: basalt.plan.v1.Plan.recursive_union:type_name -> basalt.plan.v1.RecursiveUnion
-	82,  // 92: basalt.plan.v1.Plan.work_table_scan:type_name -> basalt.plan.v1.WorkTableScan
-	83,  // 93: basalt.plan.v1.Plan.cte_scan:type_name -> basalt.plan.v1.CTEScan
-	87,  // 94: basalt.plan.v1.Plan.modify:type_name -> basalt.plan.v1.Modify
-	92,  // 95: basalt.plan.v1.Plan.lock_rows:type_name -> basalt.plan.v1.LockRows
-	84,  // 96: basalt.plan.v1.Plan.gather:type_name -> basalt.plan.v1.Gather
-	85,  // 97: basalt.plan.v1.Plan.materialize:type_name -> basalt.plan.v1.Materialize
-	86,  // 98: basalt.plan.v1.Plan.chunk_scan:type_name -> basalt.plan.v1.ChunkScan
-	47,  // 99: basalt.plan.v1.Statement.ctes:type_name -> basalt.plan.v1.CTE
-	48,  // 100: basalt.plan.v1.Statement.init_plans:type_name -> basalt.plan.v1.InitPlan
-	45,  // 101: basalt.plan.v1.Statement.root:type_name -> basalt.plan.v1.Plan
-	45,  // 102: basalt.plan.v1.CTE.plan:type_name -> basalt.plan.v1.Plan
-	45,  // 103: basalt.plan.v1.InitPlan.plan:type_name -> basalt.plan.v1.Plan
-	5,   // 104: basalt.plan.v1.InitPlan.kind:type_name -> basalt.plan.v1.InitPlan.Kind
-	46,  // 105: basalt.plan.v1.Fragment.statement:type_name -> basalt.plan.v1.Statement
-	16,  // 106: basalt.plan.v1.Fragment.params:type_name -> basalt.plan.v1.Const
-	16,  // 107: basalt.plan.v1.Fragment.exec_params:type_name -> basalt.plan.v1.Const
-	41,  // 108: basalt.plan.v1.Scan.table:type_name -> basalt.plan.v1.Table
-	14,  // 109: basalt.plan.v1.Scan.filter:type_name -> basalt.plan.v1.Expr
-	52,  // 110: basalt.plan.v1.Scan.spans:type_name -> basalt.plan.v1.Span
-	41,  // 111: basalt.plan.v1.IndexScan.table:type_name -> basalt.plan.v1.Table
-	14,  // 112: basalt.plan.v1.IndexScan.filter:type_name -> basalt.plan.v1.Expr
-	52,  // 113: basalt.plan.v1.IndexScan.spans:type_name -> basalt.plan.v1.Span
-	14,  // 114: basalt.plan.v1.Span.eq:type_name -> basalt.plan.v1.Expr
-	14,  // 115: basalt.plan.v1.Span.lower:type_name -> basalt.plan.v1.Expr
-	14,  // 116: basalt.plan.v1.Span.upper:type_name -> basalt.plan.v1.Expr
-	54,  // 117: basalt.plan.v1.Values.rows:type_name -> basalt.plan.v1.Row
-	14,  // 118: basalt.plan.v1.Row.exprs:type_name -> basalt.plan.v1.Expr
-	14,  // 119: basalt.plan.v1.Result.exprs:type_name -> basalt.plan.v1.Expr
-	14,  // 120: basalt.plan.v1.Result.filter:type_name -> basalt.plan.v1.Expr
-	45,  // 121: basalt.plan.v1.Filter.input:type_name -> basalt.plan.v1.Plan
-	14,  // 122: basalt.plan.v1.Filter.predicate:type_name -> basalt.plan.v1.Expr
-	45,  // 123: basalt.plan.v1.Project.input:type_name -> basalt.plan.v1.Plan
-	14,  // 124: basalt.plan.v1.Project.exprs:type_name -> basalt.plan.v1.Expr
-	0,   // 125: basalt.plan.v1.HashJoin.type:type_name -> basalt.plan.v1.JoinType
-	45,  // 126: basalt.plan.v1.HashJoin.left:type_name -> basalt.plan.v1.Plan
-	45,  // 127: basalt.plan.v1.HashJoin.right:type_name -> basalt.plan.v1.Plan
-	14,  // 128: basalt.plan.v1.HashJoin.left_keys:type_name -> basalt.plan.v1.Expr
-	14,  // 129: basalt.plan.v1.HashJoin.right_keys:type_name -> basalt.plan.v1.Expr
-	14,  // 130: basalt.plan.v1.HashJoin.residual:type_name -> basalt.plan.v1.Expr
-	0,   // 131: basalt.plan.v1.NestLoop.type:type_name -> basalt.plan.v1.JoinType
-	45,  // 132: basalt.plan.v1.NestLoop.left:type_name -> basalt.plan.v1.Plan
-	45,  // 133: basalt.plan.v1.NestLoop.right:type_name -> basalt.plan.v1.Plan
-	14,  // 134: basalt.plan.v1.NestLoop.condition:type_name -> basalt.plan.v1.Expr
-	0,   // 135: basalt.plan.v1.MergeJoin.type:type_name -> basalt.plan.v1.JoinType
-	45,  // 136: basalt.plan.v1.MergeJoin.left:type_name -> basalt.plan.v1.Plan
-	45,  // 137: basalt.plan.v1.MergeJoin.right:type_name -> basalt.plan.v1.Plan
-	14,  // 138: basalt.plan.v1.MergeJoin.left_keys:type_name -> basalt.plan.v1.Expr
-	14,  // 139: basalt.plan.v1.MergeJoin.right_keys:type_name -> basalt.plan.v1.Expr
-	14,  // 140: basalt.plan.v1.MergeJoin.residual:type_name -> basalt.plan.v1.Expr
-	0,   // 141: basalt.plan.v1.Apply.type:type_name -> basalt.plan.v1.JoinType
-	45,  // 142: basalt.plan.v1.Apply.left:type_name -> basalt.plan.v1.Plan
-	45,  // 143: basalt.plan.v1.Apply.right:type_name -> basalt.plan.v1.Plan
-	62,  // 144: basalt.plan.v1.Apply.bindings:type_name -> basalt.plan.v1.SlotBinding
-	14,  // 145: basalt.plan.v1.Apply.condition:type_name -> basalt.plan.v1.Expr
-	14,  // 146: basalt.plan.v1.SlotBinding.value:type_name -> basalt.plan.v1.Expr
-	14,  // 147: basalt.plan.v1.SortKey.expr:type_name -> basalt.plan.v1.Expr
-	14,  // 148: basalt.plan.v1.AggCall.args:type_name -> basalt.plan.v1.Expr
-	63,  // 149: basalt.plan.v1.AggCall.order_by:type_name -> basalt.plan.v1.SortKey
-	14,  // 150: basalt.plan.v1.AggCall.filter:type_name -> basalt.plan.v1.Expr
-	14,  // 151: basalt.plan.v1.AggCall.direct_args:type_name -> basalt.plan.v1.Expr
-	13,  // 152: basalt.plan.v1.AggCall.result:type_name -> basalt.plan.v1.Type
-	45,  // 153: basalt.plan.v1.Agg.input:type_name -> basalt.plan.v1.Plan
-	14,  // 154: basalt.plan.v1.Agg.keys:type_name -> basalt.plan.v1.Expr
-	64,  // 155: basalt.plan.v1.Agg.calls:type_name -> basalt.plan.v1.AggCall
-	66,  // 156: basalt.plan.v1.Agg.sets:type_name -> basalt.plan.v1.GroupingSet
-	67,  // 157: basalt.plan.v1.Agg.grouping_calls:type_name -> basalt.plan.v1.GroupingCall
-	6,   // 158: basalt.plan.v1.Agg.phase:type_name -> basalt.plan.v1.Agg.Phase
-	7,   // 159: basalt.plan.v1.Agg.strategy:type_name -> basalt.plan.v1.Agg.Strategy
-	45,  // 160: basalt.plan.v1.Sort.input:type_name -> basalt.plan.v1.Plan
-	63,  // 161: basalt.plan.v1.Sort.keys:type_name -> basalt.plan.v1.SortKey
-	45,  // 162: basalt.plan.v1.Limit.input:type_name -> basalt.plan.v1.Plan
-	14,  // 163: basalt.plan.v1.Limit.count:type_name -> basalt.plan.v1.Expr
-	14,  // 164: basalt.plan.v1.Limit.offset:type_name -> basalt.plan.v1.Expr
-	63,  // 165: basalt.plan.v1.Limit.ties:type_name -> basalt.plan.v1.SortKey
-	45,  // 166: basalt.plan.v1.Unique.input:type_name -> basalt.plan.v1.Plan
-	14,  // 167: basalt.plan.v1.Unique.keys:type_name -> basalt.plan.v1.Expr
-	8,   // 168: basalt.plan.v1.SetOp.op:type_name -> basalt.plan.v1.SetOp.Op
-	45,  // 169: basalt.plan.v1.SetOp.left:type_name -> basalt.plan.v1.Plan
-	45,  // 170: basalt.plan.v1.SetOp.right:type_name -> basalt.plan.v1.Plan
-	45,  // 171: basalt.plan.v1.Append.inputs:type_name -> basalt.plan.v1.Plan
-	9,   // 172: basalt.plan.v1.WindowFrame.mode:type_name -> basalt.plan.v1.WindowFrame.Mode
-	10,  // 173: basalt.plan.v1.WindowFrame.start:type_name -> basalt.plan.v1.WindowFrame.Bound
-	10,  // 174: basalt.plan.v1.WindowFrame.end:type_name -> basalt.plan.v1.WindowFrame.Bound
-	14,  // 175: basalt.plan.v1.WindowFrame.start_offset:type_name -> basalt.plan.v1.Expr
-	14,  // 176: basalt.plan.v1.WindowFrame.end_offset:type_name -> basalt.plan.v1.Expr
-	11,  // 177: basalt.plan.v1.WindowFrame.exclude:type_name -> basalt.plan.v1.WindowFrame.Exclude
-	14,  // 178: basalt.plan.v1.WindowCall.args:type_name -> basalt.plan.v1.Expr
-	14,  // 179: basalt.plan.v1.WindowCall.filter:type_name -> basalt.plan.v1.Expr
-	13,  // 180: basalt.plan.v1.WindowCall.result:type_name -> basalt.plan.v1.Type
-	45,  // 181: basalt.plan.v1.Window.input:type_name -> basalt.plan.v1.Plan
-	14,  // 182: basalt.plan.v1.Window.partition:type_name -> basalt.plan.v1.Expr
-	63,  // 183: basalt.plan.v1.Window.order:type_name -> basalt.plan.v1.SortKey
-	73,  // 184: basalt.plan.v1.Window.frame:type_name -> basalt.plan.v1.WindowFrame
-	74,  // 185: basalt.plan.v1.Window.calls:type_name -> basalt.plan.v1.WindowCall
-	45,  // 186: basalt.plan.v1.ProjectSet.input:type_name -> basalt.plan.v1.Plan
-	77,  // 187: basalt.plan.v1.ProjectSet.exprs:type_name -> basalt.plan.v1.SetExpr
-	14,  // 188: basalt.plan.v1.SetExpr.expr:type_name -> basalt.plan.v1.Expr
-	78,  // 189: basalt.plan.v1.SetExpr.set:type_name -> basalt.plan.v1.SetFunc
-	14,  // 190: basalt.plan.v1.SetFunc.args:type_name -> basalt.plan.v1.Expr
-	13,  // 191: basalt.plan.v1.SetFunc.result:type_name -> basalt.plan.v1.Type
-	80,  // 192: basalt.plan.v1.FunctionScan.funcs:type_name -> basalt.plan.v1.TableFunc
-	78,  // 193: basalt.plan.v1.TableFunc.set:type_name -> basalt.plan.v1.SetFunc
-	14,  // 194: basalt.plan.v1.TableFunc.scalar:type_name -> basalt.plan.v1.Expr
-	13,  // 195: basalt.plan.v1.TableFunc.columns:type_name -> basalt.plan.v1.Type
-	45,  // 196: basalt.plan.v1.RecursiveUnion.left:type_name -> basalt.plan.v1.Plan
-	45,  // 197: basalt.plan.v1.RecursiveUnion.right:type_name -> basalt.plan.v1.Plan
-	45,  // 198: basalt.plan.v1.Gather.input:type_name -> basalt.plan.v1.Plan
-	63,  // 199: basalt.plan.v1.Gather.merge_keys:type_name -> basalt.plan.v1.SortKey
-	45,  // 200: basalt.plan.v1.Materialize.input:type_name -> basalt.plan.v1.Plan
-	12,  // 201: basalt.plan.v1.Modify.op:type_name -> basalt.plan.v1.Modify.Op
-	41,  // 202: basalt.plan.v1.Modify.table:type_name -> basalt.plan.v1.Table
-	45,  // 203: basalt.plan.v1.Modify.input:type_name -> basalt.plan.v1.Plan
-	14,  // 204: basalt.plan.v1.Modify.returning:type_name -> basalt.plan.v1.Expr
-	88,  // 205: basalt.plan.v1.Modify.checks:type_name -> basalt.plan.v1.Check
-	90,  // 206: basalt.plan.v1.Modify.on_conflict:type_name -> basalt.plan.v1.OnConflict
-	89,  // 207: basalt.plan.v1.Modify.generated:type_name -> basalt.plan.v1.Assignment
-	45,  // 208: basalt.plan.v1.Modify.recheck:type_name -> basalt.plan.v1.Plan
-	91,  // 209: basalt.plan.v1.Modify.merge_actions:type_name -> basalt.plan.v1.MergeAction
-	14,  // 210: basalt.plan.v1.Check.expr:type_name -> basalt.plan.v1.Expr
-	14,  // 211: basalt.plan.v1.Assignment.value:type_name -> basalt.plan.v1.Expr
-	89,  // 212: basalt.plan.v1.OnConflict.set:type_name -> basalt.plan.v1.Assignment
-	14,  // 213: basalt.plan.v1.OnConflict.where:type_name -> basalt.plan.v1.Expr
-	12,  // 214: basalt.plan.v1.MergeAction.op:type_name -> basalt.plan.v1.Modify.Op
-	45,  // 215: basalt.plan.v1.LockRows.input:type_name -> basalt.plan.v1.Plan
-	93,  // 216: basalt.plan.v1.LockRows.targets:type_name -> basalt.plan.v1.LockTarget
-	45,  // 217: basalt.plan.v1.LockRows.recheck:type_name -> basalt.plan.v1.Plan
-	41,  // 218: basalt.plan.v1.LockTarget.table:type_name -> basalt.plan.v1.Table
-	219, // [219:219] is the sub-list for method output_type
-	219, // [219:219] is the sub-list for method input_type
-	219, // [219:219] is the sub-list for extension type_name
-	219, // [219:219] is the sub-list for extension extendee
-	0,   // [0:219] is the sub-list for field type_name
+	15,  // 0: basalt.plan.v1.Expr.type:type_name -> basalt.plan.v1.Type
+	17,  // 1: basalt.plan.v1.Expr.column:type_name -> basalt.plan.v1.ColumnRef
+	18,  // 2: basalt.plan.v1.Expr.const:type_name -> basalt.plan.v1.Const
+	19,  // 3: basalt.plan.v1.Expr.param:type_name -> basalt.plan.v1.Param
+	20,  // 4: basalt.plan.v1.Expr.func:type_name -> basalt.plan.v1.Func
+	21,  // 5: basalt.plan.v1.Expr.bool:type_name -> basalt.plan.v1.BoolExpr
+	22,  // 6: basalt.plan.v1.Expr.case:type_name -> basalt.plan.v1.Case
+	24,  // 7: basalt.plan.v1.Expr.coalesce:type_name -> basalt.plan.v1.Coalesce
+	25,  // 8: basalt.plan.v1.Expr.min_max:type_name -> basalt.plan.v1.MinMax
+	26,  // 9: basalt.plan.v1.Expr.null_test:type_name -> basalt.plan.v1.NullTest
+	27,  // 10: basalt.plan.v1.Expr.boolean_test:type_name -> basalt.plan.v1.BooleanTest
+	28,  // 11: basalt.plan.v1.Expr.distinct:type_name -> basalt.plan.v1.Distinct
+	29,  // 12: basalt.plan.v1.Expr.null_if:type_name -> basalt.plan.v1.NullIf
+	30,  // 13: basalt.plan.v1.Expr.scalar_array_op:type_name -> basalt.plan.v1.ScalarArrayOp
+	31,  // 14: basalt.plan.v1.Expr.array:type_name -> basalt.plan.v1.ArrayExpr
+	32,  // 15: basalt.plan.v1.Expr.row:type_name -> basalt.plan.v1.RowExpr
+	33,  // 16: basalt.plan.v1.Expr.row_compare:type_name -> basalt.plan.v1.RowCompare
+	34,  // 17: basalt.plan.v1.Expr.field_select:type_name -> basalt.plan.v1.FieldSelect
+	35,  // 18: basalt.plan.v1.Expr.subscript:type_name -> basalt.plan.v1.Subscript
+	37,  // 19: basalt.plan.v1.Expr.coerce_via_io:type_name -> basalt.plan.v1.CoerceViaIO
+	38,  // 20: basalt.plan.v1.Expr.array_coerce:type_name -> basalt.plan.v1.ArrayCoerce
+	39,  // 21: basalt.plan.v1.Expr.relabel:type_name -> basalt.plan.v1.Relabel
+	40,  // 22: basalt.plan.v1.Expr.convert_rowtype:type_name -> basalt.plan.v1.ConvertRowtype
+	41,  // 23: basalt.plan.v1.Expr.assign:type_name -> basalt.plan.v1.Assign
+	42,  // 24: basalt.plan.v1.Expr.field_store:type_name -> basalt.plan.v1.FieldStore
+	2,   // 25: basalt.plan.v1.Param.kind:type_name -> basalt.plan.v1.Param.Kind
+	16,  // 26: basalt.plan.v1.Func.args:type_name -> basalt.plan.v1.Expr
+	3,   // 27: basalt.plan.v1.BoolExpr.op:type_name -> basalt.plan.v1.BoolExpr.Op
+	16,  // 28: basalt.plan.v1.BoolExpr.args:type_name -> basalt.plan.v1.Expr
+	23,  // 29: basalt.plan.v1.Case.whens:type_name -> basalt.plan.v1.CaseWhen
+	16,  // 30: basalt.plan.v1.Case.default:type_name -> basalt.plan.v1.Expr
+	16,  // 31: basalt.plan.v1.Case.test:type_name -> basalt.plan.v1.Expr
+	16,  // 32: basalt.plan.v1.CaseWhen.when:type_name -> basalt.plan.v1.Expr
+	16,  // 33: basalt.plan.v1.CaseWhen.then:type_name -> basalt.plan.v1.Expr
+	16,  // 34: basalt.plan.v1.Coalesce.args:type_name -> basalt.plan.v1.Expr
+	16,  // 35: basalt.plan.v1.MinMax.args:type_name -> basalt.plan.v1.Expr
+	16,  // 36: basalt.plan.v1.NullTest.arg:type_name -> basalt.plan.v1.Expr
+	4,   // 37: basalt.plan.v1.BooleanTest.test:type_name -> basalt.plan.v1.BooleanTest.Test
+	16,  // 38: basalt.plan.v1.BooleanTest.arg:type_name -> basalt.plan.v1.Expr
+	16,  // 39: basalt.plan.v1.Distinct.left:type_name -> basalt.plan.v1.Expr
+	16,  // 40: basalt.plan.v1.Distinct.right:type_name -> basalt.plan.v1.Expr
+	16,  // 41: basalt.plan.v1.NullIf.left:type_name -> basalt.plan.v1.Expr
+	16,  // 42: basalt.plan.v1.NullIf.right:type_name -> basalt.plan.v1.Expr
+	16,  // 43: basalt.plan.v1.ScalarArrayOp.scalar:type_name -> basalt.plan.v1.Expr
+	16,  // 44: basalt.plan.v1.ScalarArrayOp.array:type_name -> basalt.plan.v1.Expr
+	16,  // 45: basalt.plan.v1.ArrayExpr.elems:type_name -> basalt.plan.v1.Expr
+	16,  // 46: basalt.plan.v1.RowExpr.fields:type_name -> basalt.plan.v1.Expr
+	5,   // 47: basalt.plan.v1.RowCompare.op:type_name -> basalt.plan.v1.RowCompare.Op
+	16,  // 48: basalt.plan.v1.RowCompare.left:type_name -> basalt.plan.v1.Expr
+	16,  // 49: basalt.plan.v1.RowCompare.right:type_name -> basalt.plan.v1.Expr
+	16,  // 50: basalt.plan.v1.FieldSelect.arg:type_name -> basalt.plan.v1.Expr
+	16,  // 51: basalt.plan.v1.Subscript.arg:type_name -> basalt.plan.v1.Expr
+	36,  // 52: basalt.plan.v1.Subscript.indexes:type_name -> basalt.plan.v1.SubscriptIndex
+	16,  // 53: basalt.plan.v1.SubscriptIndex.lower:type_name -> basalt.plan.v1.Expr
+	16,  // 54: basalt.plan.v1.SubscriptIndex.upper:type_name -> basalt.plan.v1.Expr
+	16,  // 55: basalt.plan.v1.CoerceViaIO.arg:type_name -> basalt.plan.v1.Expr
+	16,  // 56: basalt.plan.v1.ArrayCoerce.arg:type_name -> basalt.plan.v1.Expr
+	16,  // 57: basalt.plan.v1.ArrayCoerce.elem:type_name -> basalt.plan.v1.Expr
+	16,  // 58: basalt.plan.v1.Relabel.arg:type_name -> basalt.plan.v1.Expr
+	16,  // 59: basalt.plan.v1.ConvertRowtype.arg:type_name -> basalt.plan.v1.Expr
+	16,  // 60: basalt.plan.v1.Assign.arg:type_name -> basalt.plan.v1.Expr
+	36,  // 61: basalt.plan.v1.Assign.indexes:type_name -> basalt.plan.v1.SubscriptIndex
+	16,  // 62: basalt.plan.v1.Assign.value:type_name -> basalt.plan.v1.Expr
+	16,  // 63: basalt.plan.v1.FieldStore.arg:type_name -> basalt.plan.v1.Expr
+	16,  // 64: basalt.plan.v1.FieldStore.value:type_name -> basalt.plan.v1.Expr
+	44,  // 65: basalt.plan.v1.Table.columns:type_name -> basalt.plan.v1.Column
+	45,  // 66: basalt.plan.v1.Table.primary_key:type_name -> basalt.plan.v1.KeyPart
+	46,  // 67: basalt.plan.v1.Table.indexes:type_name -> basalt.plan.v1.Index
+	16,  // 68: basalt.plan.v1.Table.computed:type_name -> basalt.plan.v1.Expr
+	0,   // 69: basalt.plan.v1.Table.placement:type_name -> basalt.plan.v1.Placement
+	15,  // 70: basalt.plan.v1.Column.type:type_name -> basalt.plan.v1.Type
+	45,  // 71: basalt.plan.v1.Index.keys:type_name -> basalt.plan.v1.KeyPart
+	15,  // 72: basalt.plan.v1.Plan.output:type_name -> basalt.plan.v1.Type
+	52,  // 73: basalt.plan.v1.Plan.scan:type_name -> basalt.plan.v1.Scan
+	53,  // 74: basalt.plan.v1.Plan.index_scan:type_name -> basalt.plan.v1.IndexScan
+	55,  // 75: basalt.plan.v1.Plan.values:type_name -> basalt.plan.v1.Values
+	57,  // 76: basalt.plan.v1.Plan.result:type_name -> basalt.plan.v1.Result
+	58,  // 77: basalt.plan.v1.Plan.filter:type_name -> basalt.plan.v1.Filter
+	59,  // 78: basalt.plan.v1.Plan.project:type_name -> basalt.plan.v1.Project
+	60,  // 79: basalt.plan.v1.Plan.hash_join:type_name -> basalt.plan.v1.HashJoin
+	61,  // 80: basalt.plan.v1.Plan.nest_loop:type_name -> basalt.plan.v1.NestLoop
+	62,  // 81: basalt.plan.v1.Plan.merge_join:type_name -> basalt.plan.v1.MergeJoin
+	63,  // 82: basalt.plan.v1.Plan.apply:type_name -> basalt.plan.v1.Apply
+	67,  // 83: basalt.plan.v1.Plan.agg:type_name -> basalt.plan.v1.Agg
+	70,  // 84: basalt.plan.v1.Plan.sort:type_name -> basalt.plan.v1.Sort
+	71,  // 85: basalt.plan.v1.Plan.limit:type_name -> basalt.plan.v1.Limit
+	72,  // 86: basalt.plan.v1.Plan.unique:type_name -> basalt.plan.v1.Unique
+	73,  // 87: basalt.plan.v1.Plan.set_op:type_name -> basalt.plan.v1.SetOp
+	74,  // 88: basalt.plan.v1.Plan.append:type_name -> basalt.plan.v1.Append
+	77,  // 89: basalt.plan.v1.Plan.window:type_name -> basalt.plan.v1.Window
+	78,  // 90: basalt.plan.v1.Plan.project_set:type_name -> basalt.plan.v1.ProjectSet
+	81,  // 91: basalt.plan.v1.Plan.function_scan:type_name -> basalt.plan.v1.FunctionScan
+	83,  // 92: basalt.plan.v1.Plan.recursive_union:type_name -> basalt.plan.v1.RecursiveUnion
+	84,  // 93: basalt.plan.v1.Plan.work_table_scan:type_name -> basalt.plan.v1.WorkTableScan
+	85,  // 94: basalt.plan.v1.Plan.cte_scan:type_name -> basalt.plan.v1.CTEScan
+	91,  // 95: basalt.plan.v1.Plan.modify:type_name -> basalt.plan.v1.Modify
+	96,  // 96: basalt.plan.v1.Plan.lock_rows:type_name -> basalt.plan.v1.LockRows
+	86,  // 97: basalt.plan.v1.Plan.gather:type_name -> basalt.plan.v1.Gather
+	87,  // 98: basalt.plan.v1.Plan.materialize:type_name -> basalt.plan.v1.Materialize
+	90,  // 99: basalt.plan.v1.Plan.chunk_scan:type_name -> basalt.plan.v1.ChunkScan
+	88,  // 100: basalt.plan.v1.Plan.exchange:type_name -> basalt.plan.v1.Exchange
+	89,  // 101: basalt.plan.v1.Plan.exchange_source:type_name -> basalt.plan.v1.ExchangeSource
+	49,  // 102: basalt.plan.v1.Statement.ctes:type_name -> basalt.plan.v1.CTE
+	50,  // 103: basalt.plan.v1.Statement.init_plans:type_name -> basalt.plan.v1.InitPlan
+	47,  // 104: basalt.plan.v1.Statement.root:type_name -> basalt.plan.v1.Plan
+	47,  // 105: basalt.plan.v1.CTE.plan:type_name -> basalt.plan.v1.Plan
+	47,  // 106: basalt.plan.v1.InitPlan.plan:type_name -> basalt.plan.v1.Plan
+	6,   // 107: basalt.plan.v1.InitPlan.kind:type_name -> basalt.plan.v1.InitPlan.Kind
+	48,  // 108: basalt.plan.v1.Fragment.statement:type_name -> basalt.plan.v1.Statement
+	18,  // 109: basalt.plan.v1.Fragment.params:type_name -> basalt.plan.v1.Const
+	18,  // 110: basalt.plan.v1.Fragment.exec_params:type_name -> basalt.plan.v1.Const
+	13,  // 111: basalt.plan.v1.Fragment.output:type_name -> basalt.plan.v1.Exchange.Kind
+	16,  // 112: basalt.plan.v1.Fragment.output_keys:type_name -> basalt.plan.v1.Expr
+	43,  // 113: basalt.plan.v1.Scan.table:type_name -> basalt.plan.v1.Table
+	16,  // 114: basalt.plan.v1.Scan.filter:type_name -> basalt.plan.v1.Expr
+	54,  // 115: basalt.plan.v1.Scan.spans:type_name -> basalt.plan.v1.Span
+	43,  // 116: basalt.plan.v1.IndexScan.table:type_name -> basalt.plan.v1.Table
+	16,  // 117: basalt.plan.v1.IndexScan.filter:type_name -> basalt.plan.v1.Expr
+	54,  // 118: basalt.plan.v1.IndexScan.spans:type_name -> basalt.plan.v1.Span
+	16,  // 119: basalt.plan.v1.Span.eq:type_name -> basalt.plan.v1.Expr
+	16,  // 120: basalt.plan.v1.Span.lower:type_name -> basalt.plan.v1.Expr
+	16,  // 121: basalt.plan.v1.Span.upper:type_name -> basalt.plan.v1.Expr
+	56,  // 122: basalt.plan.v1.Values.rows:type_name -> basalt.plan.v1.Row
+	16,  // 123: basalt.plan.v1.Row.exprs:type_name -> basalt.plan.v1.Expr
+	16,  // 124: basalt.plan.v1.Result.exprs:type_name -> basalt.plan.v1.Expr
+	16,  // 125: basalt.plan.v1.Result.filter:type_name -> basalt.plan.v1.Expr
+	47,  // 126: basalt.plan.v1.Filter.input:type_name -> basalt.plan.v1.Plan
+	16,  // 127: basalt.plan.v1.Filter.predicate:type_name -> basalt.plan.v1.Expr
+	47,  // 128: basalt.plan.v1.Project.input:type_name -> basalt.plan.v1.Plan
+	16,  // 129: basalt.plan.v1.Project.exprs:type_name -> basalt.plan.v1.Expr
+	1,   // 130: basalt.plan.v1.HashJoin.type:type_name -> basalt.plan.v1.JoinType
+	47,  // 131: basalt.plan.v1.HashJoin.left:type_name -> basalt.plan.v1.Plan
+	47,  // 132: basalt.plan.v1.HashJoin.right:type_name -> basalt.plan.v1.Plan
+	16,  // 133: basalt.plan.v1.HashJoin.left_keys:type_name -> basalt.plan.v1.Expr
+	16,  // 134: basalt.plan.v1.HashJoin.right_keys:type_name -> basalt.plan.v1.Expr
+	16,  // 135: basalt.plan.v1.HashJoin.residual:type_name -> basalt.plan.v1.Expr
+	1,   // 136: basalt.plan.v1.NestLoop.type:type_name -> basalt.plan.v1.JoinType
+	47,  // 137: basalt.plan.v1.NestLoop.left:type_name -> basalt.plan.v1.Plan
+	47,  // 138: basalt.plan.v1.NestLoop.right:type_name -> basalt.plan.v1.Plan
+	16,  // 139: basalt.plan.v1.NestLoop.condition:type_name -> basalt.plan.v1.Expr
+	1,   // 140: basalt.plan.v1.MergeJoin.type:type_name -> basalt.plan.v1.JoinType
+	47,  // 141: basalt.plan.v1.MergeJoin.left:type_name -> basalt.plan.v1.Plan
+	47,  // 142: basalt.plan.v1.MergeJoin.right:type_name -> basalt.plan.v1.Plan
+	16,  // 143: basalt.plan.v1.MergeJoin.left_keys:type_name -> basalt.plan.v1.Expr
+	16,  // 144: basalt.plan.v1.MergeJoin.right_keys:type_name -> basalt.plan.v1.Expr
+	16,  // 145: basalt.plan.v1.MergeJoin.residual:type_name -> basalt.plan.v1.Expr
+	1,   // 146: basalt.plan.v1.Apply.type:type_name -> basalt.plan.v1.JoinType
+	47,  // 147: basalt.plan.v1.Apply.left:type_name -> basalt.plan.v1.Plan
+	47,  // 148: basalt.plan.v1.Apply.right:type_name -> basalt.plan.v1.Plan
+	64,  // 149: basalt.plan.v1.Apply.bindings:type_name -> basalt.plan.v1.SlotBinding
+	16,  // 150: basalt.plan.v1.Apply.condition:type_name -> basalt.plan.v1.Expr
+	16,  // 151: basalt.plan.v1.SlotBinding.value:type_name -> basalt.plan.v1.Expr
+	16,  // 152: basalt.plan.v1.SortKey.expr:type_name -> basalt.plan.v1.Expr
+	16,  // 153: basalt.plan.v1.AggCall.args:type_name -> basalt.plan.v1.Expr
+	65,  // 154: basalt.plan.v1.AggCall.order_by:type_name -> basalt.plan.v1.SortKey
+	16,  // 155: basalt.plan.v1.AggCall.filter:type_name -> basalt.plan.v1.Expr
+	16,  // 156: basalt.plan.v1.AggCall.direct_args:type_name -> basalt.plan.v1.Expr
+	15,  // 157: basalt.plan.v1.AggCall.result:type_name -> basalt.plan.v1.Type
+	47,  // 158: basalt.plan.v1.Agg.input:type_name -> basalt.plan.v1.Plan
+	16,  // 159: basalt.plan.v1.Agg.keys:type_name -> basalt.plan.v1.Expr
+	66,  // 160: basalt.plan.v1.Agg.calls:type_name -> basalt.plan.v1.AggCall
+	68,  // 161: basalt.plan.v1.Agg.sets:type_name -> basalt.plan.v1.GroupingSet
+	69,  // 162: basalt.plan.v1.Agg.grouping_calls:type_name -> basalt.plan.v1.GroupingCall
+	7,   // 163: basalt.plan.v1.Agg.phase:type_name -> basalt.plan.v1.Agg.Phase
+	8,   // 164: basalt.plan.v1.Agg.strategy:type_name -> basalt.plan.v1.Agg.Strategy
+	47,  // 165: basalt.plan.v1.Sort.input:type_name -> basalt.plan.v1.Plan
+	65,  // 166: basalt.plan.v1.Sort.keys:type_name -> basalt.plan.v1.SortKey
+	47,  // 167: basalt.plan.v1.Limit.input:type_name -> basalt.plan.v1.Plan
+	16,  // 168: basalt.plan.v1.Limit.count:type_name -> basalt.plan.v1.Expr
+	16,  // 169: basalt.plan.v1.Limit.offset:type_name -> basalt.plan.v1.Expr
+	65,  // 170: basalt.plan.v1.Limit.ties:type_name -> basalt.plan.v1.SortKey
+	47,  // 171: basalt.plan.v1.Unique.input:type_name -> basalt.plan.v1.Plan
+	16,  // 172: basalt.plan.v1.Unique.keys:type_name -> basalt.plan.v1.Expr
+	9,   // 173: basalt.plan.v1.SetOp.op:type_name -> basalt.plan.v1.SetOp.Op
+	47,  // 174: basalt.plan.v1.SetOp.left:type_name -> basalt.plan.v1.Plan
+	47,  // 175: basalt.plan.v1.SetOp.right:type_name -> basalt.plan.v1.Plan
+	47,  // 176: basalt.plan.v1.Append.inputs:type_name -> basalt.plan.v1.Plan
+	10,  // 177: basalt.plan.v1.WindowFrame.mode:type_name -> basalt.plan.v1.WindowFrame.Mode
+	11,  // 178: basalt.plan.v1.WindowFrame.start:type_name -> basalt.plan.v1.WindowFrame.Bound
+	11,  // 179: basalt.plan.v1.WindowFrame.end:type_name -> basalt.plan.v1.WindowFrame.Bound
+	16,  // 180: basalt.plan.v1.WindowFrame.start_offset:type_name -> basalt.plan.v1.Expr
+	16,  // 181: basalt.plan.v1.WindowFrame.end_offset:type_name -> basalt.plan.v1.Expr
+	12,  // 182: basalt.plan.v1.WindowFrame.exclude:type_name -> basalt.plan.v1.WindowFrame.Exclude
+	16,  // 183: basalt.plan.v1.WindowCall.args:type_name -> basalt.plan.v1.Expr
+	16,  // 184: basalt.plan.v1.WindowCall.filter:type_name -> basalt.plan.v1.Expr
+	15,  // 185: basalt.plan.v1.WindowCall.result:type_name -> basalt.plan.v1.Type
+	47,  // 186: basalt.plan.v1.Window.input:type_name -> basalt.plan.v1.Plan
+	16,  // 187: basalt.plan.v1.Window.partition:type_name -> basalt.plan.v1.Expr
+	65,  // 188: basalt.plan.v1.Window.order:type_name -> basalt.plan.v1.SortKey
+	75,  // 189: basalt.plan.v1.Window.frame:type_name -> basalt.plan.v1.WindowFrame
+	76,  // 190: basalt.plan.v1.Window.calls:type_name -> basalt.plan.v1.WindowCall
+	47,  // 191: basalt.plan.v1.ProjectSet.input:type_name -> basalt.plan.v1.Plan
+	79,  // 192: basalt.plan.v1.ProjectSet.exprs:type_name -> basalt.plan.v1.SetExpr
+	16,  // 193: basalt.plan.v1.SetExpr.expr:type_name -> basalt.plan.v1.Expr
+	80,  // 194: basalt.plan.v1.SetExpr.set:type_name -> basalt.plan.v1.SetFunc
+	16,  // 195: basalt.plan.v1.SetFunc.args:type_name -> basalt.plan.v1.Expr
+	15,  // 196: basalt.plan.v1.SetFunc.result:type_name -> basalt.plan.v1.Type
+	82,  // 197: basalt.plan.v1.FunctionScan.funcs:type_name -> basalt.plan.v1.TableFunc
+	80,  // 198: basalt.plan.v1.TableFunc.set:type_name -> basalt.plan.v1.SetFunc
+	16,  // 199: basalt.plan.v1.TableFunc.scalar:type_name -> basalt.plan.v1.Expr
+	15,  // 200: basalt.plan.v1.TableFunc.columns:type_name -> basalt.plan.v1.Type
+	47,  // 201: basalt.plan.v1.RecursiveUnion.left:type_name -> basalt.plan.v1.Plan
+	47,  // 202: basalt.plan.v1.RecursiveUnion.right:type_name -> basalt.plan.v1.Plan
+	47,  // 203: basalt.plan.v1.Gather.input:type_name -> basalt.plan.v1.Plan
+	65,  // 204: basalt.plan.v1.Gather.merge_keys:type_name -> basalt.plan.v1.SortKey
+	47,  // 205: basalt.plan.v1.Materialize.input:type_name -> basalt.plan.v1.Plan
+	47,  // 206: basalt.plan.v1.Exchange.input:type_name -> basalt.plan.v1.Plan
+	13,  // 207: basalt.plan.v1.Exchange.kind:type_name -> basalt.plan.v1.Exchange.Kind
+	16,  // 208: basalt.plan.v1.Exchange.keys:type_name -> basalt.plan.v1.Expr
+	65,  // 209: basalt.plan.v1.Exchange.merge_keys:type_name -> basalt.plan.v1.SortKey
+	65,  // 210: basalt.plan.v1.ExchangeSource.merge_keys:type_name -> basalt.plan.v1.SortKey
+	14,  // 211: basalt.plan.v1.Modify.op:type_name -> basalt.plan.v1.Modify.Op
+	43,  // 212: basalt.plan.v1.Modify.table:type_name -> basalt.plan.v1.Table
+	47,  // 213: basalt.plan.v1.Modify.input:type_name -> basalt.plan.v1.Plan
+	16,  // 214: basalt.plan.v1.Modify.returning:type_name -> basalt.plan.v1.Expr
+	92,  // 215: basalt.plan.v1.Modify.checks:type_name -> basalt.plan.v1.Check
+	94,  // 216: basalt.plan.v1.Modify.on_conflict:type_name -> basalt.plan.v1.OnConflict
+	93,  // 217: basalt.plan.v1.Modify.generated:type_name -> basalt.plan.v1.Assignment
+	47,  // 218: basalt.plan.v1.Modify.recheck:type_name -> basalt.plan.v1.Plan
+	95,  // 219: basalt.plan.v1.Modify.merge_actions:type_name -> basalt.plan.v1.MergeAction
+	16,  // 220: basalt.plan.v1.Check.expr:type_name -> basalt.plan.v1.Expr
+	16,  // 221: basalt.plan.v1.Assignment.value:type_name -> basalt.plan.v1.Expr
+	93,  // 222: basalt.plan.v1.OnConflict.set:type_name -> basalt.plan.v1.Assignment
+	16,  // 223: basalt.plan.v1.OnConflict.where:type_name -> basalt.plan.v1.Expr
+	14,  // 224: basalt.plan.v1.MergeAction.op:type_name -> basalt.plan.v1.Modify.Op
+	47,  // 225: basalt.plan.v1.LockRows.input:type_name -> basalt.plan.v1.Plan
+	97,  // 226: basalt.plan.v1.LockRows.targets:type_name -> basalt.plan.v1.LockTarget
+	47,  // 227: basalt.plan.v1.LockRows.recheck:type_name -> basalt.plan.v1.Plan
+	43,  // 228: basalt.plan.v1.LockTarget.table:type_name -> basalt.plan.v1.Table
+	229, // [229:229] is the sub-list for method output_type
+	229, // [229:229] is the sub-list for method input_type
+	229, // [229:229] is the sub-list for extension type_name
+	229, // [229:229] is the sub-list for extension extendee
+	0,   // [0:229] is the sub-list for field type_name
 }
 
 func init() { file_vexec_planpb_plan_proto_init() }
@@ -7823,14 +8218,16 @@ func file_vexec_planpb_plan_proto_init() {
 		(*Plan_Gather)(nil),
 		(*Plan_Materialize)(nil),
 		(*Plan_ChunkScan)(nil),
+		(*Plan_Exchange)(nil),
+		(*Plan_ExchangeSource)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_vexec_planpb_plan_proto_rawDesc), len(file_vexec_planpb_plan_proto_rawDesc)),
-			NumEnums:      13,
-			NumMessages:   81,
+			NumEnums:      15,
+			NumMessages:   83,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,136 @@
+package txn
+
+import (
+	"context"
+	"time"
+)
+
+// This file is the contract between a transaction's coordinator (on a gateway)
+// and the nodes that hold its branches; docs/cluster.md tells the protocol. Keys
+// begin with their tablet. Calls of one branch come one at a time, except reads.
+
+// Branch names a transaction's part on a node, on every call: the first call makes the branch.
+type Branch struct {
+	Txn       ID
+	Gateway   NodeID
+	Epoch     uint64
+	Isolation Isolation
+	ProcessID int32
+}
+
+// ReadAt is what a read sees: commits at or below Snapshot, own writes of
+// statements before Statement.
+type ReadAt struct {
+	Snapshot  Timestamp
+	Statement uint32
+}
+
+// ScanPage asks for rows of [Lower, Upper) in order until one of the limits is passed.
+type ScanPage struct {
+	Lower, Upper  []byte
+	Reverse       bool
+	CommittedOnly bool
+	RowsMax       int
+	BytesMax      int
+}
+
+// Page is the answer. More: there may be rows beyond the last key.
+type Page struct {
+	Keys, Values [][]byte
+	More         bool
+}
+
+// LockKind is which of RowTxn's lock calls is meant.
+type LockKind uint8
+
+const (
+	LockKindRow LockKind = iota
+	LockKindKey
+	LockKindUnique
+)
+
+// LockCall asks for locks on keys, in order, all of one strength.
+type LockCall struct {
+	Kind     LockKind
+	Keys     [][]byte
+	Strength LockStrength
+	Policy   WaitPolicy
+	// Seq orders the lock among the branch's writes and locks (savepoints cut by it).
+	Seq     uint64
+	Timeout time.Duration
+	// OwnSnapshot is the transaction's snapshot while ReadNewest has put another in force; 0: none.
+	OwnSnapshot Timestamp
+}
+
+// BranchWrite is one provisional write.
+type BranchWrite struct {
+	Key, Value []byte
+	Delete     bool
+	// New: the key has no version below (RowTxn.PutNew).
+	New       bool
+	Statement uint32
+	Seq       uint64
+}
+
+// Participant is a node as coordinators see it. Errors carry PostgreSQL's codes; 08006
+// means that the node could not be asked or has lost the branch.
+type Participant interface {
+	Get(ctx context.Context, b Branch, at ReadAt, key []byte) (value []byte, ok bool, err error)
+	Scan(ctx context.Context, b Branch, at ReadAt, p ScanPage) (Page, error)
+	// Lock stops at the first key that fails. Newest come in the order of the keys.
+	Lock(ctx context.Context, b Branch, at ReadAt, l LockCall) ([]Newest, error)
+	Write(ctx context.Context, b Branch, at ReadAt, w []BranchWrite) error
+	LockRelation(ctx context.Context, b Branch, id uint64, mode RelationLock, policy WaitPolicy, seq uint64, timeout time.Duration) error
+	// RollbackTo cuts the branch's writes and locks after seq.
+	RollbackTo(ctx context.Context, b Branch, seq uint64) error
+
+	// Prepare makes the branch durable as intents; record is the node that will have
+	// the transaction's record.
+	Prepare(ctx context.Context, b Branch, record NodeID) error
+	// Decide writes the transaction's record, committed at ts, unless it was aborted
+	// before (40001). It is the commit of a transaction with several participants.
+	Decide(ctx context.Context, b Branch, ts Timestamp) error
+	// Apply makes the branch's writes versions at ts: its intents, or, when there was no
+	// Prepare, what it holds in memory together with the record (the only participant). Locks stay.
+	Apply(ctx context.Context, b Branch, ts Timestamp) error
+	// Release gives the branch's locks back after ts became visible, and forgets the branch.
+	Release(ctx context.Context, b Branch) error
+	// Abort forgets the branch: writes, intents and locks.
+	Abort(ctx context.Context, b Branch) error
+	// Outcome reads the transaction's record. With fence, a missing record is written
+	// as aborted first, so that the answer is final.
+	Outcome(ctx context.Context, id ID, fence bool) (ts Timestamp, state Outcome, err error)
+	// Forget removes a record that nobody will ask for any more.
+	Forget(ctx context.Context, id ID) error
+}
+
+// Outcome is what a record says.
+type Outcome uint8
+
+const (
+	OutcomeUnknown Outcome = iota // no record
+	OutcomeCommitted
+	OutcomeAborted
+)
+
+// Oracle is the timestamp oracle as gateways and nodes see it.
+type Oracle interface {
+	// Snapshot is the watermark, with the newest catalog change at or below it.
+	Snapshot(ctx context.Context) (SnapshotInfo, error)
+	// NextIDs reserves n transaction IDs; the first is returned.
+	NextIDs(ctx context.Context, n int) (ID, error)
+	// BeginCommit draws a commit timestamp; until FinishCommit no snapshot passes it.
+	// participants are who to ask when the gateway dies, the one with the record first.
+	BeginCommit(ctx context.Context, id ID, gateway NodeID, participants []NodeID, catalog bool) (Timestamp, error)
+	// FinishCommit reports that the commit is applied everywhere, or that it was
+	// aborted, and waits until the watermark has reached it.
+	FinishCommit(ctx context.Context, ts Timestamp, committed bool) error
+}
+
+// SnapshotInfo is an answer of the oracle.
+type SnapshotInfo struct {
+	Snapshot Timestamp
+	// Catalog is the timestamp of the newest catalog change at or below Snapshot.
+	Catalog Timestamp
+	Epoch   uint64
+}
