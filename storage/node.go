@@ -114,7 +114,7 @@ func (n *Node) Drop(ctx context.Context, tx txn.Txn, storageIDs ...uint64) error
 		if id < firstStorageID {
 			return pgerror.Internal("storage id %d cannot be dropped", id)
 		}
-		if err := tx.Put(ctx, binary.BigEndian.AppendUint64(keyenc.Prefix(dropQueue), id), nil); err != nil {
+		if err := tx.Put(ctx, dropKey(id), nil); err != nil {
 			return err
 		}
 	}
@@ -125,6 +125,11 @@ func (n *Node) Drop(ctx context.Context, tx txn.Txn, storageIDs ...uint64) error
 		}
 	})
 	return nil
+}
+
+// dropKey is the queue's key for a storage id.
+func dropKey(id uint64) []byte {
+	return binary.BigEndian.AppendUint64(keyenc.Prefix(txn.SystemTablet, dropQueue), id)
 }
 
 // firstStorageID is the first storage id that is not the store's own.
@@ -156,13 +161,13 @@ func (n *Node) reap() {
 // ReapNow removes the dropped storage that no snapshot can see.
 func (n *Node) ReapNow() error {
 	horizon := n.mgr.OldestSnapshot()
-	it, err := n.eng.NewIter(engine.DataTablet, engine.IterOptions{Lower: keyenc.Prefix(dropQueue), Upper: keyenc.PrefixEnd(dropQueue), At: engine.Timestamp(horizon)})
+	it, err := n.eng.NewIter(engine.IterOptions{Lower: keyenc.Prefix(txn.SystemTablet, dropQueue), Upper: keyenc.PrefixEnd(txn.SystemTablet, dropQueue), At: engine.Timestamp(horizon)})
 	if err != nil {
 		return err
 	}
 	var ids []uint64
 	for it.Next() {
-		if k := it.Key(); len(k) == 2*keyenc.PrefixLen {
+		if k := it.Key(); len(k) == keyenc.PrefixLen+8 {
 			ids = append(ids, binary.BigEndian.Uint64(k[keyenc.PrefixLen:]))
 		}
 	}
@@ -170,10 +175,10 @@ func (n *Node) ReapNow() error {
 		return err
 	}
 	for _, id := range ids {
-		if err := n.mgr.DropRange(keyenc.Prefix(id), keyenc.PrefixEnd(id)); err != nil {
+		if err := n.mgr.DropRange(keyenc.Prefix(txn.SystemTablet, id), keyenc.PrefixEnd(txn.SystemTablet, id)); err != nil {
 			return err
 		}
-		q := binary.BigEndian.AppendUint64(keyenc.Prefix(dropQueue), id)
+		q := dropKey(id)
 		if err := n.mgr.DropRange(q, append(q[:len(q):len(q)], 0)); err != nil {
 			return err
 		}
@@ -198,7 +203,7 @@ func (n *Node) Rows(storageID uint64) int64 { return n.shared.Rows(storageID) }
 func (n *Node) Stats(storageID uint64) (TableStats, error) {
 	s := TableStats{Rows: n.shared.Rows(storageID)}
 	var err error
-	if s.Bytes, err = n.eng.Size(engine.DataTablet, keyenc.Prefix(storageID), keyenc.PrefixEnd(storageID)); err != nil {
+	if s.Bytes, err = n.eng.Size(keyenc.Prefix(txn.SystemTablet, storageID), keyenc.PrefixEnd(txn.SystemTablet, storageID)); err != nil {
 		return s, err
 	}
 	if s.Bytes == 0 {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
-	"github.com/basaltdb/basalt/storage/engine"
 	"github.com/basaltdb/basalt/storage/keyenc"
 	"github.com/basaltdb/basalt/txn"
 	"github.com/basaltdb/basalt/vexec"
@@ -157,7 +156,7 @@ func TestBuildIndex(t *testing.T) {
 	old.BeginStatement()
 	must(t, inTxn(t, n, func(tx txn.Txn) error { return n.Drop(ctx, tx, 103) }))
 	any := func() bool {
-		b, err := n.Engine().AnyIn(engine.DataTablet, keyenc.Prefix(103), keyenc.PrefixEnd(103))
+		b, err := n.Engine().AnyIn(keyenc.Prefix(txn.SystemTablet, 103), keyenc.PrefixEnd(txn.SystemTablet, 103))
 		must(t, err)
 		return b
 	}
@@ -309,13 +308,19 @@ func TestCheckFinds(t *testing.T) {
 		return n.Store(tx, nil).Check(ctx, tb, nil)
 	}
 	must(t, damage(func(txn.Txn) error { return nil }))
-	if err := damage(func(tx txn.Txn) error { return tx.Delete(ctx, append(keyenc.Prefix(101), 1, 'a', 0, 1)) }); !pgerror.Is(err, pgerror.IndexCorrupted) {
+	if err := damage(func(tx txn.Txn) error {
+		return tx.Delete(ctx, append(keyenc.Prefix(txn.SystemTablet, 101), 1, 'a', 0, 1))
+	}); !pgerror.Is(err, pgerror.IndexCorrupted) {
 		t.Error(err)
 	}
-	if err := damage(func(tx txn.Txn) error { return tx.Delete(ctx, append(keyenc.Prefix(100), locator(2)...)) }); !pgerror.Is(err, pgerror.IndexCorrupted) {
+	if err := damage(func(tx txn.Txn) error {
+		return tx.Delete(ctx, append(keyenc.Prefix(txn.SystemTablet, 100), locator(2)...))
+	}); !pgerror.Is(err, pgerror.IndexCorrupted) {
 		t.Error(err)
 	}
-	if err := damage(func(tx txn.Txn) error { return tx.Put(ctx, append(keyenc.Prefix(100), locator(2)...), []byte{1}) }); !pgerror.Is(err, pgerror.DataCorrupted) {
+	if err := damage(func(tx txn.Txn) error {
+		return tx.Put(ctx, append(keyenc.Prefix(txn.SystemTablet, 100), locator(2)...), []byte{1})
+	}); !pgerror.Is(err, pgerror.DataCorrupted) {
 		t.Error(err)
 	}
 }

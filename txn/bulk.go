@@ -70,7 +70,7 @@ func (t *transaction) commitBulk(ctx context.Context) (Timestamp, error) {
 			_ = m.eng.FS().Remove(p)
 		}
 	}()
-	it, err := m.eng.OpenRuns(engine.DataTablet, spill.paths(), nil, nil, false)
+	it, err := m.eng.OpenRuns(spill.paths(), nil, nil, false)
 	if err != nil {
 		return 0, err
 	}
@@ -99,7 +99,7 @@ func (t *transaction) commitBulk(ctx context.Context) (Timestamp, error) {
 			w, err = m.eng.NewVersionFile(p)
 		}
 		if err == nil && s != nil {
-			err = w.AddVersion(engine.DataTablet, s.Key, s.Value, s.Deleted, engine.Timestamp(ts))
+			err = w.AddVersion(s.Key, s.Value, s.Deleted, engine.Timestamp(ts))
 		}
 		if err == nil && (s == nil || w.Size() >= versionFileBytes) {
 			err = finish()

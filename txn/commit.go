@@ -69,9 +69,9 @@ func (t *transaction) commitBatch() (Timestamp, error) {
 			stale = append(stale, staleKey{key: x.key, ts: slot.ts})
 		}
 		if x.del {
-			return b.Delete(engine.DataTablet, x.key, ts)
+			return b.Delete(x.key, ts)
 		}
-		return b.Put(engine.DataTablet, x.key, x.value, ts)
+		return b.Put(x.key, x.value, ts)
 	})
 	if err != nil {
 		b.Close()

@@ -167,7 +167,7 @@ func TestFailedCommit(t *testing.T) {
 	commit := func(k string) error {
 		tx := m.Begin(Options{})
 		tx.BeginStatement()
-		if err := tx.Put(ctx, []byte(k), []byte("v")); err != nil {
+		if err := tx.Put(ctx, hkey(k), []byte("v")); err != nil {
 			tx.Rollback()
 			return err
 		}
@@ -198,7 +198,7 @@ func TestFailedCommit(t *testing.T) {
 	_, m2 := testManager(t, mem.CrashClone(vfs.CrashCloneCfg{}), Config{})
 	tx := m2.Begin(Options{})
 	tx.BeginStatement()
-	if _, ok, err := tx.Get(ctx, []byte("a")); !ok || err != nil {
+	if _, ok, err := tx.Get(ctx, hkey("a")); !ok || err != nil {
 		t.Error(ok, err)
 	}
 	tx.Rollback()

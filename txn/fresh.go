@@ -76,13 +76,13 @@ func (t *transaction) visitFresh(keys [][]byte, f func(i int, n Newest) error) e
 	if s := t.spill.Load(); ownNone && s != nil {
 		ownNone = !s.mayHoldIn(lower, end)
 	}
-	committed, err := t.m.eng.AnyIn(engine.DataTablet, lower, end)
+	committed, err := t.m.eng.AnyIn(lower, end)
 	if err != nil {
 		return err
 	}
 	var g *engine.Getter
 	if committed {
-		if g, err = t.m.eng.NewGetter(engine.DataTablet); err != nil {
+		if g, err = t.m.eng.NewGetter(); err != nil {
 			return err
 		}
 		defer g.Close()

@@ -222,7 +222,7 @@ func (c *collector) take() []staleKey {
 
 // collect removes the versions below the newest of the keys' stale timestamps.
 func (c *collector) collect(keys []staleKey) error {
-	v, err := c.m.eng.NewVersions(engine.DataTablet)
+	v, err := c.m.eng.NewVersions()
 	if err != nil {
 		return err
 	}
@@ -282,7 +282,7 @@ func (c *collector) sweepAll(pause time.Duration) error {
 // sweepSome looks at some versions from a key on; it gives where to go on, nil at the end.
 func (c *collector) sweepSome(from []byte) ([]byte, error) {
 	horizon := engine.Timestamp(c.m.oracle.horizon())
-	v, err := c.m.eng.NewVersions(engine.DataTablet)
+	v, err := c.m.eng.NewVersions()
 	if err != nil {
 		return nil, err
 	}

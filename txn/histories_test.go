@@ -239,7 +239,7 @@ func (a *actor) step(f []string) (string, error) {
 		a.tx.Rollback()
 		return "ok", nil
 	case "get":
-		v, ok, err := a.tx.Get(a.ctx, []byte(f[1]))
+		v, ok, err := a.tx.Get(a.ctx, hkey(f[1]))
 		if !ok {
 			return "none", err
 		}
@@ -250,7 +250,7 @@ func (a *actor) step(f []string) (string, error) {
 			a.view, err = a.tx.NewView()
 			return "ok", err
 		}
-		o := IterOptions{Lower: []byte(f[1]), Upper: []byte(f[2]), Reverse: arg(3) == "reverse"}
+		o := IterOptions{Lower: hkey(f[1]), Upper: hkey(f[2]), Reverse: arg(3) == "reverse"}
 		var it Iter
 		var err error
 		if f[0] == "view" {
@@ -263,19 +263,19 @@ func (a *actor) step(f []string) (string, error) {
 		}
 		var out []string
 		for it.Next() {
-			out = append(out, string(it.Key())+"="+string(it.Value()))
+			out = append(out, string(it.Key()[engine.TabletLen:])+"="+string(it.Value()))
 		}
 		return "[" + strings.Join(out, " ") + "]", it.Close()
 	case "put":
-		return "ok", a.tx.Put(a.ctx, []byte(f[1]), []byte(f[2]))
+		return "ok", a.tx.Put(a.ctx, hkey(f[1]), []byte(f[2]))
 	case "del":
-		return "ok", a.tx.Delete(a.ctx, []byte(f[1]))
+		return "ok", a.tx.Delete(a.ctx, hkey(f[1]))
 	case "lock", "lockkey":
 		lock := a.tx.LockRow
 		if f[0] == "lockkey" {
 			lock = a.tx.LockKey
 		}
-		n, err := lock(a.ctx, []byte(f[1]), strengths[f[2]], policy)
+		n, err := lock(a.ctx, hkey(f[1]), strengths[f[2]], policy)
 		if err != nil {
 			return "", err
 		}
@@ -306,6 +306,9 @@ func (a *actor) step(f []string) (string, error) {
 	return "", fmt.Errorf("unknown step %v", f)
 }
 
+// hkey is a step's key, in the system tablet.
+func hkey(s string) []byte { return append([]byte{0, byte(SystemTablet)}, s...) }
+
 // store prints or does something to the store as a whole.
 func (h *history) store(f []string) string {
 	switch f[0] {
@@ -323,7 +326,7 @@ func (h *history) store(f []string) string {
 				for _, w := range e.queue {
 					hs = append(hs, fmt.Sprintf("(%d:%d)", w.o.pid, w.mode))
 				}
-				out = append(out, k+" "+strings.Join(hs, " "))
+				out = append(out, k[engine.TabletLen:]+" "+strings.Join(hs, " "))
 			}
 			s.mu.Unlock()
 		}
@@ -335,14 +338,14 @@ func (h *history) store(f []string) string {
 		}
 		return "ok"
 	case "versions":
-		v, err := h.m.eng.NewVersions(engine.DataTablet)
+		v, err := h.m.eng.NewVersions()
 		if err != nil {
 			return err.Error()
 		}
 		defer v.Close()
 		var out []string
 		for ok := v.SeekKey(nil); ok; ok = v.NextKey() {
-			s := string(v.Key()) + ":"
+			s := string(v.Key()[engine.TabletLen:]) + ":"
 			for more := true; more; more = v.NextVersion() {
 				s += strconv.FormatUint(v.Timestamp(), 10)
 				if v.Deleted() {

@@ -21,7 +21,7 @@ func (t *transaction) NewIter(ctx context.Context, o IterOptions) (Iter, error) 
 
 // newIter iterates at a timestamp with the own writes of statements before stmt.
 func (t *transaction) newIter(ctx context.Context, o IterOptions, at Timestamp, stmt uint32) (Iter, error) {
-	committed, err := t.m.eng.NewIter(engine.DataTablet, engine.IterOptions{Lower: o.Lower, Upper: o.Upper, At: engine.Timestamp(at), Reverse: o.Reverse})
+	committed, err := t.m.eng.NewIter(engine.IterOptions{Lower: o.Lower, Upper: o.Upper, At: engine.Timestamp(at), Reverse: o.Reverse})
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func (v *view) Get(ctx context.Context, key []byte) ([]byte, bool, error) {
 		return w.value, !w.del, nil
 	}
 	if v.gets++; v.gets == 1 {
-		val, _, found, deleted, err := v.t.m.eng.Get(engine.DataTablet, key, engine.Timestamp(v.snap.ts), v.buf[:0])
+		val, _, found, deleted, err := v.t.m.eng.Get(key, engine.Timestamp(v.snap.ts), v.buf[:0])
 		if err != nil || !found || deleted {
 			return nil, false, err
 		}
@@ -87,7 +87,7 @@ func (v *view) Get(ctx context.Context, key []byte) ([]byte, bool, error) {
 		return val, true, nil
 	}
 	if v.get == nil {
-		g, err := v.t.m.eng.NewGetter(engine.DataTablet)
+		g, err := v.t.m.eng.NewGetter()
 		if err != nil {
 			return nil, false, err
 		}

@@ -18,7 +18,7 @@ type Config struct {
 	DisableGC bool
 }
 
-// Manager is the DB of a lone node: all keys in one tablet of one engine.
+// Manager is the DB of a lone node: all tablets in one engine.
 type Manager struct {
 	eng    *engine.Engine
 	cfg    Config
@@ -140,18 +140,22 @@ func (m *Manager) ReadNow(_ context.Context, key []byte) ([]byte, error) {
 	return v, nil
 }
 
-// DropRange removes every version of the keys in [lower, upper) at once, and
-// what UpdateNow wrote there. REQUIRES: no snapshot in use can see them.
+// DropRange removes every version of the keys in [lower, upper) at once; for keys of
+// the system tablet also what UpdateNow wrote there. REQUIRES: both are keys of one
+// tablet, and no snapshot in use can see them.
 func (m *Manager) DropRange(lower, upper []byte) error {
 	b := m.eng.NewBatch(0)
-	if err := b.ForgetRange(engine.DataTablet, lower, upper); err != nil {
+	if err := b.ForgetRange(lower, upper); err != nil {
 		b.Close()
 		return err
 	}
 	if err := b.Commit(true); err != nil {
 		return err
 	}
-	return m.eng.LocalDeleteRange(nowKey(nil, lower), nowKey(nil, upper))
+	if TabletOf(lower) != SystemTablet {
+		return nil
+	}
+	return m.eng.LocalDeleteRange(nowKey(nil, lower[engine.TabletLen:]), nowKey(nil, upper[engine.TabletLen:]))
 }
 
 func relationKey(id uint64) [8]byte {

@@ -1,6 +1,9 @@
 package txn
 
-import "sort"
+import (
+	"encoding/binary"
+	"sort"
+)
 
 // Slot is a position in the hash space of distribution keys, below Slots.
 type Slot uint16
@@ -10,6 +13,9 @@ const Slots = 4096
 
 // TabletID names a tablet. Every key begins with it, two bytes, big endian.
 type TabletID uint16
+
+// TabletOf is the tablet of a key.
+func TabletOf(key []byte) TabletID { return TabletID(binary.BigEndian.Uint16(key)) }
 
 const (
 	// LocalTablet holds a node's own records.

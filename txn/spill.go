@@ -65,7 +65,7 @@ func (t *transaction) spillWrites(ctx context.Context) error {
 		// savepoint may cut in between: keep them all.
 		for ; x != nil; x = x.prev {
 			r.minStatement = min(r.minStatement, x.stmt)
-			if err := w.AddSpilled(engine.DataTablet, &engine.Spilled{Key: x.key, Value: x.value, Statement: x.stmt, Seq: x.seq,
+			if err := w.AddSpilled(&engine.Spilled{Key: x.key, Value: x.value, Statement: x.stmt, Seq: x.seq,
 				Deleted: x.del, Overwrites: x.overwrites}); err != nil {
 				return err
 			}
@@ -174,7 +174,7 @@ func (s *spilled) newest(key []byte, stmt uint32) (*write, error) {
 			p = append(p, r.path)
 		}
 		var err error
-		if s.get, err = s.t.m.eng.OpenRuns(engine.DataTablet, p, nil, nil, false); err != nil {
+		if s.get, err = s.t.m.eng.OpenRuns(p, nil, nil, false); err != nil {
 			return nil, err
 		}
 	}
@@ -232,7 +232,7 @@ func (s *spilled) discard() {
 // open walks the own writes of statements before stmt in a range: the runs, and
 // over them those in memory (ascending).
 func (s *spilled) open(lower, upper []byte, stmt uint32, reverse bool, memory []*write) (writeSource, error) {
-	it, err := s.t.m.eng.OpenRuns(engine.DataTablet, s.paths(), lower, upper, reverse)
+	it, err := s.t.m.eng.OpenRuns(s.paths(), lower, upper, reverse)
 	if err != nil {
 		return nil, err
 	}

@@ -140,7 +140,7 @@ func (t *transaction) get(key []byte, at Timestamp, stmt uint32, buf []byte) ([]
 		}
 		return w.value, !w.del, nil
 	}
-	v, _, found, deleted, err := t.m.eng.Get(engine.DataTablet, key, engine.Timestamp(at), buf)
+	v, _, found, deleted, err := t.m.eng.Get(key, engine.Timestamp(at), buf)
 	if err != nil || !found || deleted {
 		return nil, false, err
 	}
@@ -186,7 +186,7 @@ func (t *transaction) lock(ctx context.Context, key []byte, s LockStrength, poli
 	case lockBusy:
 		return Newest{}, pgerror.New(pgerror.LockNotAvailable, "could not obtain lock on row")
 	}
-	v, ts, found, deleted, err := t.m.eng.Get(engine.DataTablet, key, engine.MaxTimestamp, nil)
+	v, ts, found, deleted, err := t.m.eng.Get(key, engine.MaxTimestamp, nil)
 	if err != nil {
 		return Newest{}, err
 	}

@@ -4,7 +4,8 @@
 // Basalt sees; bodies live in the files named after their concept.
 //
 // Keys and values are opaque byte strings here; storage/rowcodec and
-// storage/table give them meaning. A key is owned by one tablet; a transaction's
+// storage/table give them meaning, but for the first two: a key begins with the
+// tablet that owns it (TabletOf). A transaction's
 // writes are provisional, held with their locks at the tablet that owns the key
 // and tagged with the statement number, until one atomic, durable commit.
 //
@@ -114,7 +115,8 @@ type DB interface {
 	// (sequences): f gets the current value (nil: none) and returns the new one.
 	// Visible at once to everybody, rolled back by nobody, durable no later than
 	// the next acknowledged commit. f may be called while a latch is held: it must
-	// not block.
+	// not block. These keys are names apart from all others; they belong to the
+	// system tablet and do not begin with it.
 	UpdateNow(ctx context.Context, key []byte, f func(old []byte) ([]byte, error)) error
 	// ReadNow reads a key written by UpdateNow.
 	ReadNow(ctx context.Context, key []byte) ([]byte, error)

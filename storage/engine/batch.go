@@ -28,26 +28,26 @@ func (e *Engine) NewBatch(size int) *Batch {
 }
 
 // Put adds a version of key.
-func (b *Batch) Put(t Tablet, key, value []byte, ts Timestamp) error {
-	d := b.b.SetDeferred(tabletLen+len(key)+1+suffixLen, 1+len(value))
-	AppendKey(d.Key[:0], t, key, ts)
+func (b *Batch) Put(key, value []byte, ts Timestamp) error {
+	d := b.b.SetDeferred(len(key)+1+suffixLen, 1+len(value))
+	AppendKey(d.Key[:0], key, ts)
 	d.Value[0] = kindValue
 	copy(d.Value[1:], value)
 	return b.e.wrap(d.Finish())
 }
 
 // Delete adds a tombstone.
-func (b *Batch) Delete(t Tablet, key []byte, ts Timestamp) error {
-	d := b.b.SetDeferred(tabletLen+len(key)+1+suffixLen, 1)
-	AppendKey(d.Key[:0], t, key, ts)
+func (b *Batch) Delete(key []byte, ts Timestamp) error {
+	d := b.b.SetDeferred(len(key)+1+suffixLen, 1)
+	AppendKey(d.Key[:0], key, ts)
 	d.Value[0] = kindTombstone
 	return b.e.wrap(d.Finish())
 }
 
 // Forget removes one version for good (garbage collection).
-func (b *Batch) Forget(t Tablet, key []byte, ts Timestamp) error {
-	d := b.b.DeleteDeferred(tabletLen + len(key) + 1 + suffixLen)
-	AppendKey(d.Key[:0], t, key, ts)
+func (b *Batch) Forget(key []byte, ts Timestamp) error {
+	d := b.b.DeleteDeferred(len(key) + 1 + suffixLen)
+	AppendKey(d.Key[:0], key, ts)
 	return b.e.wrap(d.Finish())
 }
 
@@ -55,17 +55,17 @@ func (b *Batch) Forget(t Tablet, key []byte, ts Timestamp) error {
 func (b *Batch) ForgetEngineKey(ek []byte) error { return b.e.wrap(b.b.Delete(ek, nil)) }
 
 // ForgetRange removes all versions of the keys in [lower, upper).
-func (b *Batch) ForgetRange(t Tablet, lower, upper []byte) error {
-	return b.e.wrap(b.b.DeleteRange(AppendPrefix(nil, t, lower), AppendPrefix(nil, t, upper), nil))
+func (b *Batch) ForgetRange(lower, upper []byte) error {
+	return b.e.wrap(b.b.DeleteRange(AppendPrefix(nil, lower), AppendPrefix(nil, upper), nil))
 }
 
 // LocalSet and LocalDelete change local keys.
 func (b *Batch) LocalSet(key, value []byte) error {
-	return b.e.wrap(b.b.Set(AppendPrefix(nil, LocalTablet, key), value, nil))
+	return b.e.wrap(b.b.Set(appendLocal(nil, key), value, nil))
 }
 
 func (b *Batch) LocalDelete(key []byte) error {
-	return b.e.wrap(b.b.Delete(AppendPrefix(nil, LocalTablet, key), nil))
+	return b.e.wrap(b.b.Delete(appendLocal(nil, key), nil))
 }
 
 // Len is the batch's size in bytes.

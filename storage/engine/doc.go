@@ -1,7 +1,8 @@
 // Package engine is the Pebble-anchored row delta: one ordered store of
 // versioned keys, with reads at a timestamp and atomic durable batches.
 //
-// Vocabulary. A key is a byte string that a tablet owns; it has versions, each
+// Vocabulary. A key is a byte string that begins with the tablet that owns it (two
+// bytes, big endian); it has versions, each
 // with the commit timestamp that made it. A version is a value or a tombstone.
 // An engine key is the stored form of one version (see key.go for the bytes).
 // Local keys are this node's own records (format version, oracle bound,

@@ -321,7 +321,7 @@ func (e *Engine) LocalGet(key []byte) (value []byte, ok bool, err error) {
 		return nil, false, err
 	}
 	var kb [128]byte
-	v, c, err := e.db.Get(AppendPrefix(kb[:0], LocalTablet, key))
+	v, c, err := e.db.Get(appendLocal(kb[:0], key))
 	if err != nil {
 		if errors.Is(err, pebble.ErrNotFound) {
 			return nil, false, nil
@@ -341,7 +341,7 @@ func (e *Engine) LocalSet(key, value []byte, sync bool) error {
 		return err
 	}
 	var kb [128]byte
-	k := AppendPrefix(kb[:0], LocalTablet, key)
+	k := appendLocal(kb[:0], key)
 	if sync {
 		return e.finish(e.db.Set(k, value, pebble.Sync))
 	}
@@ -386,5 +386,5 @@ func (e *Engine) LocalDeleteRange(lower, upper []byte) error {
 	if err := e.Failed(); err != nil {
 		return err
 	}
-	return e.finish(e.db.DeleteRange(AppendPrefix(nil, LocalTablet, lower), AppendPrefix(nil, LocalTablet, upper), pebble.Sync))
+	return e.finish(e.db.DeleteRange(appendLocal(nil, lower), appendLocal(nil, upper), pebble.Sync))
 }

@@ -26,12 +26,15 @@ func open(t testing.TB, fs vfs.FS) *Engine {
 	return e
 }
 
+// tkey is a key of tablet 1.
+func tkey(s string) []byte { return []byte("\x00\x01" + s) }
+
 func put(t testing.TB, e *Engine, key, value string, ts Timestamp) {
 	t.Helper()
 	b := e.NewBatch(0)
-	err := b.Put(DataTablet, []byte(key), []byte(value), ts)
+	err := b.Put(tkey(key), []byte(value), ts)
 	if value == "" {
-		err = b.Delete(DataTablet, []byte(key), ts)
+		err = b.Delete(tkey(key), ts)
 	}
 	if err == nil {
 		err = b.Commit(true)
@@ -45,7 +48,7 @@ func TestKeyOrder(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	var keys [][]byte
 	for range 400 {
-		k := make([]byte, r.IntN(6))
+		k := make([]byte, TabletLen+r.IntN(6))
 		for i := range k {
 			k[i] = []byte{0, 0, 1, 9, 255}[r.IntN(5)]
 		}
@@ -53,7 +56,7 @@ func TestKeyOrder(t *testing.T) {
 	}
 	for _, a := range keys {
 		for _, b := range keys {
-			ea, eb := AppendKey(nil, 1, a, 5), AppendKey(nil, 1, b, 7)
+			ea, eb := AppendKey(nil, a, 5), AppendKey(nil, b, 7)
 			want := bytes.Compare(a, b)
 			if want == 0 {
 				want = 1 // the newer version is first
@@ -61,7 +64,7 @@ func TestKeyOrder(t *testing.T) {
 			if got := compareKeys(ea, eb); got != want {
 				t.Fatalf("%x %x: %d", a, b, got)
 			}
-			if compareKeys(AppendPrefix(nil, 1, a), ea) >= 0 {
+			if compareKeys(AppendPrefix(nil, a), ea) >= 0 {
 				t.Fatalf("prefix of %x not before its versions", a)
 			}
 			if compareKeys(ea, eb) < 0 {
@@ -72,25 +75,25 @@ func TestKeyOrder(t *testing.T) {
 				}
 			}
 		}
-		if s := comparer.Successor(nil, AppendKey(nil, 1, a, 5)); compareKeys(AppendKey(nil, 1, a, 5), s) > 0 {
+		if s := comparer.Successor(nil, AppendKey(nil, a, 5)); compareKeys(AppendKey(nil, a, 5), s) > 0 {
 			t.Fatalf("successor of %x", a)
 		}
-		tb, k, ts, ok := DecodeKey(AppendKey(nil, 3, a, 77))
-		if !ok || tb != 3 || ts != 77 || !bytes.Equal(k, a) {
-			t.Fatalf("decode %x: %d %x %d", a, tb, k, ts)
+		k, ts, ok := DecodeKey(AppendKey(nil, a, 77))
+		if !ok || ts != 77 || !bytes.Equal(k, a) {
+			t.Fatalf("decode %x: %x %d", a, k, ts)
 		}
 	}
 }
 
 func scan(t testing.TB, e *Engine, at Timestamp, reverse bool) string {
 	t.Helper()
-	it, err := e.NewIter(DataTablet, IterOptions{Lower: []byte{}, Upper: []byte{255, 255}, At: at, Reverse: reverse})
+	it, err := e.NewIter(IterOptions{Lower: tkey(""), Upper: tkey("\xff\xff"), At: at, Reverse: reverse})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out []string
 	for it.Next() {
-		out = append(out, fmt.Sprintf("%s=%s@%d", it.Key(), it.Value(), it.Timestamp()))
+		out = append(out, fmt.Sprintf("%s=%s@%d", it.Key()[TabletLen:], it.Value(), it.Timestamp()))
 	}
 	if err := it.Recycle(); err != nil {
 		t.Fatal(err)
@@ -124,10 +127,10 @@ func TestVersions(t *testing.T) {
 			t.Errorf("at %d reversed: %q", c.at, got)
 		}
 	}
-	if _, _, found, deleted, _ := e.Get(DataTablet, []byte("gone"), MaxTimestamp, nil); !found || !deleted {
+	if _, _, found, deleted, _ := e.Get(tkey("gone"), MaxTimestamp, nil); !found || !deleted {
 		t.Error("tombstone not found")
 	}
-	if v, ts, _, _, _ := e.Get(DataTablet, []byte("hot"), 14, nil); string(v) != "v4" || ts != 14 {
+	if v, ts, _, _, _ := e.Get(tkey("hot"), 14, nil); string(v) != "v4" || ts != 14 {
 		t.Error(string(v), ts)
 	}
 	if err := e.Close(); err != nil {
@@ -192,7 +195,7 @@ func TestCorruption(t *testing.T) {
 	}
 	e, err = Open(dir, Options{MemoryBytes: 8 << 20})
 	if err == nil {
-		_, _, _, _, err = e.Get(DataTablet, []byte("k050"), MaxTimestamp, nil)
+		_, _, _, _, err = e.Get(tkey("k050"), MaxTimestamp, nil)
 		defer e.Close()
 	}
 	if !pgerror.Is(err, pgerror.DataCorrupted) {
@@ -220,13 +223,13 @@ func TestFailedSync(t *testing.T) {
 		put(t, e, "a", "1", 1)
 		broken.Store(true)
 		b := e.NewBatch(0)
-		if err := b.Put(DataTablet, []byte("b"), []byte("2"), 2); err != nil {
+		if err := b.Put(tkey("b"), []byte("2"), 2); err != nil {
 			t.Fatal(err)
 		}
 		if err := b.Commit(true); !pgerror.Is(err, pgerror.IoError) {
 			t.Fatalf("commit: %v", err)
 		}
-		if _, _, _, _, err := e.Get(DataTablet, []byte("a"), 5, nil); err == nil {
+		if _, _, _, _, err := e.Get(tkey("a"), 5, nil); err == nil {
 			t.Fatal("a failed store answers")
 		}
 		if err := e.LocalSet([]byte("x"), nil, true); err == nil {
@@ -242,5 +245,15 @@ func TestFailedSync(t *testing.T) {
 		if err := e.Close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestKeyBytes holds the bytes of the stored form fixed.
+func TestKeyBytes(t *testing.T) {
+	if got := fmt.Sprintf("%x", AppendKey(nil, []byte("\x00\x01ab"), 3)); got != "0001616200fffffffffffffffc09" {
+		t.Error(got)
+	}
+	if got := fmt.Sprintf("%x", appendLocal(nil, []byte("now"))); got != "00006e6f7700" {
+		t.Error(got)
 	}
 }

@@ -11,8 +11,8 @@ import (
 
 // Get reads the newest version of key at or below at. found is false when there
 // is none; deleted tells a tombstone from a value. The value is appended to buf.
-func (e *Engine) Get(t Tablet, key []byte, at Timestamp, buf []byte) (value []byte, ts Timestamp, found, deleted bool, err error) {
-	g, err := e.NewGetter(t)
+func (e *Engine) Get(key []byte, at Timestamp, buf []byte) (value []byte, ts Timestamp, found, deleted bool, err error) {
+	g, err := e.NewGetter()
 	if err != nil {
 		return nil, 0, false, false, err
 	}
@@ -32,7 +32,6 @@ func (e *Engine) Get(t Tablet, key []byte, at Timestamp, buf []byte) (value []by
 // Getter reads single keys of the engine as it was when the getter was made.
 type Getter struct {
 	e   *Engine
-	t   Tablet
 	it  *pebble.Iterator
 	buf []byte
 }
@@ -40,7 +39,7 @@ type Getter struct {
 var getterOptions = &pebble.IterOptions{KeyTypes: pebble.IterKeyTypePointsOnly}
 
 // NewGetter makes a getter. Close it.
-func (e *Engine) NewGetter(t Tablet) (*Getter, error) {
+func (e *Engine) NewGetter() (*Getter, error) {
 	if err := e.Failed(); err != nil {
 		return nil, err
 	}
@@ -49,13 +48,13 @@ func (e *Engine) NewGetter(t Tablet) (*Getter, error) {
 		return nil, e.wrap(err)
 	}
 	g := e.getters.Get().(*Getter)
-	g.e, g.t, g.it = e, t, it
+	g.e, g.it = e, it
 	return g, nil
 }
 
 // Get is Engine.Get; the value is valid until the next call.
 func (g *Getter) Get(key []byte, at Timestamp) (value []byte, ts Timestamp, found, deleted bool, err error) {
-	g.buf = AppendKey(g.buf[:0], g.t, key, at)
+	g.buf = AppendKey(g.buf[:0], key, at)
 	if !g.it.SeekPrefixGE(g.buf) {
 		return nil, 0, false, false, g.e.wrap(g.it.Error())
 	}
@@ -63,7 +62,7 @@ func (g *Getter) Get(key []byte, at Timestamp) (value []byte, ts Timestamp, foun
 	if err != nil {
 		return nil, 0, false, false, g.e.wrap(err)
 	}
-	_, _, ts, found = DecodeKey(g.it.Key())
+	_, ts, found = DecodeKey(g.it.Key())
 	if !found || len(v) == 0 || v[0] > kindValue {
 		return nil, 0, false, false, corruptVersion(g.it.Key())
 	}
@@ -74,12 +73,12 @@ func (g *Getter) Get(key []byte, at Timestamp) (value []byte, ts Timestamp, foun
 }
 
 // AnyIn reports whether any version of a key in [lower, upper) exists.
-func (e *Engine) AnyIn(t Tablet, lower, upper []byte) (bool, error) {
+func (e *Engine) AnyIn(lower, upper []byte) (bool, error) {
 	if err := e.Failed(); err != nil {
 		return false, err
 	}
 	var lb, ub [160]byte
-	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: AppendPrefix(lb[:0], t, lower), UpperBound: AppendPrefix(ub[:0], t, upper),
+	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: AppendPrefix(lb[:0], lower), UpperBound: AppendPrefix(ub[:0], upper),
 		KeyTypes: pebble.IterKeyTypePointsOnly})
 	if err != nil {
 		return false, e.wrap(err)
@@ -135,17 +134,17 @@ type IterOptions struct {
 	Tombstones bool
 }
 
-// NewIter opens an iterator over [Lower, Upper) of a tablet. It keeps seeing the
+// NewIter opens an iterator over [Lower, Upper). It keeps seeing the
 // engine as it was.
-func (e *Engine) NewIter(t Tablet, o IterOptions) (*Iter, error) {
+func (e *Engine) NewIter(o IterOptions) (*Iter, error) {
 	if err := e.Failed(); err != nil {
 		return nil, err
 	}
 	i := e.iters.Get().(*Iter)
 	lower, upper, kb, vb, sk := i.lower[:0], i.upper[:0], i.keyBuf, i.valBuf, i.skip
 	*i = Iter{e: e, at: o.At, reverse: o.Reverse, deleted: o.Tombstones, keyBuf: kb, valBuf: vb, skip: sk[:0]}
-	i.lower = AppendPrefix(lower, t, o.Lower)
-	i.upper = AppendPrefix(upper, t, o.Upper)
+	i.lower = AppendPrefix(lower, o.Lower)
+	i.upper = AppendPrefix(upper, o.Upper)
 	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: i.lower, UpperBound: i.upper, KeyTypes: pebble.IterKeyTypePointsOnly})
 	if err != nil {
 		return nil, e.wrap(err)
@@ -172,7 +171,7 @@ func (i *Iter) Next() bool {
 	for i.valid {
 		k := i.it.Key()
 		n := len(k) - suffixLen
-		if n < tabletLen+1 || k[len(k)-1] != suffixLen {
+		if n < TabletLen+1 || k[len(k)-1] != suffixLen {
 			return i.fail(corruptVersion(k))
 		}
 		if bytes.Equal(k[:n], i.skip) { // an older version of a key already seen
@@ -209,7 +208,7 @@ func (i *Iter) Next() bool {
 			i.valid = i.it.Next()
 			continue
 		}
-		i.key, i.val, i.ts = i.skip[tabletLen:n-1], v[1:], ts
+		i.key, i.val, i.ts = i.skip[:n-1], v[1:], ts
 		return true
 	}
 	return i.fail(i.it.Error())
@@ -256,7 +255,7 @@ func (i *Iter) prev() bool {
 		for i.valid {
 			k := i.it.Key()
 			n := len(k) - suffixLen
-			if n < tabletLen+1 || k[len(k)-1] != suffixLen {
+			if n < TabletLen+1 || k[len(k)-1] != suffixLen {
 				return i.fail(corruptVersion(k))
 			}
 			if len(i.skip) == 0 {
@@ -284,7 +283,7 @@ func (i *Iter) prev() bool {
 		if i.isDel && !i.deleted {
 			continue
 		}
-		i.key, i.val = i.skip[tabletLen:len(i.skip)-1], i.valBuf[1:]
+		i.key, i.val = i.skip[:len(i.skip)-1], i.valBuf[1:]
 		return true
 	}
 	return i.fail(i.it.Error())

@@ -12,11 +12,10 @@ import (
 // The bytes of an engine key (frozen, format version 1):
 //
 //	offset            size  what
-//	0                 2     tablet, big endian
-//	2                 n     the key
-//	2+n               1     0x00, ends the prefix
-//	3+n               8     ^timestamp, big endian: newer versions sort first
-//	11+n              1     0x09, the length of the suffix with this byte
+//	0                 n     the key, which begins with its tablet: 2 bytes, big endian
+//	n                 1     0x00, ends the prefix
+//	n+1               8     ^timestamp, big endian: newer versions sort first
+//	n+9               1     0x09, the length of the suffix with this byte
 //
 // A key without a version (local keys, bounds of ranges) ends at the 0x00,
 // which reads as a suffix length of zero. The prefix, 0x00 included, orders keys;
@@ -29,23 +28,17 @@ type Timestamp = uint64
 // MaxTimestamp reads the newest versions.
 const MaxTimestamp Timestamp = math.MaxUint64
 
-// Tablet is the owner of a key. Tablet 0 holds this node's local keys; the data
-// of a lone node is in tablet 1.
-type Tablet uint16
+// TabletLen is the length of the tablet at the start of every key. Tablet 0 holds
+// this node's local keys, which callers name without it; 0xffff is not used.
+const TabletLen = 2
 
-const (
-	LocalTablet Tablet = 0
-	DataTablet  Tablet = 1
-)
+const suffixLen = 9
 
-const (
-	tabletLen = 2
-	suffixLen = 9
-)
+// dataLower and dataUpper bound the engine keys of all tablets but the local one.
+var dataLower, dataUpper = []byte{0, 1, 0}, []byte{0xff, 0xff, 0}
 
 // AppendKey appends the engine key of the version of key made at ts.
-func AppendKey(dst []byte, t Tablet, key []byte, ts Timestamp) []byte {
-	dst = append(dst, byte(t>>8), byte(t))
+func AppendKey(dst, key []byte, ts Timestamp) []byte {
 	dst = append(dst, key...)
 	dst = append(dst, 0)
 	dst = binary.BigEndian.AppendUint64(dst, ^ts)
@@ -54,11 +47,10 @@ func AppendKey(dst []byte, t Tablet, key []byte, ts Timestamp) []byte {
 
 // AppendPrefix appends the engine key of key without a version: it sorts before
 // all versions of key.
-func AppendPrefix(dst []byte, t Tablet, key []byte) []byte {
-	dst = append(dst, byte(t>>8), byte(t))
-	dst = append(dst, key...)
-	return append(dst, 0)
-}
+func AppendPrefix(dst, key []byte) []byte { return append(append(dst, key...), 0) }
+
+// appendLocal appends the engine key of a local key.
+func appendLocal(dst, key []byte) []byte { return append(append(append(dst, 0, 0), key...), 0) }
 
 // split is the length of an engine key's prefix.
 func split(k []byte) int {
@@ -73,12 +65,12 @@ func split(k []byte) int {
 }
 
 // DecodeKey takes a versioned engine key apart; key shares ek's memory.
-func DecodeKey(ek []byte) (t Tablet, key []byte, ts Timestamp, ok bool) {
+func DecodeKey(ek []byte) (key []byte, ts Timestamp, ok bool) {
 	n := len(ek)
-	if n < tabletLen+1+suffixLen || ek[n-1] != suffixLen || ek[n-suffixLen-1] != 0 {
-		return 0, nil, 0, false
+	if n < TabletLen+1+suffixLen || ek[n-1] != suffixLen || ek[n-suffixLen-1] != 0 {
+		return nil, 0, false
 	}
-	return Tablet(binary.BigEndian.Uint16(ek)), ek[tabletLen : n-suffixLen-1], ^binary.BigEndian.Uint64(ek[n-suffixLen:]), true
+	return ek[:n-suffixLen-1], ^binary.BigEndian.Uint64(ek[n-suffixLen:]), true
 }
 
 func compareKeys(a, b []byte) int {
@@ -143,10 +135,10 @@ var comparer = &pebble.Comparer{
 type formattedKey []byte
 
 func (k formattedKey) Format(s fmt.State, _ rune) {
-	t, key, ts, ok := DecodeKey(k)
+	key, ts, ok := DecodeKey(k)
 	if !ok {
 		fmt.Fprintf(s, "%x", []byte(k))
 		return
 	}
-	fmt.Fprintf(s, "%d/%x@%d", t, key, ts)
+	fmt.Fprintf(s, "%d/%x@%d", binary.BigEndian.Uint16(key), key[TabletLen:], ts)
 }

@@ -77,8 +77,8 @@ func (e *Engine) NewRun(path string) (*FileWriter, error)         { return e.new
 func (e *Engine) NewVersionFile(path string) (*FileWriter, error) { return e.newFile(path, false) }
 
 // AddSpilled adds an entry to a run.
-func (w *FileWriter) AddSpilled(t Tablet, s *Spilled) error {
-	w.key = AppendKey(w.key[:0], t, s.Key, s.Seq)
+func (w *FileWriter) AddSpilled(s *Spilled) error {
+	w.key = AppendKey(w.key[:0], s.Key, s.Seq)
 	w.val = binary.LittleEndian.AppendUint32(w.val[:0], s.Statement)
 	var flags byte
 	if s.Deleted {
@@ -92,8 +92,8 @@ func (w *FileWriter) AddSpilled(t Tablet, s *Spilled) error {
 }
 
 // AddVersion adds a version to a file for Ingest.
-func (w *FileWriter) AddVersion(t Tablet, key, value []byte, deleted bool, ts Timestamp) error {
-	w.key = AppendKey(w.key[:0], t, key, ts)
+func (w *FileWriter) AddVersion(key, value []byte, deleted bool, ts Timestamp) error {
+	w.key = AppendKey(w.key[:0], key, ts)
 	if deleted {
 		w.val = append(w.val[:0], kindTombstone)
 	} else {
@@ -128,7 +128,6 @@ func (e *Engine) Ingest(ctx context.Context, paths []string) error {
 // RunIter walks the entries of runs merged, one key after another.
 type RunIter struct {
 	e       *Engine
-	t       Tablet
 	it      *pebble.Iterator
 	reverse bool
 	started bool
@@ -140,13 +139,13 @@ type RunIter struct {
 }
 
 // OpenRuns walks [lower, upper) of some runs; nil bounds are open.
-func (e *Engine) OpenRuns(t Tablet, paths []string, lower, upper []byte, reverse bool) (*RunIter, error) {
-	r := &RunIter{e: e, t: t, reverse: reverse, lo: []byte{byte(t >> 8), byte(t), 0}, hi: []byte{byte((t + 1) >> 8), byte(t + 1), 0}}
+func (e *Engine) OpenRuns(paths []string, lower, upper []byte, reverse bool) (*RunIter, error) {
+	r := &RunIter{e: e, reverse: reverse, lo: dataLower, hi: dataUpper}
 	if lower != nil {
-		r.lo = AppendPrefix(nil, t, lower)
+		r.lo = AppendPrefix(nil, lower)
 	}
 	if upper != nil {
-		r.hi = AppendPrefix(nil, t, upper)
+		r.hi = AppendPrefix(nil, upper)
 	}
 	var files [][]sstable.ReadableFile
 	for _, p := range paths {
@@ -184,7 +183,7 @@ func (r *RunIter) Next(accept func(s *Spilled) bool) (*Spilled, error) {
 // Seek gives the newest entry of key that accept takes, nil when there is none.
 // REQUIRES: not reverse. It spoils Next.
 func (r *RunIter) Seek(key []byte, accept func(s *Spilled) bool) (*Spilled, error) {
-	k := AppendPrefix(nil, r.t, key)
+	k := AppendPrefix(nil, key)
 	r.valid = r.it.SeekGE(k)
 	if !r.valid {
 		return nil, r.e.wrap(r.it.Error())
@@ -232,7 +231,7 @@ func (r *RunIter) take(accept func(s *Spilled) bool) (*Spilled, error) {
 			}
 		}
 		if found {
-			r.cur.Key, r.cur.Value = r.prefix[tabletLen:len(r.prefix)-1], r.val
+			r.cur.Key, r.cur.Value = r.prefix[:len(r.prefix)-1], r.val
 			return &r.cur, nil
 		}
 	}

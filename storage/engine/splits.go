@@ -15,11 +15,11 @@ const splitFilesMin = 3
 // Splits gives up to parts−1 keys, ascending, strictly inside [lower, upper),
 // that cut the range into parts of roughly equal size: by the files that hold
 // it, or, where there are few, by interpolation between its first and last key.
-func (e *Engine) Splits(t Tablet, lower, upper []byte, parts int) ([][]byte, error) {
+func (e *Engine) Splits(lower, upper []byte, parts int) ([][]byte, error) {
 	if err := e.Failed(); err != nil {
 		return nil, err
 	}
-	lo, hi := AppendPrefix(nil, t, lower), AppendPrefix(nil, t, upper)
+	lo, hi := AppendPrefix(nil, lower), AppendPrefix(nil, upper)
 	levels, err := e.db.SSTables(pebble.WithKeyRangeFilter(lo, hi))
 	if err != nil {
 		return nil, e.wrap(err)
@@ -34,15 +34,15 @@ func (e *Engine) Splits(t Tablet, lower, upper []byte, parts int) ([][]byte, err
 		for i := range l {
 			k := l[i].Largest.UserKey
 			k = k[:split(k)]
-			if compareKeys(k, lo) <= 0 || compareKeys(k, hi) >= 0 || len(k) < tabletLen+1 {
+			if compareKeys(k, lo) <= 0 || compareKeys(k, hi) >= 0 || len(k) < TabletLen+1 {
 				continue
 			}
-			marks = append(marks, mark{bytes.Clone(k[tabletLen : len(k)-1]), l[i].Size})
+			marks = append(marks, mark{bytes.Clone(k[:len(k)-1]), l[i].Size})
 			total += l[i].Size
 		}
 	}
 	if len(marks) < splitFilesMin*parts {
-		return e.interpolate(t, lower, upper, parts)
+		return e.interpolate(lower, upper, parts)
 	}
 	slices.SortFunc(marks, func(a, b mark) int { return bytes.Compare(a.key, b.key) })
 	var out [][]byte
@@ -65,10 +65,10 @@ func appendSplit(out [][]byte, k, lower, upper []byte) [][]byte {
 
 // interpolate cuts between the first and the last key as if keys were evenly
 // spread over the eight bytes after what they have in common.
-func (e *Engine) interpolate(t Tablet, lower, upper []byte, parts int) ([][]byte, error) {
+func (e *Engine) interpolate(lower, upper []byte, parts int) ([][]byte, error) {
 	ends := [2][]byte{}
 	for i := range ends {
-		it, err := e.NewIter(t, IterOptions{Lower: lower, Upper: upper, At: MaxTimestamp, Reverse: i == 1, Tombstones: true})
+		it, err := e.NewIter(IterOptions{Lower: lower, Upper: upper, At: MaxTimestamp, Reverse: i == 1, Tombstones: true})
 		if err != nil {
 			return nil, err
 		}
@@ -103,10 +103,10 @@ func (e *Engine) interpolate(t Tablet, lower, upper []byte, parts int) ([][]byte
 
 // Size is the disk space of a key range, an estimate that leaves out what was
 // written last.
-func (e *Engine) Size(t Tablet, lower, upper []byte) (int64, error) {
+func (e *Engine) Size(lower, upper []byte) (int64, error) {
 	if err := e.Failed(); err != nil {
 		return 0, err
 	}
-	n, err := e.db.EstimateDiskUsage(AppendPrefix(nil, t, lower), AppendPrefix(nil, t, upper))
+	n, err := e.db.EstimateDiskUsage(AppendPrefix(nil, lower), AppendPrefix(nil, upper))
 	return int64(n), e.wrap(err)
 }

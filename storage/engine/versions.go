@@ -10,7 +10,6 @@ import (
 // debugging.
 type Versions struct {
 	e      *Engine
-	t      Tablet
 	it     *pebble.Iterator
 	prefix []byte
 	buf    []byte
@@ -21,29 +20,28 @@ type Versions struct {
 	err   error
 }
 
-// NewVersions opens a walk over a tablet as it is now. Close it.
-func (e *Engine) NewVersions(t Tablet) (*Versions, error) {
+// NewVersions opens a walk over all tablets but the local one as they are now. Close it.
+func (e *Engine) NewVersions() (*Versions, error) {
 	if err := e.Failed(); err != nil {
 		return nil, err
 	}
-	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: []byte{byte(t >> 8), byte(t), 0}, UpperBound: []byte{byte((t + 1) >> 8), byte(t + 1), 0},
-		KeyTypes: pebble.IterKeyTypePointsOnly})
+	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: dataLower, UpperBound: dataUpper, KeyTypes: pebble.IterKeyTypePointsOnly})
 	if err != nil {
 		return nil, e.wrap(err)
 	}
-	return &Versions{e: e, t: t, it: it}, nil
+	return &Versions{e: e, it: it}, nil
 }
 
 // Seek goes to the newest version of key at or below ts.
 func (v *Versions) Seek(key []byte, ts Timestamp) bool {
-	v.buf = AppendKey(v.buf[:0], v.t, key, ts)
+	v.buf = AppendKey(v.buf[:0], key, ts)
 	v.prefix = append(v.prefix[:0], v.buf[:split(v.buf)]...)
 	return v.look(v.it.SeekGE(v.buf))
 }
 
 // SeekKey goes to the newest version of the first key at or above key.
 func (v *Versions) SeekKey(key []byte) bool {
-	v.buf = AppendPrefix(v.buf[:0], v.t, key)
+	v.buf = AppendPrefix(v.buf[:0], key)
 	return v.enter(v.it.SeekGE(v.buf))
 }
 
@@ -87,7 +85,7 @@ func (v *Versions) look(ok bool) bool {
 		v.err = v.e.wrap(err)
 		return false
 	}
-	_, _, ts, good := DecodeKey(k)
+	_, ts, good := DecodeKey(k)
 	if !good || len(val) == 0 || val[0] > kindValue {
 		v.err = corruptVersion(k)
 		return false
@@ -98,7 +96,7 @@ func (v *Versions) look(ok bool) bool {
 
 // Key, EngineKey, Timestamp and Deleted describe the version stood on; valid
 // until the next move.
-func (v *Versions) Key() []byte          { return v.prefix[tabletLen : len(v.prefix)-1] }
+func (v *Versions) Key() []byte          { return v.prefix[:len(v.prefix)-1] }
 func (v *Versions) EngineKey() []byte    { return v.it.Key() }
 func (v *Versions) Timestamp() Timestamp { return v.ts }
 func (v *Versions) Deleted() bool        { return v.del }

@@ -1,11 +1,12 @@
 // Package keyenc gives keys their meaning: which bytes a table's or index's keys
 // start with, and encodings of SQL values whose byte order is the values' order.
 //
-// The key space of a tablet (frozen, format version 1):
+// The key space (frozen, format version 1):
 //
 //	offset  size  what
-//	0       8     storage id, big endian (planpb.Table.storage_id, planpb.Index.storage_id)
-//	8       n     table: the primary key's columns, or the hidden row id, 8 bytes big endian
+//	0       2     tablet, big endian
+//	2       8     storage id, big endian (planpb.Table.storage_id, planpb.Index.storage_id)
+//	10      n     table: the primary key's columns, or the hidden row id, 8 bytes big endian
 //	              index: the index's key columns; then, unless the entry is unique
 //	              by these alone, the row's locator
 //

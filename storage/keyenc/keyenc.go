@@ -9,19 +9,24 @@ import (
 	"github.com/basaltdb/basalt/sql/types"
 )
 
-// PrefixLen is the length of a key's storage id.
-const PrefixLen = 8
+// PrefixLen is the length of a key's tablet and storage id.
+const PrefixLen = TabletLen + 8
 
-// Prefix is the first bytes of every key of a table or index.
-func Prefix(storageID uint64) []byte { return AppendPrefix(nil, storageID) }
+// TabletLen is the length of a key's tablet.
+const TabletLen = 2
 
-// AppendPrefix appends the storage id.
-func AppendPrefix(dst []byte, storageID uint64) []byte {
-	return binary.BigEndian.AppendUint64(dst, storageID)
+// Prefix is the first bytes of every key of a table or index in a tablet.
+func Prefix[T ~uint16](tablet T, storageID uint64) []byte {
+	return AppendPrefix(make([]byte, 0, PrefixLen), tablet, storageID)
 }
 
-// PrefixEnd is the exclusive upper bound of the keys of a table or index.
-func PrefixEnd(storageID uint64) []byte { return Prefix(storageID + 1) }
+// AppendPrefix appends the tablet and the storage id.
+func AppendPrefix[T ~uint16](dst []byte, tablet T, storageID uint64) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint16(dst, uint16(tablet)), storageID)
+}
+
+// PrefixEnd is the exclusive upper bound of the keys of a table or index in a tablet.
+func PrefixEnd[T ~uint16](tablet T, storageID uint64) []byte { return Prefix(tablet, storageID+1) }
 
 // Successor changes key to the smallest key above all keys that start with it.
 // It is nil when there is none.

@@ -3,8 +3,6 @@ package table
 import (
 	"bytes"
 	"encoding/binary"
-
-	"github.com/basaltdb/basalt/storage/engine"
 )
 
 // part gives the ranges of one of parts disjoint parts of a scan. The cuts are
@@ -64,7 +62,7 @@ func (s *Store) cuts(ranges []keyRange, parts int) ([][]byte, error) {
 	if c, ok := s.splits[string(id)]; ok {
 		return c, nil
 	}
-	c, err := s.shared.eng.Splits(engine.DataTablet, ranges[0].lower, ranges[len(ranges)-1].upper, parts)
+	c, err := s.shared.eng.Splits(ranges[0].lower, ranges[len(ranges)-1].upper, parts)
 	if err != nil {
 		return nil, err
 	}

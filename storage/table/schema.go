@@ -7,6 +7,7 @@ import (
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/storage/keyenc"
 	"github.com/basaltdb/basalt/storage/rowcodec"
+	"github.com/basaltdb/basalt/txn"
 	"github.com/basaltdb/basalt/vexec/planpb"
 )
 
@@ -40,7 +41,7 @@ func TypeOf(t *planpb.Type) types.T {
 }
 
 func newSchema(t *planpb.Table) (*schema, error) {
-	s := &schema{t: t, prefix: keyenc.Prefix(t.StorageId), end: keyenc.PrefixEnd(t.StorageId)}
+	s := &schema{t: t, prefix: keyenc.Prefix(txn.SystemTablet, t.StorageId), end: keyenc.PrefixEnd(txn.SystemTablet, t.StorageId)}
 	for _, c := range t.Columns {
 		rc := rowcodec.Column{Attnum: int(c.Attnum), T: TypeOf(c.Type)}
 		if c.HasMissing {
@@ -58,7 +59,7 @@ func newSchema(t *planpb.Table) (*schema, error) {
 	}
 	s.key, s.keyOrds = s.keyColumns(t.PrimaryKey)
 	for i, x := range t.Indexes {
-		ix := &index{Index: x, pos: i, prefix: keyenc.Prefix(x.StorageId), end: keyenc.PrefixEnd(x.StorageId)}
+		ix := &index{Index: x, pos: i, prefix: keyenc.Prefix(txn.SystemTablet, x.StorageId), end: keyenc.PrefixEnd(txn.SystemTablet, x.StorageId)}
 		ix.key, ix.ords = s.keyColumns(x.Keys)
 		s.indexes = append(s.indexes, ix)
 	}

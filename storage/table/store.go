@@ -39,7 +39,7 @@ func (s *Shared) nextRowIDs(storageID uint64, n int) (uint64, error) {
 	if a == nil {
 		// The newest version of the highest key, tombstone or not: ids are not reused
 		// while anything remembers them.
-		it, err := s.eng.NewIter(engine.DataTablet, engine.IterOptions{Lower: keyenc.Prefix(storageID), Upper: keyenc.PrefixEnd(storageID),
+		it, err := s.eng.NewIter(engine.IterOptions{Lower: keyenc.Prefix(txn.SystemTablet, storageID), Upper: keyenc.PrefixEnd(txn.SystemTablet, storageID),
 			At: engine.MaxTimestamp, Reverse: true, Tombstones: true})
 		if err != nil {
 			s.mu.Unlock()
