@@ -38,6 +38,7 @@ type aggOp struct {
 	pending *Batch // SORTED: rows of the group that was not complete
 	atEnd   bool
 	emitted int
+	steps   steps // of input batches
 }
 
 // aggPartition is spilled input of one grouping set: the rows of files, and the
@@ -141,6 +142,7 @@ func (a *aggOp) reset() {
 		g.dropPartitions()
 	}
 	a.started, a.groups, a.queue, a.out, a.pending, a.atEnd, a.emitted = false, nil, nil, nil, nil, false, 0
+	a.steps.start()
 	a.mem.free()
 }
 
@@ -198,15 +200,31 @@ func (a *aggOp) consume(ctx context.Context) error {
 		if b == nil {
 			break
 		}
-		for _, g := range a.groups {
-			if err := g.add(b); err != nil {
-				return err
-			}
+		if err := a.addAll(b); err != nil {
+			return err
 		}
 	}
 	a.in.close()
 	for _, g := range a.groups {
 		a.queue = append(a.queue, g.takePartitions()...)
+	}
+	return nil
+}
+
+// addAll feeds a batch to every set, in pieces when the arguments are large.
+func (a *aggOp) addAll(b *Batch) error {
+	for once := true; once || a.steps.held != nil; once = false {
+		piece, err := a.steps.cut(func() (*Batch, error) { return b, nil })
+		if err != nil {
+			return err
+		}
+		a.w.takeProduced()
+		for _, g := range a.groups {
+			if err := g.add(piece); err != nil {
+				return err
+			}
+		}
+		a.steps.measured(piece.Rows(), a.w.takeProduced())
 	}
 	return nil
 }

@@ -161,7 +161,7 @@ func (c *aggCall) plain(w *worker) accumulator {
 	if c.collect {
 		return newCollectAcc(w, c)
 	}
-	return &generalAcc{w: w, c: c}
+	return &generalAcc{w: w, c: c, mem: &memory{q: w.q}}
 }
 
 // feed evaluates the call's arguments for the rows its filter lets through.
@@ -209,13 +209,16 @@ type generalAcc struct {
 	w      *worker
 	c      *aggCall
 	states []expr.AggState
-	size   int64
-	sized  int
+	size   int64 // of all states
+	asked  int64 // part of size that is accounted
+	mem    *memory
 }
 
 func (g *generalAcc) resize(n int) {
 	for len(g.states) < n {
-		g.states = append(g.states, g.c.agg.New(g.w.frame.Ctx, g.c.call))
+		s := g.c.agg.New(g.w.frame.Ctx, g.c.call)
+		g.states = append(g.states, s)
+		g.size += 16 + s.Size()
 	}
 }
 
@@ -235,14 +238,31 @@ rows:
 				continue rows
 			}
 		}
-		if err := g.states[gr].Add(append([]types.Datum(nil), row...)); err != nil {
+		s := g.states[gr]
+		before := s.Size()
+		if err := s.Add(append([]types.Datum(nil), row...)); err != nil {
 			return err
 		}
+		grown := s.Size() - before
+		g.size += grown
+		if grown > 1<<20 { // asks before the next large one
+			if err := g.mem.fits(g.size - g.asked); err != nil {
+				return err
+			}
+		}
 	}
+	g.asked = g.size
 	return nil
 }
 
 func (g *generalAcc) result(lo, hi int) (arrow.Array, error) {
+	if hi-lo == 1 {
+		d, err := g.states[lo].Result()
+		if err != nil {
+			return nil, err
+		}
+		return types.Repeat(g.c.result, d, 1), nil
+	}
 	b := types.NewBuilder(g.c.result, hi-lo)
 	for _, s := range g.states[lo:hi] {
 		d, err := s.Result()
@@ -258,17 +278,4 @@ func (g *generalAcc) merge(accumulator, []int32) error {
 	return pgerror.Internal("merge of a general aggregate")
 }
 
-// bytes samples: asking every state after every batch would be quadratic.
-func (g *generalAcc) bytes() int64 {
-	n := len(g.states)
-	if n == 0 {
-		return 0
-	}
-	step := n/64 + 1
-	sum, k := int64(0), int64(0)
-	for i := 0; i < n; i += step {
-		sum += g.states[i].Size()
-		k++
-	}
-	return sum / k * int64(n)
-}
+func (g *generalAcc) bytes() int64 { return g.size }

@@ -85,12 +85,7 @@ func (a *parallelAgg) consume(ctx context.Context) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			for _, gs := range o.groups {
-				if err := gs.add(b); err != nil {
-					return err
-				}
-			}
-			return nil
+			return o.addAll(b)
 		})
 	})
 	_, err := r.receive(ctx, r.out) // nothing is sent: this waits for the end

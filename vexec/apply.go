@@ -87,6 +87,7 @@ func (a *applyOp) next(ctx context.Context) (*Batch, error) {
 		var states []byte // MARK
 		n := 0
 		b := a.b
+		size := rowsWithin(size, b)
 		for a.row < b.N && n < size {
 			rows, err := a.step(ctx)
 			if err != nil {

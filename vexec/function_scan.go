@@ -141,7 +141,7 @@ func (f *functionScan) next(ctx context.Context) (*Batch, error) {
 	for k, t := range f.ts {
 		builders[k] = types.NewBuilder(t, size)
 	}
-	n := 0
+	n, held := 0, int64(0)
 	row := make([]types.Datum, len(f.ts))
 	for n < size {
 		any := false
@@ -170,6 +170,10 @@ func (f *functionScan) next(ctx context.Context) (*Batch, error) {
 		}
 		for k, b := range builders {
 			b.Append(row[k])
+			held += datumBytes(row[k])
+		}
+		if held > stepBytes {
+			break
 		}
 	}
 	if n == 0 {

@@ -165,7 +165,7 @@ func (j *hashJoinOp) next(ctx context.Context) (*Batch, error) {
 		}
 		if lb == nil {
 			j.left.close()
-			j.phase, j.tail = joinTail, &tailScan{spec: &j.spec, t: j.table, size: j.w.q.env.BatchSize}
+			j.phase, j.tail = joinTail, &tailScan{spec: &j.spec, t: j.table, size: rowsWithin(j.w.q.env.BatchSize, j.table.rows)}
 			break
 		}
 		if err := j.probe.start(lb); err != nil {
@@ -407,7 +407,7 @@ func (p *joinProbe) next() (*Batch, error) {
 		return p.leftOnly(b), nil
 	}
 	for p.b != nil {
-		size := p.j.w.q.env.BatchSize
+		size := rowsWithin(p.j.w.q.env.BatchSize, p.b, p.t.rows)
 		left, right := make([]int32, 0, size), make([]int32, 0, size)
 		for p.row < len(p.numbers) && len(left) < size {
 			k := p.numbers[p.row]

@@ -2,6 +2,7 @@ package vexec
 
 import (
 	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec/planpb"
 )
 
@@ -49,4 +50,136 @@ func (m *memory) must() error {
 	}
 	return pgerror.New(pgerror.OutOfMemory, "out of memory").
 		WithDetail("%s holds %d bytes that cannot be moved to disk; all queries together may hold %d.", m.name, m.used, m.q.ex.opts.MemoryLimit)
+}
+
+// fits fails when n bytes more would exceed the executor's limit.
+func (m *memory) fits(n int64) error {
+	l := m.q.ex.opts.MemoryLimit
+	if l <= 0 || n < 1<<20 || m.q.ex.memory.Load()+n <= l {
+		return nil
+	}
+	return outOfMemory(n, l)
+}
+
+func outOfMemory(n, limit int64) error {
+	return pgerror.New(pgerror.OutOfMemory, "out of memory").
+		WithDetail("Failed on request of size %d; all queries together may hold %d bytes.", n, limit)
+}
+
+// valueLimit is the executor's limit as expressions see it.
+type valueLimit struct{ ex *Executor }
+
+func (v valueLimit) Reserve(n int64) error {
+	now := v.ex.memory.Add(n)
+	if l := v.ex.opts.MemoryLimit; l > 0 && now > l {
+		v.ex.memory.Add(-n)
+		return outOfMemory(n, l)
+	}
+	return nil
+}
+
+func (v valueLimit) Release(n int64) { v.ex.memory.Add(-n) }
+
+// resetValues lets go of what expressions reserved for the batch before.
+func (w *worker) resetValues() {
+	if c := w.frame.Ctx; c != nil {
+		c.Memory.Reset()
+	}
+}
+
+// stepBytes is how much the expressions over one batch should make at a time.
+const stepBytes = 16 << 20
+
+// steps cuts batches so that the values expressions make of a piece stay near
+// stepBytes: the first piece of a statement is small and measures.
+type steps struct {
+	held *Batch
+	at   int
+	size int // rows of the next piece; 0: not measured yet
+}
+
+const firstStepRows = 64
+
+func (s *steps) start() { s.held, s.size = nil, 0 }
+
+// cut gives the next piece of the batch in work, or of what pull yields.
+func (s *steps) cut(pull func() (*Batch, error)) (*Batch, error) {
+	if s.held == nil {
+		b, err := pull()
+		if err != nil || b == nil {
+			return nil, err
+		}
+		s.held, s.at = b, 0
+	}
+	n := s.held.Rows()
+	size := s.size
+	if size == 0 {
+		size = firstStepRows
+	}
+	b := s.held
+	from := s.at
+	s.at = min(from+size, n)
+	if s.at == n {
+		s.held = nil
+	}
+	return sliced(b, from, s.at), nil
+}
+
+// measured takes note of how much memory a piece of so many rows took.
+func (s *steps) measured(rows int, bytes int64) {
+	if rows == 0 {
+		return
+	}
+	fit := int64(1 << 30)
+	if per := bytes / int64(rows); per > 0 {
+		fit = max(1, stepBytes/per)
+	}
+	if s.size > 0 && fit > int64(s.size) { // grows gently: rows may be of many sizes
+		fit = min(fit, 4*int64(s.size))
+	}
+	s.size = int(fit)
+}
+
+// rowsWithin is how many rows of batches like bs make a batch that is not too
+// large, at most size.
+func rowsWithin(size int, bs ...*Batch) int {
+	per := int64(0)
+	for _, b := range bs {
+		if b != nil && b.N > 0 {
+			per += batchBytes(b) / int64(b.N)
+		}
+	}
+	if per*int64(size) <= stepBytes {
+		return size
+	}
+	return int(max(1, stepBytes/per))
+}
+
+// hold accounts a batch that an operator has made, when it is large.
+func (m *memory) hold(n int64) error {
+	if n < 1<<20 {
+		return nil
+	}
+	m.set(n)
+	return m.must()
+}
+
+func (w *worker) takeProduced() int64 {
+	if c := w.frame.Ctx; c != nil {
+		return c.Memory.TakeProduced()
+	}
+	return 0
+}
+
+// datumBytes is what a variable-length value takes beyond its Datum.
+func datumBytes(d types.Datum) int64 {
+	switch v := d.(type) {
+	case string:
+		return int64(len(v))
+	case []byte:
+		return int64(len(v))
+	case types.JSONB:
+		return int64(len(v))
+	}
+	return 0
 }

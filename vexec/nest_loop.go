@@ -139,7 +139,7 @@ func (n *nestLoopOp) next(ctx context.Context) (*Batch, error) {
 
 // step tries the next group of pairs of the left batch.
 func (n *nestLoopOp) step() (*Batch, error) {
-	size := n.w.q.env.BatchSize
+	size := rowsWithin(n.w.q.env.BatchSize, n.b, n.t.rows)
 	left, right := make([]int32, 0, size), make([]int32, 0, size)
 	rows := n.t.rows.N
 	for n.l < n.b.N && len(left) < size {
@@ -191,6 +191,6 @@ func (n *nestLoopOp) nextTail() (*Batch, error) {
 			return nil, err
 		}
 		n.tail++
-		n.tailS = &tailScan{spec: &n.spec, t: t, size: n.w.q.env.BatchSize}
+		n.tailS = &tailScan{spec: &n.spec, t: t, size: rowsWithin(n.w.q.env.BatchSize, t.rows)}
 	}
 }

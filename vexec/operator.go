@@ -296,6 +296,9 @@ func batchBytes(b *Batch) int64 {
 
 // evalAll evaluates expressions over one batch.
 func evalAll(f *expr.Frame, es []*expr.Expr, in *expr.Input) ([]arrow.Array, error) {
+	if f.Ctx != nil {
+		f.Ctx.Memory.Reset()
+	}
 	out := make([]arrow.Array, len(es))
 	for i, e := range es {
 		var err error

@@ -83,6 +83,7 @@ func (p *projectSetOp) next(ctx context.Context) (*Batch, error) {
 				return nil, err
 			}
 		}
+		size := rowsWithin(size, p.b)
 		builders := make([]*types.Builder, len(p.ts))
 		for k := range p.ts {
 			if p.sets[k] != nil {

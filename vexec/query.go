@@ -43,6 +43,11 @@ func newQuery(e *Executor, stmt *planpb.Statement, env Exec) (q *query, err erro
 	}()
 	q = &query{ex: e, env: env, stmt: stmt}
 	q.mutates = mutates(stmt)
+	if env.Expr != nil {
+		ctx := *env.Expr
+		ctx.Memory = expr.NewMemory(valueLimit{e})
+		env.Expr, q.env.Expr = &ctx, &ctx
+	}
 	frame := expr.NewFrame(env.Expr, int(stmt.GetExecSlots()))
 	for s, d := range env.ExecParams {
 		frame.Set(s, d)
@@ -109,6 +114,7 @@ func (q *query) Next(ctx context.Context) (b *Batch, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	q.w.resetValues()
 	if !q.opened {
 		q.opened = true
 		if err := q.root.open(ctx); err != nil {
@@ -152,6 +158,7 @@ func (q *query) Close() {
 		return
 	}
 	q.closed = true
+	q.w.resetValues()
 	if q.root != nil {
 		q.root.close()
 	}

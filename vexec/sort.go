@@ -90,7 +90,7 @@ func (s *sortOp) next(ctx context.Context) (*Batch, error) {
 		if s.at >= len(s.order) {
 			return nil, nil
 		}
-		end := min(s.at+s.w.q.env.BatchSize, len(s.order))
+		end := min(s.at+rowsWithin(s.w.q.env.BatchSize, s.out), len(s.order))
 		b = &Batch{Cols: kernel.TakeCols(s.out.Cols[:len(s.ts)], s.order[s.at:end]), N: end - s.at}
 		s.at = end
 	}
@@ -185,7 +185,7 @@ func (s *sortOp) writeRun() error {
 		return err
 	}
 	s.runs = append(s.runs, f)
-	size := s.w.q.env.BatchSize
+	size := min(s.w.q.env.BatchSize, max(1, rowsWithin(16*s.w.q.env.BatchSize, all)/16)) // a merge holds a batch of every run
 	for at := 0; at < len(order); at += size {
 		end := min(at+size, len(order))
 		if err := f.write(&Batch{Cols: kernel.TakeCols(all.Cols, order[at:end]), N: end - at}); err != nil {
@@ -270,6 +270,9 @@ func (m *runMerge) next(size int) (*Batch, error) {
 	var pieces []*piece
 	index := map[*Batch]int{}
 	var from []int // piece of each output row
+	if len(m.runs) > 0 {
+		size = rowsWithin(size, m.runs[0].b)
+	}
 	for len(from) < size && len(m.runs) > 0 {
 		r := m.runs[0]
 		p, ok := index[r.b]

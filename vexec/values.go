@@ -17,10 +17,11 @@ type valuesOp struct {
 	ts   []types.T
 	rows [][]*expr.Expr
 	at   int
+	mem  *memory // the last batch, when it is large
 }
 
 func newValues(w *worker, p *planpb.Plan, v *planpb.Values) (operator, error) {
-	op := &valuesOp{w: w, ts: outputTypes(p)}
+	op := &valuesOp{w: w, ts: outputTypes(p), mem: w.memory(p, "Values")}
 	for _, r := range v.GetRows() {
 		es, err := w.compileAll(r.GetExprs())
 		if err != nil {
@@ -44,6 +45,8 @@ func (v *valuesOp) next(ctx context.Context) (*Batch, error) {
 		return nil, ctx.Err()
 	}
 	n := min(len(v.rows)-v.at, v.w.q.env.BatchSize)
+	v.mem.free()
+	v.w.resetValues()
 	builders := make([]*types.Builder, len(v.ts))
 	for c, t := range v.ts {
 		builders[c] = types.NewBuilder(t, n)
@@ -62,10 +65,10 @@ func (v *valuesOp) next(ctx context.Context) (*Batch, error) {
 	for c := range builders {
 		b.Cols[c] = builders[c].Finish()
 	}
-	return b, nil
+	return b, v.mem.hold(batchBytes(b))
 }
 
-func (v *valuesOp) close() {}
+func (v *valuesOp) close() { v.mem.free() }
 
 // resultOp yields one row, or none when its filter is not true.
 type resultOp struct {
@@ -74,10 +77,11 @@ type resultOp struct {
 	exprs  []*expr.Expr
 	filter *expr.Expr
 	done   bool
+	mem    *memory // the row, when it is large
 }
 
 func newResult(w *worker, p *planpb.Plan, r *planpb.Result) (operator, error) {
-	op := &resultOp{w: w, ts: outputTypes(p)}
+	op := &resultOp{w: w, ts: outputTypes(p), mem: w.memory(p, "Result")}
 	var err error
 	if op.exprs, err = w.compileAll(r.GetExprs()); err != nil {
 		return nil, err
@@ -92,6 +96,7 @@ func (r *resultOp) open(context.Context) error {
 }
 
 func (r *resultOp) next(ctx context.Context) (*Batch, error) {
+	r.mem.free()
 	if r.done {
 		return nil, ctx.Err()
 	}
@@ -106,10 +111,11 @@ func (r *resultOp) next(ctx context.Context) (*Batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Batch{Cols: cols, N: 1}, nil
+	b := &Batch{Cols: cols, N: 1}
+	return b, r.mem.hold(batchBytes(b))
 }
 
-func (r *resultOp) close() {}
+func (r *resultOp) close() { r.mem.free() }
 
 // filterOp keeps the rows for which a predicate is true. Order preserved; the
 // input's batches pass through with a selection.
@@ -119,6 +125,7 @@ type filterOp struct {
 	in   operator
 	pred *expr.Expr
 	rows rowLimit
+	steps
 }
 
 func newFilter(w *worker, p *planpb.Plan, f *planpb.Filter) (operator, error) {
@@ -132,6 +139,7 @@ func newFilter(w *worker, p *planpb.Plan, f *planpb.Filter) (operator, error) {
 
 func (f *filterOp) open(ctx context.Context) error {
 	f.rows.start()
+	f.steps.start()
 	return f.in.open(ctx)
 }
 
@@ -139,14 +147,16 @@ func (f *filterOp) close() { f.in.close() }
 
 func (f *filterOp) next(ctx context.Context) (*Batch, error) {
 	for {
-		b, err := f.rows.pull(ctx, f.in)
+		b, err := f.cut(func() (*Batch, error) { return f.rows.pull(ctx, f.in) })
 		if err != nil || b == nil {
 			return nil, err
 		}
+		f.w.resetValues()
 		keep, err := f.pred.Filter(f.w.frame, input(b))
 		if err != nil {
 			return nil, err
 		}
+		f.measured(b.Rows(), f.w.takeProduced())
 		if keep == nil {
 			return b, nil
 		}
@@ -166,6 +176,8 @@ type projectOp struct {
 	// bare: every expression is a column, so batches keep their selection.
 	bare []int
 	rows rowLimit
+	mem  *memory // the last batch, when it is large
+	steps
 }
 
 func newProject(w *worker, p *planpb.Plan, pr *planpb.Project) (operator, error) {
@@ -173,7 +185,7 @@ func newProject(w *worker, p *planpb.Plan, pr *planpb.Project) (operator, error)
 	if err != nil {
 		return nil, err
 	}
-	op := &projectOp{w: w, in: in}
+	op := &projectOp{w: w, in: in, mem: w.memory(p, "Project")}
 	if op.exprs, err = w.compileAll(pr.GetExprs()); err != nil {
 		return nil, err
 	}
@@ -190,28 +202,41 @@ func newProject(w *worker, p *planpb.Plan, pr *planpb.Project) (operator, error)
 
 func (p *projectOp) open(ctx context.Context) error {
 	p.rows.start()
+	p.steps.start()
+	p.mem.free()
 	return p.in.open(ctx)
 }
 
-func (p *projectOp) close() { p.in.close() }
+func (p *projectOp) close() {
+	p.mem.free()
+	p.in.close()
+}
 
 func (p *projectOp) next(ctx context.Context) (*Batch, error) {
-	b, err := p.rows.pull(ctx, p.in)
-	if err != nil || b == nil {
-		return nil, err
-	}
+	p.mem.free()
 	if p.bare != nil {
+		b, err := p.rows.pull(ctx, p.in)
+		if err != nil || b == nil {
+			return nil, err
+		}
 		out := &Batch{N: b.N, Sel: b.Sel, Cols: make([]arrow.Array, len(p.bare))}
 		for i, c := range p.bare {
 			out.Cols[i] = b.Cols[c]
 		}
 		return out, nil
 	}
+	b, err := p.cut(func() (*Batch, error) { return p.rows.pull(ctx, p.in) })
+	if err != nil || b == nil {
+		return nil, err
+	}
 	cols, err := evalAll(p.w.frame, p.exprs, input(b))
 	if err != nil {
 		return nil, err
 	}
-	return &Batch{Cols: cols, N: b.Rows()}, nil
+	out := &Batch{Cols: cols, N: b.Rows()}
+	size := batchBytes(out)
+	p.measured(out.N, max(size, p.w.takeProduced()))
+	return out, p.mem.hold(size)
 }
 
 // appendOp yields its inputs one after the other.

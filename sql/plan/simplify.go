@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/query"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec/expr"
@@ -177,7 +178,7 @@ func (p *planner) fold(e query.Expr) query.Expr {
 	if p.opts.Registry == nil || e.Type().Class == types.ClassPseudo {
 		return e
 	}
-	fr := expr.NewFrame(&expr.Context{Ctx: p.ctx, Env: p.opts.Types}, int(p.slots)+8)
+	fr := expr.NewFrame(&expr.Context{Ctx: p.ctx, Env: p.opts.Types, Memory: expr.NewMemory(foldLimit{})}, int(p.slots)+8)
 	saved := p.slots
 	x, err := expr.Compile(p.lower(e, layout{}), p.opts.Registry, fr)
 	if err != nil {
@@ -186,10 +187,35 @@ func (p *planner) fold(e query.Expr) query.Expr {
 	}
 	v, err := x.EvalScalar(fr)
 	p.slots = saved
-	if err != nil {
+	if err != nil || !foldable(v) {
 		return e
 	}
 	return &query.Const{Base: query.Base{T: e.Type(), Coll: e.Collation(), Loc: e.Pos()}, Value: v}
+}
+
+// foldLimit keeps large values out of plans, which live long: they are made at
+// execution, under its budget.
+type foldLimit struct{}
+
+func (foldLimit) Reserve(int64) error {
+	return pgerror.New(pgerror.OutOfMemory, "too large for a constant")
+}
+func (foldLimit) Release(int64) {}
+
+const foldBytesMax = 64 << 10
+
+func foldable(d types.Datum) bool {
+	switch v := d.(type) {
+	case string:
+		return len(v) <= foldBytesMax
+	case []byte:
+		return len(v) <= foldBytesMax
+	case types.JSONB:
+		return len(v) <= foldBytesMax
+	case *types.Array:
+		return len(v.Elems) <= foldBytesMax
+	}
+	return true
 }
 
 func (p *planner) simplifyBool(x *query.BoolExpr) query.Expr {

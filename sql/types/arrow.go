@@ -3,6 +3,7 @@ package types
 import (
 	"encoding/binary"
 	"fmt"
+	"unsafe"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
@@ -337,6 +338,14 @@ func (b *Builder) Finish() arrow.Array {
 func Repeat(t T, d Datum, n int) arrow.Array {
 	if t.Class == ClassBase { // what keys are made of goes without a builder
 		switch v := d.(type) {
+		case string:
+			if n == 1 { // the vector shares the value's memory
+				return NewVarlen(ArrowType(t), []int32{0, int32(len(v))}, unsafe.Slice(unsafe.StringData(v), len(v)), nil, 0)
+			}
+		case []byte:
+			if n == 1 {
+				return NewVarlen(ArrowType(t), []int32{0, int32(len(v))}, v, nil, 0)
+			}
 		case int32:
 			if t.OID == Int4 {
 				vs := make([]int32, n)

@@ -22,6 +22,11 @@ func NewFrame(ctx *Context, n int) *Frame {
 // Clone is a frame of its own with the same values, for another worker.
 func (f *Frame) Clone() *Frame {
 	g := *f
+	if f.Ctx != nil && f.Ctx.Memory != nil { // counters belong to one worker
+		ctx := *f.Ctx
+		ctx.Memory = NewMemory(f.Ctx.Memory.limit)
+		g.Ctx = &ctx
+	}
 	g.slots, g.set = append([]types.Datum{}, f.slots...), append([]bool{}, f.set...)
 	return &g
 }

@@ -29,6 +29,8 @@ type Context struct {
 	// type. nil on a node that runs a fragment without one: functions that need it
 	// are never pushed down (Function.NeedsSession).
 	Session any
+	// Memory is the budget of the values that functions make; nil: unbounded.
+	Memory *Memory
 }
 
 // Kernel computes a function over n rows. args are vectors of length n in the

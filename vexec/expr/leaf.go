@@ -26,15 +26,39 @@ type constNode struct {
 
 func (c *constNode) constant() bool { return true }
 
-func (c *constNode) eval(_ *Frame, in *Input) (arrow.Array, error) {
+func (c *constNode) eval(f *Frame, in *Input) (arrow.Array, error) {
 	if c.vec == nil || c.vec.Len() < in.N {
 		n := 1
 		for n < in.N {
 			n *= 2
 		}
+		if size := datumBytes(c.value); size > constLargeBytes {
+			n = in.N
+			if size*int64(n) > vectorBytesMax {
+				return nil, pgerror.New(pgerror.ProgramLimitExceeded, "the values of one batch exceed %d bytes", vectorBytesMax)
+			}
+			if err := f.Ctx.Grow(size * int64(n)); err != nil {
+				return nil, err
+			}
+		}
 		c.vec = repeat(c.t, c.value, n)
 	}
 	return kernel.Slice(c.vec, 0, in.N), nil
+}
+
+// constLargeBytes is the size from which copies of a constant are counted.
+const constLargeBytes = 4 << 10
+
+func datumBytes(d types.Datum) int64 {
+	switch v := d.(type) {
+	case string:
+		return int64(len(v))
+	case []byte:
+		return int64(len(v))
+	case types.JSONB:
+		return int64(len(v))
+	}
+	return 0
 }
 
 func repeat(t types.T, d types.Datum, n int) arrow.Array {

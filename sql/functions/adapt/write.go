@@ -146,6 +146,10 @@ func BoolVector(bits []byte, n int, valid []byte, nulls int) arrow.Array {
 }
 
 func varlen[S string | []byte](dt arrow.DataType, values []S, valid []byte, nulls int) arrow.Array {
+	if len(values) == 1 && nulls == 0 { // the vector shares the value's memory
+		v := values[0]
+		return types.NewVarlen(dt, []int32{0, int32(len(v))}, unsafe.Slice(unsafe.StringData(*(*string)(unsafe.Pointer(&v))), len(v)), valid, nulls)
+	}
 	size := 0
 	for _, v := range values {
 		size += len(v)

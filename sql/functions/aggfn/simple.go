@@ -1,6 +1,8 @@
 package aggfn
 
 import (
+	"unsafe"
+
 	"github.com/basaltdb/basalt/sql/functions/adapt"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec/expr"
@@ -70,6 +72,13 @@ func (s *stringAgg[S]) Add(args []types.Datum) error {
 	if args[0] == nil {
 		return nil
 	}
+	more := len(args[0].(S))
+	if s.some && args[1] != nil {
+		more += len(args[1].(S))
+	}
+	if err := expr.CannotEnlarge(int64(len(s.b)), int64(more)); err != nil {
+		return err
+	}
 	if s.some && args[1] != nil {
 		s.b = append(s.b, args[1].(S)...)
 	}
@@ -82,7 +91,12 @@ func (s *stringAgg[S]) Result() (types.Datum, error) {
 	if !s.some {
 		return nil, nil
 	}
-	return S(append([]byte{}, s.b...)), nil
+	// what is appended later does not touch these bytes
+	b := s.b[:len(s.b):len(s.b)]
+	if _, ok := any(S("")).(string); ok {
+		return unsafe.String(unsafe.SliceData(b), len(b)), nil
+	}
+	return b, nil
 }
 
 func (s *stringAgg[S]) Size() int64 { return 32 + int64(cap(s.b)) }

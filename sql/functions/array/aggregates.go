@@ -11,14 +11,17 @@ import (
 type collect struct {
 	elem  types.T
 	elems []types.Datum
+	bytes int64 // of the values themselves
 }
 
 func (s *collect) Add(a []types.Datum) error {
 	s.elems = append(s.elems, a[0])
+	s.bytes += valueBytes(a[0])
 	return nil
 }
 
 func (s *collect) Remove([]types.Datum) error {
+	s.bytes -= valueBytes(s.elems[0])
 	s.elems = s.elems[1:]
 	return nil
 }
@@ -30,13 +33,38 @@ func (s *collect) Result() (types.Datum, error) {
 	return types.NewArray(s.elem, append([]types.Datum(nil), s.elems...)), nil
 }
 
-func (s *collect) Size() int64 { return 64 + 48*int64(cap(s.elems)) }
+// elemBytes is a Datum in the state, in the result's copy, and in its vector.
+const elemBytes = 16 + 16 + 16
+
+func (s *collect) Size() int64 { return 64 + elemBytes*int64(cap(s.elems)) + 2*s.bytes }
+
+// valueBytes is what a value holds beyond its Datum.
+func valueBytes(d types.Datum) int64 {
+	switch v := d.(type) {
+	case string:
+		return int64(len(v)) + 16
+	case []byte:
+		return int64(len(v)) + 24
+	case types.JSONB:
+		return int64(len(v)) + 24
+	case *types.Array:
+		n := int64(64)
+		for _, e := range v.Elems {
+			n += 16 + valueBytes(e)
+		}
+		return n
+	case *types.Record:
+		return 256
+	}
+	return 16
+}
 
 // collectArrays is array_agg over arrays: all of one shape, a dimension is added.
 type collectArrays struct {
 	n     int32
 	first arr
 	elems []types.Datum
+	bytes int64 // of the values themselves
 }
 
 func (s *collectArrays) Add(a []types.Datum) error {
@@ -62,6 +90,7 @@ func (s *collectArrays) Add(a []types.Datum) error {
 	}
 	s.n++
 	s.elems = append(s.elems, v.Elems...)
+	s.bytes += valueBytes(v)
 	return nil
 }
 
@@ -74,7 +103,7 @@ func (s *collectArrays) Result() (types.Datum, error) {
 	return r, types.CheckArrayDims(r.Dims)
 }
 
-func (s *collectArrays) Size() int64 { return 64 + 48*int64(cap(s.elems)) }
+func (s *collectArrays) Size() int64 { return 64 + elemBytes*int64(cap(s.elems)) + 2*s.bytes }
 
 // extreme is min and max over arrays.
 type extreme struct {

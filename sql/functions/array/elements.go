@@ -217,14 +217,14 @@ func registerElements(r *expr.Registry) {
 		}
 		return types.NewArray(types.Of(types.Int4), found), nil
 	}))
-	adapt.Add(r, "array_fill(anyelement,_int4)", adapt.D(func(_ *expr.Context, call *expr.Call, a []types.Datum) (types.Datum, error) {
-		return fill(call.ArgTypes[0].NoMod(), a[0], asArray(a[1]), nil)
+	adapt.Add(r, "array_fill(anyelement,_int4)", adapt.D(func(ctx *expr.Context, call *expr.Call, a []types.Datum) (types.Datum, error) {
+		return fill(ctx, call.ArgTypes[0].NoMod(), a[0], asArray(a[1]), nil)
 	}))
-	adapt.Add(r, "array_fill(anyelement,_int4,_int4)", adapt.D(func(_ *expr.Context, call *expr.Call, a []types.Datum) (types.Datum, error) {
+	adapt.Add(r, "array_fill(anyelement,_int4,_int4)", adapt.D(func(ctx *expr.Context, call *expr.Call, a []types.Datum) (types.Datum, error) {
 		if a[2] == nil {
 			return nil, errNullDims()
 		}
-		return fill(call.ArgTypes[0].NoMod(), a[0], asArray(a[1]), asArray(a[2]))
+		return fill(ctx, call.ArgTypes[0].NoMod(), a[0], asArray(a[1]), asArray(a[2]))
 	}))
 	adapt.Add(r, "trim_array(anyarray,int4)", adapt.E2(func(a arr, n int32) (arr, error) {
 		size := int32(0)
@@ -274,7 +274,7 @@ func errNullDims() error {
 }
 
 // fill makes an array of the given dimensions, every element d.
-func fill(elem types.T, d types.Datum, dims, lower arr) (types.Datum, error) {
+func fill(ctx *expr.Context, elem types.T, d types.Datum, dims, lower arr) (types.Datum, error) {
 	if dims == nil {
 		return nil, errNullDims()
 	}
@@ -327,6 +327,9 @@ func fill(elem types.T, d types.Datum, dims, lower arr) (types.Datum, error) {
 	}
 	if size > fillElemsMax {
 		return nil, pgerror.New(pgerror.ProgramLimitExceeded, "array size exceeds the maximum allowed (%d)", fillElemsMax)
+	}
+	if err := ctx.GrowLarge(int64(size) * (elemBytes + valueBytes(d))); err != nil {
+		return nil, err
 	}
 	a.Elems = make([]types.Datum, size)
 	for i := range a.Elems {

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"math"
 	"strings"
+	"unsafe"
 
 	"github.com/basaltdb/basalt/sql/functions/adapt"
 	"github.com/basaltdb/basalt/sql/pgerror"
@@ -97,11 +98,23 @@ func concatArgs(ctx *expr.Context, call *expr.Call, args []types.Datum, from int
 		}
 		first = false
 		var err error
+		before := len(b)
+		if s, ok := v.(string); ok && len(s) > 1<<20 {
+			if err := expr.CannotEnlarge(int64(before), int64(len(s))); err != nil {
+				return nil, err
+			}
+			if err := ctx.GrowLarge(int64(len(s))); err != nil {
+				return nil, err
+			}
+		}
 		if b, err = types.AppendOut(ctx.Env, ts[i], b, v); err != nil {
 			return nil, err
 		}
 	}
-	return string(b), nil
+	if err := expr.CannotEnlarge(int64(len(b)), 0); err != nil {
+		return nil, err
+	}
+	return unsafe.String(unsafe.SliceData(b), len(b)), nil
 }
 
 func concatWS(ctx *expr.Context, call *expr.Call, args []types.Datum) (types.Datum, error) {
@@ -196,7 +209,16 @@ func format(ctx *expr.Context, call *expr.Call, args []types.Datum) (types.Datum
 		case spec.verb == 'L':
 			s = "NULL"
 		}
-		fill := strings.Repeat(" ", max(spec.width-types.CharLen(s), 0))
+		need := max(spec.width-types.CharLen(s), 0)
+		if need > 1<<20 || b.Len()+len(s) > 1<<20 {
+			if err := expr.CannotEnlarge(int64(b.Len()), int64(need+len(s))); err != nil {
+				return nil, err
+			}
+			if err := ctx.GrowLarge(2*int64(need) + int64(len(s))); err != nil {
+				return nil, err
+			}
+		}
+		fill := strings.Repeat(" ", need)
 		if spec.left {
 			b.WriteString(s + fill)
 		} else {

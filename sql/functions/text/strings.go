@@ -132,7 +132,7 @@ func right(s string, n int32) string {
 }
 
 // pad makes the filling of lpad and rpad; it answers s cut to n characters when none is needed.
-func pad(s string, n int32, fill string) (cut, filling string, err error) {
+func pad(ctx *expr.Context, s string, n int32, fill string) (cut, filling string, err error) {
 	n = max(n, 0)
 	if fill == "" {
 		return types.CharPrefix(s, int(n)), "", nil
@@ -145,34 +145,60 @@ func pad(s string, n int32, fill string) (cut, filling string, err error) {
 		return types.CharPrefix(s, int(n)), "", nil
 	}
 	need, each := int(n)-have, types.CharLen(fill)
+	if err := ctx.GrowLarge(int64(need)/int64(each)*int64(len(fill))*2 + int64(len(s))); err != nil {
+		return "", "", err
+	}
 	return s, strings.Repeat(fill, need/each) + types.CharPrefix(fill, need%each), nil
 }
 
-func lpad(s string, n int32, fill string) (string, error) {
-	s, f, err := pad(s, n, fill)
+func lpad(ctx *expr.Context, _ *expr.Call, s string, n int32, fill string) (string, error) {
+	s, f, err := pad(ctx, s, n, fill)
 	return f + s, err
 }
 
-func rpad(s string, n int32, fill string) (string, error) {
-	s, f, err := pad(s, n, fill)
+func rpad(ctx *expr.Context, _ *expr.Call, s string, n int32, fill string) (string, error) {
+	s, f, err := pad(ctx, s, n, fill)
 	return s + f, err
 }
 
-func repeat(s string, n int32) (string, error) {
+func repeat(ctx *expr.Context, _ *expr.Call, s string, n int32) (string, error) {
 	if n <= 0 || s == "" {
 		return "", nil
 	}
 	if int64(n)*int64(len(s)) > valueBytesMax-4 {
 		return "", tooLong()
 	}
+	if err := ctx.GrowLarge(int64(n) * int64(len(s))); err != nil {
+		return "", err
+	}
 	return strings.Repeat(s, int(n)), nil
 }
 
-func replace(s, from, to string) string {
-	if from == "" {
-		return s
+func textcat(ctx *expr.Context, _ *expr.Call, a, b string) (string, error) {
+	n := int64(len(a)) + int64(len(b))
+	if n > valueBytesMax-4 {
+		return "", expr.InvalidAlloc(n + 4)
 	}
-	return strings.ReplaceAll(s, from, to)
+	if err := ctx.GrowLarge(n); err != nil {
+		return "", err
+	}
+	return a + b, nil
+}
+
+func replace(ctx *expr.Context, _ *expr.Call, s, from, to string) (string, error) {
+	if from == "" {
+		return s, nil
+	}
+	if len(to) > len(from) && len(s)/len(from)*len(to) > 1<<20 {
+		n := int64(len(s)) + int64(strings.Count(s, from))*int64(len(to)-len(from))
+		if err := expr.CannotEnlarge(n-int64(len(to)), int64(len(to))); err != nil {
+			return "", err
+		}
+		if err := ctx.GrowLarge(n); err != nil {
+			return "", err
+		}
+	}
+	return strings.ReplaceAll(s, from, to), nil
 }
 
 func reverse(s string) string {
@@ -298,7 +324,7 @@ func registerStrings(r *expr.Registry) {
 	adapt.Add(r, "lower(text)", adapt.F1(lowerASCII))
 	adapt.Add(r, "upper(text)", adapt.F1(upperASCII))
 	adapt.Add(r, "initcap(text)", adapt.F1(initcap))
-	adapt.Add(r, "textcat(text,text)", adapt.F2(func(a, b string) string { return a + b }))
+	adapt.Add(r, "textcat(text,text)", adapt.C2(textcat))
 	for _, n := range []string{"substr", "substring"} {
 		adapt.Add(r, n+"(text,int4,int4)", adapt.E3(substr))
 		adapt.Add(r, n+"(text,int4)", adapt.F2(substrFrom))
@@ -311,12 +337,16 @@ func registerStrings(r *expr.Registry) {
 	adapt.Add(r, "position(text,text)", adapt.F2(strpos))
 	adapt.Add(r, "left(text,int4)", adapt.F2(left))
 	adapt.Add(r, "right(text,int4)", adapt.F2(right))
-	adapt.Add(r, "lpad(text,int4,text)", adapt.E3(lpad))
-	adapt.Add(r, "rpad(text,int4,text)", adapt.E3(rpad))
-	adapt.Add(r, "lpad(text,int4)", adapt.E2(func(s string, n int32) (string, error) { return lpad(s, n, " ") }))
-	adapt.Add(r, "rpad(text,int4)", adapt.E2(func(s string, n int32) (string, error) { return rpad(s, n, " ") }))
-	adapt.Add(r, "repeat(text,int4)", adapt.E2(repeat))
-	adapt.Add(r, "replace(text,text,text)", adapt.F3(replace))
+	adapt.Add(r, "lpad(text,int4,text)", adapt.C3(lpad))
+	adapt.Add(r, "rpad(text,int4,text)", adapt.C3(rpad))
+	adapt.Add(r, "lpad(text,int4)", adapt.C2(func(ctx *expr.Context, call *expr.Call, s string, n int32) (string, error) {
+		return lpad(ctx, call, s, n, " ")
+	}))
+	adapt.Add(r, "rpad(text,int4)", adapt.C2(func(ctx *expr.Context, call *expr.Call, s string, n int32) (string, error) {
+		return rpad(ctx, call, s, n, " ")
+	}))
+	adapt.Add(r, "repeat(text,int4)", adapt.C2(repeat))
+	adapt.Add(r, "replace(text,text,text)", adapt.C3(replace))
 	adapt.Add(r, "reverse(text)", adapt.F1(reverse))
 	adapt.Add(r, "split_part(text,text,int4)", adapt.E3(splitPart))
 	adapt.Add(r, "translate(text,text,text)", adapt.F3(translate))
