@@ -117,7 +117,7 @@ func newAggCall(w *worker, c *planpb.AggCall) (*aggCall, error) {
 	}
 	if a.kind == aggGeneral {
 		if a.agg = w.q.ex.opts.Registry.Aggregate(types.OID(c.GetFunc())); a.agg == nil && !(a.within && hypothetical(types.OID(c.GetFunc())) > 0) {
-			return nil, pgerror.Unsupported("aggregate function with OID %d", c.GetFunc())
+			return nil, pgerror.Unsupported("aggregate function %s", facts.ProcName(c.GetFunc()))
 		}
 		a.call = &expr.Call{OID: types.OID(c.GetFunc()), ArgTypes: a.argTs, Result: a.result, Variadic: c.GetVariadic(),
 			Const: make([]types.Datum, len(a.args)), IsConst: make([]bool, len(a.args))}

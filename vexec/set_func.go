@@ -3,6 +3,7 @@ package vexec
 import (
 	"iter"
 
+	"github.com/basaltdb/basalt/sql/catalog/facts"
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec/expr"
@@ -19,7 +20,7 @@ type setCall struct {
 func newSetCall(w *worker, s *planpb.SetFunc) (*setCall, error) {
 	c := &setCall{fn: w.q.ex.opts.Registry.Set(types.OID(s.GetFunc()))}
 	if c.fn == nil {
-		return nil, pgerror.Unsupported("set-returning function with OID %d", s.GetFunc())
+		return nil, pgerror.Unsupported("set-returning function %s", facts.ProcName(s.GetFunc()))
 	}
 	var err error
 	if c.args, err = w.compileAll(s.GetArgs()); err != nil {

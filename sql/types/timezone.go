@@ -47,6 +47,18 @@ var zoneAbbrevs = sync.OnceValue(func() map[string]ZoneAbbrev {
 	return m
 })
 
+// OffsetAt gives what the abbreviation stands for at a time (UTC).
+func (a ZoneAbbrev) OffsetAt(utc Timestamp) (seconds int, dst bool) {
+	loc, ok := LoadZone(a.Zone)
+	if a.Zone == "" || !ok {
+		return a.Offset, a.DST
+	}
+	t := time.Unix(floorDiv64(int64(utc), USecsPerSec), 0).In(loc)
+	_, now := t.Zone()
+	off := abbrevOffsetAt(a, loc, utc, now)
+	return off, off == now && t.IsDST()
+}
+
 // ZoneNames lists the IANA names (pg_timezone_names).
 func ZoneNames() []string { return strings.Fields(zoneNamesText) }
 

@@ -3,6 +3,7 @@ package expr
 import (
 	"github.com/apache/arrow/go/v17/arrow"
 
+	"github.com/basaltdb/basalt/sql/catalog/facts"
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec/kernel"
@@ -43,7 +44,7 @@ func (m *maker) callNode(oid types.OID, t types.T, coll types.OID, ts []types.T,
 	n.compare, n.isCmp = kernel.ComparisonFunction(oid)
 	if n.fn == nil {
 		if n.fast == nil {
-			return nil, pgerror.Unsupported("function with OID %d", oid)
+			return nil, pgerror.Unsupported("function %s", facts.ProcName(uint32(oid)))
 		}
 		n.fn = &Function{OID: oid, Strict: true}
 	}

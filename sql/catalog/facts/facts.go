@@ -120,3 +120,13 @@ func Proc(signature string) (oid uint32, ok bool) {
 	oid, ok = procs()[signature]
 	return oid, ok
 }
+
+// ProcName is the signature of a built-in function, or its OID when there is none.
+func ProcName(oid uint32) string {
+	for sig, o := range procs() {
+		if o == oid {
+			return sig
+		}
+	}
+	return strconv.FormatUint(uint64(oid), 10)
+}

@@ -148,13 +148,7 @@ func registerCasts(r *expr.Registry) {
 		tail := types.NumericFromInt64(int64(o), 0).String()
 		return types.CharPrefix(n, min(types.CharLen(n), 63-1-len(tail))) + "_" + tail
 	}))
-	// pg_lsn arithmetic
-	adapt.Add(r, "pg_lsn_mi(pg_lsn,pg_lsn)", adapt.F2(func(a, b uint64) types.Numeric {
-		x, _ := types.ParseNumeric(types.Uint64Text(a))
-		y, _ := types.ParseNumeric(types.Uint64Text(b))
-		d, _ := x.Sub(y)
-		return d
-	}))
+	registerLSN(r)
 	adapt.Add(r, "gen_random_uuid()", adapt.C0(func(*expr.Context, *expr.Call) (types.UUID, error) {
 		var u types.UUID
 		if _, err := rand.Read(u[:]); err != nil {

@@ -115,4 +115,5 @@ func registerHash(r *expr.Registry) {
 	addHash(r, "hashname", "hashnameextended", "name", hashBytes[string])
 	addHash(r, "hashbpchar", "hashbpcharextended", "bpchar", func(v string, s uint64) uint64 { return hashBytes(types.TrimBPChar(v), s) })
 	addHash(r, "uuid_hash", "uuid_hash_extended", "uuid", func(v types.UUID, s uint64) uint64 { return hashBytes(v[:], s) })
+	registerHashValues(r)
 }

@@ -64,4 +64,29 @@ func registerIO(r *expr.Registry) {
 			return types.AppendSend(ctx.Env, call.ArgTypes[0], []byte{}, args[0])
 		}))
 	}
+	// Types of many forms. Input is not here: its type is the caller's to say.
+	for _, sig := range []string{"array_out(anyarray)", "record_out(record)", "enum_out(anyenum)", "jsonpath_out(jsonpath)",
+		"int2vectorout(int2vector)", "oidvectorout(oidvector)"} {
+		adapt.Add(r, sig, adapt.D(func(ctx *expr.Context, call *expr.Call, args []types.Datum) (types.Datum, error) {
+			if args[0] == nil {
+				return nil, nil
+			}
+			return types.Out(ctx.Env, call.ArgTypes[0], args[0])
+		}))
+	}
+	for _, sig := range []string{"array_send(anyarray)", "record_send(record)", "enum_send(anyenum)", "jsonpath_send(jsonpath)",
+		"int2vectorsend(int2vector)", "oidvectorsend(oidvector)"} {
+		adapt.Add(r, sig, adapt.D(func(ctx *expr.Context, call *expr.Call, args []types.Datum) (types.Datum, error) {
+			if args[0] == nil {
+				return nil, nil
+			}
+			return types.AppendSend(ctx.Env, call.ArgTypes[0], []byte{}, args[0])
+		}))
+	}
+	for p, oid := range map[string]types.OID{"jsonpath_in": types.JSONPath, "int2vectorin": types.Int2Vector, "oidvectorin": types.OidVector} {
+		adapt.Add(r, p+"(cstring)", adapt.C1(func(ctx *expr.Context, _ *expr.Call, s string) (types.Datum, error) {
+			return types.In(ctx.Env, types.Of(oid), s)
+		}))
+	}
+	adapt.Add(r, "void_out(void)", adapt.D(func(_ *expr.Context, _ *expr.Call, args []types.Datum) (types.Datum, error) { return "", nil }))
 }

@@ -3,12 +3,12 @@ package sys
 import (
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/basaltdb/basalt/sql/catalog"
 	"github.com/basaltdb/basalt/sql/functions/adapt"
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/sql/types/charset"
 	"github.com/basaltdb/basalt/vexec/expr"
 )
 
@@ -161,18 +161,22 @@ func registerSession(r *expr.Registry) {
 	add(r, "txid_current_if_assigned()", xid(false, false))
 	add(r, "pg_current_xact_id()", xid(true, true))
 	add(r, "pg_current_xact_id_if_assigned()", xid(false, true))
-	add(r, "pg_sleep(float8)", adapt.C1(func(ctx *expr.Context, _ *expr.Call, sec float64) (types.Unit, error) {
-		if sec <= 0 {
-			return types.Unit{}, nil
+	registerTimes(r)
+	add(r, "current_query()", zero(func(_ *expr.Context, s Session) (types.Datum, error) {
+		for _, a := range s.Activities() {
+			if a.PID == s.BackendPID() {
+				return a.Query, nil
+			}
 		}
-		t := time.NewTimer(time.Duration(min(sec, 1e9) * float64(time.Second)))
-		defer t.Stop()
-		select {
-		case <-t.C:
-			return types.Unit{}, nil
-		case <-ctx.Ctx.Done():
-			return types.Unit{}, pgerror.From(ctx.Ctx.Err())
+		return nil, nil
+	}))
+	add(r, "pg_trigger_depth()", zero(func(*expr.Context, Session) (types.Datum, error) { return int32(0), nil }))
+	add(r, "oidvectortypes(oidvector)", one(func(_ *expr.Context, s Session, v *types.Array) (types.Datum, error) {
+		var names []string
+		for _, o := range v.Elems {
+			names = append(names, catalog.FormatTypeIn(s.CatalogReader(), path(s), o.(types.OID), -1, false))
 		}
+		return strings.Join(names, ", "), nil
 	}))
 	add(r, "pg_cancel_backend(int4)", one(func(_ *expr.Context, s Session, pid int32) (types.Datum, error) { return s.CancelBackend(pid), nil }))
 	add(r, "pg_terminate_backend(int4,int8)", two(func(_ *expr.Context, s Session, pid int32, timeout int64) (types.Datum, error) {
@@ -182,30 +186,24 @@ func registerSession(r *expr.Registry) {
 		return toDatum(roleName(ctx, s, oid))
 	}))
 	add(r, "pg_encoding_to_char(int4)", one(func(_ *expr.Context, _ Session, enc int32) (types.Datum, error) {
-		if enc == encodingUTF8 {
-			return "UTF8", nil
-		}
-		if enc == 0 {
-			return "SQL_ASCII", nil
+		if e := charset.ByNumber(enc); e != nil {
+			return e.Name, nil
 		}
 		return "", nil
 	}))
 	add(r, "pg_char_to_encoding(name)", one(func(_ *expr.Context, _ Session, n string) (types.Datum, error) {
-		switch strings.ToLower(strings.NewReplacer("-", "", "_", "").Replace(n)) {
-		case "utf8", "unicode":
-			return int32(encodingUTF8), nil
-		case "sqlascii":
-			return int32(0), nil
+		if e := charset.Find(n); e != nil {
+			return e.Number, nil
 		}
 		return int32(-1), nil
 	}))
 	add(r, "getdatabaseencoding()", zero(func(*expr.Context, Session) (types.Datum, error) { return "UTF8", nil }))
-	add(r, "pg_client_encoding()", zero(func(*expr.Context, Session) (types.Datum, error) { return "UTF8", nil }))
+	add(r, "pg_client_encoding()", zero(func(_ *expr.Context, s Session) (types.Datum, error) {
+		v, _ := s.Setting("client_encoding")
+		return v, nil
+	}))
 	add(r, "pg_notification_queue_usage()", zero(func(*expr.Context, Session) (types.Datum, error) { return float64(0), nil }))
 }
-
-// encodingUTF8 is PostgreSQL's number of the encoding.
-const encodingUTF8 = 6
 
 func toDatum[V any](v V, err error) (types.Datum, error) {
 	if err != nil {

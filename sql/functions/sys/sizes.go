@@ -1,8 +1,6 @@
 package sys
 
 import (
-	"fmt"
-
 	"github.com/basaltdb/basalt/sql/catalog"
 	"github.com/basaltdb/basalt/sql/functions/adapt"
 	"github.com/basaltdb/basalt/sql/types"
@@ -91,7 +89,7 @@ func registerSizes(r *expr.Registry) {
 	add(r, "pg_tablespace_size(oid)", one(func(*expr.Context, Session, types.OID) (types.Datum, error) { return nil, nil }))
 	add(r, "pg_tablespace_size(name)", one(func(*expr.Context, Session, string) (types.Datum, error) { return nil, nil }))
 	add(r, "pg_tablespace_location(oid)", one(func(*expr.Context, Session, types.OID) (types.Datum, error) { return "", nil }))
-	adapt.Add(r, "pg_size_pretty(int8)", adapt.F1(sizePretty))
+	registerSizeTexts(r)
 	add(r, "pg_relation_filenode(regclass)", one(func(ctx *expr.Context, s Session, o types.OID) (types.Datum, error) {
 		rel, err := s.CatalogReader().Relation(ctx.Ctx, o)
 		if err != nil || rel == nil || rel.FileNode == 0 {
@@ -105,38 +103,4 @@ func registerSizes(r *expr.Registry) {
 		}
 		return int32(len(types.AppendDatum(call.ArgTypes[0], nil, args[0]))), nil
 	}))
-}
-
-// sizePretty is pg_size_pretty.
-func sizePretty(n int64) string {
-	units := []struct {
-		name  string
-		limit int64
-		half  bool
-		bits  uint
-	}{{"bytes", 10 * 1024, false, 0}, {"kB", 20*1024 - 1, true, 10}, {"MB", 20*1024 - 1, true, 20}, {"GB", 20*1024 - 1, true, 30}, {"TB", 20*1024 - 1, true, 40}, {"PB", 20*1024 - 1, true, 50}}
-	abs := func(v int64) uint64 {
-		if v < 0 {
-			return uint64(-v)
-		}
-		return uint64(v)
-	}
-	for i, u := range units {
-		if i+1 == len(units) || abs(n) < uint64(u.limit) {
-			if u.half {
-				if n > 0 {
-					n = (n + 1) / 2
-				} else {
-					n = (n - 1) / 2
-				}
-			}
-			return fmt.Sprintf("%d %s", n, u.name)
-		}
-		bits := units[i+1].bits - u.bits
-		if units[i+1].half != u.half {
-			bits--
-		}
-		n /= int64(1) << bits
-	}
-	return ""
 }

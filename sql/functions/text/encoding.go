@@ -3,20 +3,13 @@ package text
 import (
 	"encoding/base64"
 	"encoding/hex"
-	"fmt"
 	"strings"
 	"unicode/utf8"
-
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/charmap"
-	"golang.org/x/text/encoding/japanese"
-	"golang.org/x/text/encoding/korean"
-	"golang.org/x/text/encoding/simplifiedchinese"
-	"golang.org/x/text/encoding/traditionalchinese"
 
 	"github.com/basaltdb/basalt/sql/functions/adapt"
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/sql/types/charset"
 	"github.com/basaltdb/basalt/vexec/expr"
 )
 
@@ -118,163 +111,74 @@ func decodeBase64(s string) ([]byte, error) {
 	return out, nil
 }
 
-// charset is a PostgreSQL encoding. enc is nil for UTF8, and for SQL_ASCII (raw).
-type charset struct {
-	name string
-	enc  encoding.Encoding
-	raw  bool
+func encodingOf(name, role string) (*charset.Encoding, error) {
+	if e := charset.Find(name); e != nil {
+		return e, nil
+	}
+	return nil, invalidParameter("invalid %s encoding name \"%s\"", role, name)
 }
 
-var charsets = func() map[string]charset {
-	m := map[string]charset{}
-	add := func(name string, enc encoding.Encoding, aliases ...string) {
-		for _, a := range append(aliases, name) {
-			m[charsetKey(a)] = charset{name: name, enc: enc, raw: enc == nil && name != "UTF8"}
-		}
-	}
-	add("UTF8", nil, "UTF-8", "Unicode")
-	add("SQL_ASCII", nil)
-	add("LATIN1", charmap.ISO8859_1, "ISO88591")
-	add("LATIN2", charmap.ISO8859_2, "ISO88592")
-	add("LATIN3", charmap.ISO8859_3, "ISO88593")
-	add("LATIN4", charmap.ISO8859_4, "ISO88594")
-	add("LATIN5", charmap.ISO8859_9, "ISO88599")
-	add("LATIN6", charmap.ISO8859_10, "ISO885910")
-	add("LATIN7", charmap.ISO8859_13, "ISO885913")
-	add("LATIN8", charmap.ISO8859_14, "ISO885914")
-	add("LATIN9", charmap.ISO8859_15, "ISO885915")
-	add("LATIN10", charmap.ISO8859_16, "ISO885916")
-	add("ISO_8859_5", charmap.ISO8859_5)
-	add("ISO_8859_6", charmap.ISO8859_6)
-	add("ISO_8859_7", charmap.ISO8859_7)
-	add("ISO_8859_8", charmap.ISO8859_8)
-	add("KOI8R", charmap.KOI8R, "KOI8")
-	add("KOI8U", charmap.KOI8U)
-	add("WIN866", charmap.CodePage866, "ALT")
-	add("WIN874", charmap.Windows874)
-	add("WIN1250", charmap.Windows1250)
-	add("WIN1251", charmap.Windows1251, "WIN")
-	add("WIN1252", charmap.Windows1252)
-	add("WIN1253", charmap.Windows1253)
-	add("WIN1254", charmap.Windows1254)
-	add("WIN1255", charmap.Windows1255)
-	add("WIN1256", charmap.Windows1256)
-	add("WIN1257", charmap.Windows1257)
-	add("WIN1258", charmap.Windows1258)
-	add("EUC_JP", japanese.EUCJP)
-	add("SJIS", japanese.ShiftJIS, "ShiftJIS", "Mskanji", "WIN932", "Windows932")
-	add("EUC_KR", korean.EUCKR)
-	add("UHC", korean.EUCKR, "WIN949", "Windows949")
-	add("GBK", simplifiedchinese.GBK, "WIN936", "Windows936")
-	add("GB18030", simplifiedchinese.GB18030)
-	add("BIG5", traditionalchinese.Big5, "WIN950", "Windows950")
-	return m
-}()
-
-// charsetKey drops what does not count in an encoding's name.
-func charsetKey(s string) string {
-	return strings.Map(func(c rune) rune {
-		if c < utf8.RuneSelf && isAlnum(byte(c)) {
-			return c
-		}
-		return -1
-	}, lowerASCII(s))
-}
-
-func hexBytes(b []byte) string {
-	parts := make([]string, len(b))
-	for i, c := range b {
-		parts[i] = fmt.Sprintf("0x%02x", c)
-	}
-	return strings.Join(parts, " ")
-}
-
-// toUTF8 decodes b.
-func (c charset) toUTF8(b []byte) (string, error) {
-	if c.enc == nil {
-		s := string(b)
-		if c.raw && !utf8.ValidString(s) { // ASCII bytes only are known
-			for _, x := range b {
-				if x >= 0x80 {
-					return "", types.CheckUTF8(s)
-				}
-			}
-		}
-		return s, types.CheckUTF8(s)
-	}
-	out, err := c.enc.NewDecoder().Bytes(b)
-	if err != nil {
-		return "", pgerror.New(pgerror.CharacterNotInRepertoire, "invalid byte sequence for encoding \"%s\": %s", c.name, hexBytes(b[:min(1, len(b))]))
-	}
-	s := string(out)
-	if i := strings.IndexRune(s, utf8.RuneError); i >= 0 {
-		at := min(utf8.RuneCountInString(s[:i]), len(b)-1)
-		if _, single := c.enc.(*charmap.Charmap); single {
-			return "", pgerror.New(pgerror.UntranslatableCharacter,
-				"character with byte sequence %s in encoding \"%s\" has no equivalent in encoding \"UTF8\"", hexBytes(b[at:at+1]), c.name)
-		}
-		return "", pgerror.New(pgerror.CharacterNotInRepertoire, "invalid byte sequence for encoding \"%s\": %s", c.name, hexBytes(b[at:min(at+2, len(b))]))
-	}
-	return s, types.CheckUTF8(s)
-}
-
-// fromUTF8 encodes s.
-func (c charset) fromUTF8(s string) ([]byte, error) {
-	if c.enc == nil {
-		return []byte(s), nil
-	}
-	e := c.enc.NewEncoder()
-	b, err := e.Bytes([]byte(s))
-	if err == nil {
-		return append([]byte{}, b...), nil
-	}
-	for _, r := range s {
-		if _, err := c.enc.NewEncoder().String(string(r)); err != nil {
-			return nil, pgerror.New(pgerror.UntranslatableCharacter,
-				"character with byte sequence %s in encoding \"UTF8\" has no equivalent in encoding \"%s\"", hexBytes([]byte(string(r))), c.name)
-		}
-	}
-	return nil, pgerror.Wrap(err, pgerror.InternalError, "%s", err.Error())
-}
-
-func charsetOf(name, role string) (charset, error) {
-	c, ok := charsets[charsetKey(name)]
-	if !ok {
-		return c, invalidParameter("invalid %s encoding name \"%s\"", role, name)
-	}
-	return c, nil
+func noConversion(from, to *charset.Encoding) error {
+	return pgerror.New(pgerror.UndefinedFunction, "default conversion function for encoding \"%s\" to \"%s\" does not exist", from.Name, to.Name)
 }
 
 func convertFrom(b []byte, name string) (string, error) {
-	c, err := charsetOf(name, "source")
+	e, err := encodingOf(name, "source")
 	if err != nil {
 		return "", err
 	}
-	return c.toUTF8(b)
+	if !e.Converts() {
+		return "", pgerror.Unsupported("conversion from encoding \"%s\"", e.Name)
+	}
+	out, err := e.ToUTF8(b)
+	return string(out), err
 }
 
 func convertTo(s, name string) ([]byte, error) {
-	c, err := charsetOf(name, "destination")
+	e, err := encodingOf(name, "destination")
 	if err != nil {
 		return nil, err
 	}
-	return c.fromUTF8(s)
+	if !e.Converts() {
+		return nil, pgerror.Unsupported("conversion to encoding \"%s\"", e.Name)
+	}
+	out, err := e.FromUTF8([]byte(s))
+	return append([]byte{}, out...), err
 }
 
+// convert goes over UTF8; the source is checked first, as PostgreSQL does.
 func convert(b []byte, from, to string) ([]byte, error) {
-	src, err := charsetOf(from, "source")
+	src, err := encodingOf(from, "source")
 	if err != nil {
 		return nil, err
 	}
-	dst, err := charsetOf(to, "destination")
+	dst, err := encodingOf(to, "destination")
 	if err != nil {
 		return nil, err
 	}
-	s, err := src.toUTF8(b)
+	if _, err := src.Verify(b); err != nil {
+		return nil, err
+	}
+	if src == dst || dst.Number == charset.SQLASCII || src.Number == charset.SQLASCII {
+		if src.Number == charset.SQLASCII {
+			if _, err := dst.Verify(b); err != nil {
+				return nil, err
+			}
+		}
+		return append([]byte{}, b...), nil
+	}
+	if !src.Converts() || !dst.Converts() {
+		return nil, pgerror.Unsupported("conversion between encodings \"%s\" and \"%s\"", src.Name, dst.Name)
+	}
+	if !src.IsUTF8() && !dst.IsUTF8() && !charset.Direct(src, dst) {
+		return nil, noConversion(src, dst)
+	}
+	s, err := src.ToUTF8(b)
 	if err != nil {
 		return nil, err
 	}
-	return dst.fromUTF8(s)
+	out, err := dst.FromUTF8(s)
+	return append([]byte{}, out...), err
 }
 
 func registerEncoding(r *expr.Registry) {
@@ -284,15 +188,18 @@ func registerEncoding(r *expr.Registry) {
 	adapt.Add(r, "convert_to(text,name)", adapt.E2(convertTo))
 	adapt.Add(r, "convert(bytea,name,name)", adapt.E3(convert))
 	adapt.Add(r, "length(bytea,name)", adapt.E2(func(b []byte, name string) (int32, error) {
-		c, ok := charsets[charsetKey(name)]
-		if !ok {
+		e := charset.Find(name)
+		if e == nil {
 			return 0, invalidParameter("invalid encoding name \"%s\"", name)
 		}
-		s, err := c.toUTF8(b)
-		return length(s), err
+		n, err := e.Verify(b)
+		return int32(n), err
 	}))
-	ascii := func(enc string) error {
-		return pgerror.New(pgerror.FeatureNotSupported, "encoding conversion from %s to ASCII not supported", enc)
-	}
-	adapt.Add(r, "to_ascii(text)", adapt.E1(func(string) (string, error) { return "", ascii("UTF8") }))
+	adapt.Add(r, "pg_encoding_max_length(int4)", adapt.F1(func(n int32) types.Datum {
+		if e := charset.ByNumber(n); e != nil {
+			return e.MaxLength()
+		}
+		return nil
+	}))
+	registerASCII(r)
 }
