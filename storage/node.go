@@ -11,8 +11,8 @@ import (
 
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/sql/types/keyenc"
 	"github.com/basaltdb/basalt/storage/engine"
-	"github.com/basaltdb/basalt/storage/keyenc"
 	"github.com/basaltdb/basalt/storage/table"
 	"github.com/basaltdb/basalt/txn"
 	"github.com/basaltdb/basalt/vexec/planpb"

@@ -13,7 +13,7 @@ import (
 
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
-	"github.com/basaltdb/basalt/storage/keyenc"
+	"github.com/basaltdb/basalt/sql/types/keyenc"
 	"github.com/basaltdb/basalt/txn"
 	"github.com/basaltdb/basalt/vexec"
 	"github.com/basaltdb/basalt/vexec/planpb"

@@ -22,5 +22,5 @@
 // never by a panic.
 //
 // Not here: which timestamps exist and who may see them (txn), what keys and
-// values mean (storage/keyenc, storage/rowcodec, storage/table).
+// values mean (sql/types/keyenc, storage/rowcodec, storage/table).
 package engine

@@ -21,7 +21,7 @@ import (
 // newer version is refused.
 //
 // Version 1: engine keys as in key.go, values as in value.go, rows as in
-// storage/rowcodec version 1, index keys as in storage/keyenc.
+// storage/rowcodec version 1, index keys as in sql/types/keyenc.
 const FormatVersion = 1
 
 var formatKey = []byte("format")

@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
-	"github.com/basaltdb/basalt/storage/keyenc"
+	"github.com/basaltdb/basalt/sql/types/keyenc"
 	"github.com/basaltdb/basalt/txn"
 	"github.com/basaltdb/basalt/vexec"
 )

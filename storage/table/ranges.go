@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/basaltdb/basalt/sql/types"
-	"github.com/basaltdb/basalt/storage/keyenc"
+	"github.com/basaltdb/basalt/sql/types/keyenc"
 	"github.com/basaltdb/basalt/vexec"
 )
 

@@ -4,7 +4,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 
 	"github.com/basaltdb/basalt/sql/types"
-	"github.com/basaltdb/basalt/storage/keyenc"
+	"github.com/basaltdb/basalt/sql/types/keyenc"
 )
 
 // rowSource is an extended row, as Datums or as a row of vectors.

@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 
 	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/sql/types/keyenc"
 	"github.com/basaltdb/basalt/storage/engine"
-	"github.com/basaltdb/basalt/storage/keyenc"
 	"github.com/basaltdb/basalt/storage/rowcodec"
 	"github.com/basaltdb/basalt/txn"
 	"github.com/basaltdb/basalt/vexec"

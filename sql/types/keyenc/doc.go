@@ -33,5 +33,8 @@
 //	enum                  sort position as float4, then the label's OID
 //	arrays, records       see composite.go
 //
-// Pure functions, safe for concurrent use.
+// A slot is the place of a row in the hash space of key columns (slot.go): also
+// computed from a key's bytes, and by those who send rows where they lie.
+//
+// Pure functions, safe for concurrent use. A leaf beside sql/types.
 package keyenc
