@@ -171,7 +171,7 @@ func (p *projectSetOp) step(builders []*types.Builder) (bool, error) {
 		}
 		if ok {
 			any = true
-			vals[k] = oneValue(p.ts[k], r)
+			vals[k] = p.sets[k].oneValue(p.ts[k], r)
 		}
 	}
 	if !any {
@@ -186,9 +186,16 @@ func (p *projectSetOp) step(builders []*types.Builder) (bool, error) {
 }
 
 // oneValue makes a set function's row a single value: several columns become a record.
-func oneValue(t types.T, r []types.Datum) types.Datum {
-	if len(r) == 1 {
+func (c *setCall) oneValue(t types.T, r []types.Datum) types.Datum {
+	if len(r) == 1 && c.fn.Columns == nil {
 		return r[0]
 	}
-	return &types.Record{Type: t, Fields: r, Types: make([]types.T, len(r))}
+	rec := &types.Record{Type: t, Fields: r}
+	if c.fn.Columns != nil {
+		rec.Names, rec.Types = c.fn.Columns(c.call)
+	}
+	if len(rec.Types) != len(r) {
+		rec.Names, rec.Types = nil, make([]types.T, len(r))
+	}
+	return rec
 }

@@ -16,7 +16,7 @@ import (
 var factFiles = []string{
 	"pg_aggregate", "pg_am", "pg_amop", "pg_amproc", "pg_attribute", "pg_authid", "pg_cast", "pg_class", "pg_collation", "pg_conversion",
 	"pg_description", "pg_index", "pg_language", "pg_namespace", "pg_opclass", "pg_operator", "pg_opfamily", "pg_proc", "pg_range", "pg_tablespace",
-	"pg_ts_config", "pg_ts_dict", "pg_ts_parser", "pg_ts_template", "pg_type",
+	"pg_constraint", "pg_ts_config", "pg_ts_config_map", "pg_ts_dict", "pg_ts_parser", "pg_ts_template", "pg_type",
 }
 
 // LoadFacts writes the first rows of the catalogs: with db 0 those of the shared

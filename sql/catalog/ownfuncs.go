@@ -7,12 +7,23 @@ import "github.com/basaltdb/basalt/sql/types"
 const (
 	// FuncSequenceData is pg_get_sequence_data(regclass): the row of a sequence.
 	FuncSequenceData types.OID = 8900
+	// FuncExpandArray is information_schema._pg_expandarray(anyarray), which
+	// PostgreSQL creates with the schema; drivers number key columns with it.
+	FuncExpandArray types.OID = 13208
 )
 
-// ownFunctions are functions of pg_catalog that PostgreSQL 15 lacks.
+// informationSchema is the schema's OID in the facts.
+const informationSchema types.OID = 13207
+
+// ownFunctions are functions that pg_proc's facts lack.
 var ownFunctions = []*Function{{
 	OID: FuncSequenceData, Name: "pg_get_sequence_data", Namespace: PgCatalogNamespace, Kind: 'f',
 	ArgTypes: []types.OID{types.RegClass}, AllArgTypes: []types.OID{types.RegClass, types.Int8, types.Int8, types.Bool},
 	ArgModes: "iooo", ArgNames: []string{"sequence_oid", "last_value", "log_cnt", "is_called"},
 	Returns: types.RecordOID, ReturnsSet: true, Rows: 1, Strict: true, Volatility: 'v', Cost: 1, Src: "pg_get_sequence_data",
+}, {
+	OID: FuncExpandArray, Name: "_pg_expandarray", Namespace: informationSchema, Kind: 'f',
+	ArgTypes: []types.OID{types.AnyArray}, AllArgTypes: []types.OID{types.AnyArray, types.AnyElement, types.Int4},
+	ArgModes: "ioo", ArgNames: []string{"", "x", "n"},
+	Returns: types.RecordOID, ReturnsSet: true, Rows: 100, Strict: true, Volatility: 'i', Cost: 100, Src: "_pg_expandarray",
 }}

@@ -3,6 +3,7 @@ package functions
 import (
 	"sync"
 
+	"github.com/basaltdb/basalt/sql/functions/adapt"
 	"github.com/basaltdb/basalt/sql/functions/aggfn"
 	"github.com/basaltdb/basalt/sql/functions/array"
 	"github.com/basaltdb/basalt/sql/functions/base"
@@ -29,5 +30,6 @@ func Fill() *expr.Registry {
 	composite.Register(r)
 	json.Register(r)
 	aggfn.Register(r)
+	adapt.DescribeRows(r)
 	return r
 }

@@ -301,6 +301,13 @@ func abbrevOffset(a ZoneAbbrev, local Timestamp) int {
 	return abbrevOffsetAt(a, loc, utc, off)
 }
 
+// AbbrevOffset is the offset that an abbreviation of the zone loc stands for near
+// an instant; what the zone does then when it does not use the abbreviation.
+func AbbrevOffset(a ZoneAbbrev, loc *time.Location, at Timestamp) int {
+	off, _ := ZoneOffset(loc, at)
+	return abbrevOffsetAt(a, loc, at, off)
+}
+
 func abbrevOffsetAt(a ZoneAbbrev, loc *time.Location, utc Timestamp, otherwise int) int {
 	t := time.Unix(floorDiv64(int64(utc), USecsPerSec), 0).In(loc)
 	for range 200 {

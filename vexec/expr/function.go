@@ -94,6 +94,9 @@ type SetFunction struct {
 	OID          types.OID
 	Strict       bool // NULL argument: no rows
 	NeedsSession bool
+	// Columns names and types the result columns of a call; nil for a scalar result.
+	// A select list needs them to make records of the rows.
+	Columns func(call *Call) (names []string, ts []types.T)
 	// Eval's emit takes one Datum per result column (one for a scalar result).
 	Eval func(ctx *Context, call *Call, args []types.Datum, emit func(row ...types.Datum) error) error
 }
@@ -149,3 +152,10 @@ func (r *Registry) AddAggregate(a *Aggregate) { r.agg[a.OID] = a }
 func (r *Registry) Function(oid types.OID) *Function   { return r.scalar[oid] }
 func (r *Registry) Set(oid types.OID) *SetFunction     { return r.set[oid] }
 func (r *Registry) Aggregate(oid types.OID) *Aggregate { return r.agg[oid] }
+
+// EachSet calls f with every set-returning function, in no order.
+func (r *Registry) EachSet(f func(*SetFunction)) {
+	for _, s := range r.set {
+		f(s)
+	}
+}

@@ -19,6 +19,9 @@ func Register(r *expr.Registry) {
 	registerComments(r)
 	registerSizes(r)
 	registerActivity(r)
+	registerFactLists(r)
+	registerObjectNames(r)
+	adapt.DescribeRows(r)
 }
 
 // add registers a function that needs the session.
