@@ -23,8 +23,8 @@ import (
 const shutdownTimeout = 10 * time.Second
 
 type startFlags struct {
-	data, addr, cert, key, memory, level, pprof string
-	insecure                                    bool
+	data, addr, flight, cert, key, memory, level, pprof string
+	insecure                                            bool
 }
 
 func startCommand() *cobra.Command {
@@ -36,7 +36,8 @@ func startCommand() *cobra.Command {
 empty one gets the superuser postgres and the database postgres.
 
 Clients on this machine (loopback) are trusted; all others log in with the
-password of their role (SCRAM-SHA-256). An address that other machines can
+password of their role (SCRAM-SHA-256). The same holds for Arrow Flight SQL
+clients, who are served on --flight-addr. An address that other machines can
 reach is refused unless TLS is configured or --insecure is given.
 
 SIGTERM and SIGINT stop the server cleanly.`,
@@ -48,6 +49,7 @@ SIGTERM and SIGINT stop the server cleanly.`,
 	fl := cmd.Flags()
 	fl.StringVar(&f.data, "data", "", "data directory (required)")
 	fl.StringVar(&f.addr, "sql-addr", "127.0.0.1:5433", "address to listen on for PostgreSQL clients")
+	fl.StringVar(&f.flight, "flight-addr", "", "address to listen on for Arrow Flight SQL clients (default: none)")
 	fl.StringVar(&f.cert, "tls-cert", "", "file with the TLS certificate chain (PEM)")
 	fl.StringVar(&f.key, "tls-key", "", "file with the TLS private key (PEM)")
 	fl.StringVar(&f.memory, "memory", "", "memory for caches and queries, such as 4GB (default: half of the machine's)")
@@ -73,8 +75,13 @@ func start(ctx context.Context, f startFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := checkAddress(f.addr, tlsConfig != nil || f.insecure); err != nil {
-		return err
+	for _, a := range []string{f.addr, f.flight} {
+		if a == "" {
+			continue
+		}
+		if err := checkAddress(a, tlsConfig != nil || f.insecure); err != nil {
+			return err
+		}
 	}
 	tuneCollector(memory)
 	if f.pprof != "" {
@@ -101,12 +108,20 @@ func start(ctx context.Context, f startFlags) error {
 		s.Close(context.Background())
 		return err
 	}
+	stopFlight := func(context.Context) {}
+	if f.flight != "" {
+		if stopFlight, err = startFlight(s, f.flight, tlsConfig, log); err != nil {
+			s.Close(context.Background())
+			return err
+		}
+	}
 	log.Info("accepting connections", "addr", addr.String(), "data", f.data, "version", version)
 	<-ctx.Done()
 	stop() // a second signal ends the process at once
 	log.Info("stopping")
 	wait, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
+	stopFlight(wait)
 	if err := s.Close(wait); err != nil {
 		return err
 	}

@@ -105,12 +105,15 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 }
 
+// NewPID gives a process number that no session of this server has or will have.
+func (s *Server) NewPID() int32 { return s.nextPID.Add(1) }
+
 func (s *Server) newConn(nc net.Conn) *conn {
 	if tc, ok := nc.(*net.TCPConn); ok {
 		tc.SetNoDelay(true)
 		tc.SetKeepAlive(true)
 	}
-	c := &conn{server: s, raw: nc, pid: s.nextPID.Add(1), started: time.Now()}
+	c := &conn{server: s, raw: nc, pid: s.NewPID(), started: time.Now()}
 	var secret [4]byte
 	rand.Read(secret[:])
 	c.secret = binary.BigEndian.Uint32(secret[:])

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -43,6 +44,9 @@ type Server struct {
 	Node  *session.Node
 	wire  *pgwire.Server
 	done  sync.WaitGroup
+
+	mu     sync.Mutex
+	joined []session.Control
 }
 
 const defaultMemory = 2 << 30
@@ -90,8 +94,39 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 		return nil, errors.Join(err, st.Close())
 	}
 	s.wire = pgwire.NewServer(pgwire.Options{Backend: s.Node, TLS: o.TLS, NoTrust: o.NoTrust, MaxConnections: o.MaxConnections, Log: o.Log})
-	s.Node.SetControl(s.wire)
+	s.Node.SetControl(control{s})
 	return s, nil
+}
+
+// NewPID gives a session of another protocol a process number of its own.
+func (s *Server) NewPID() int32 { return s.wire.NewPID() }
+
+// Join makes the sessions of another protocol reachable by their process numbers.
+func (s *Server) Join(c session.Control) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.joined = append(s.joined, c)
+}
+
+// control reaches the sessions of every protocol.
+type control struct{ s *Server }
+
+func (c control) any(f func(session.Control) bool) bool {
+	if f(c.s.wire) {
+		return true
+	}
+	c.s.mu.Lock()
+	joined := c.s.joined
+	c.s.mu.Unlock()
+	return slices.ContainsFunc(joined, f)
+}
+
+func (c control) Cancel(pid int32) bool {
+	return c.any(func(x session.Control) bool { return x.Cancel(pid) })
+}
+
+func (c control) Terminate(pid int32) bool {
+	return c.any(func(x session.Control) bool { return x.Terminate(pid) })
 }
 
 // Listen starts to accept connections on addr and returns the address in use.

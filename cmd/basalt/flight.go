@@ -1,0 +1,37 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/basaltdb/basalt/rpc/flight"
+	"github.com/basaltdb/basalt/sql/server"
+)
+
+// startFlight serves Arrow Flight SQL on addr. The returned function stops it.
+func startFlight(s *server.Server, addr string, config *tls.Config, log *slog.Logger) (func(context.Context), error) {
+	f, err := flight.NewServer(flight.Options{Backend: s.Node, NewPID: s.NewPID, Version: version, TLS: config, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		f.Shutdown(context.Background())
+		return nil, fmt.Errorf("cannot listen on %s: %w", addr, err)
+	}
+	s.Join(f)
+	go func() {
+		if err := f.Serve(l); err != nil {
+			log.Error("Flight SQL listener failed", "err", err)
+		}
+	}()
+	log.Info("accepting Flight SQL clients", "addr", l.Addr().String())
+	return func(ctx context.Context) {
+		if err := f.Shutdown(ctx); err != nil {
+			log.Warn("Flight SQL clients were cut off", "err", err)
+		}
+	}, nil
+}

@@ -1,0 +1,31 @@
+// Package flight is Basalt's Arrow Flight SQL server: clients that speak Arrow
+// run statements and pull their results as record batches, without the detour
+// through rows. docs/flight.md is the user's side of it.
+//
+// The way of a query: GetFlightInfo prepares the text, answers the schema and a
+// ticket; DoGet redeems the ticket: a session runs the statement and hands its
+// batches, converted column by column (types.go, convert.go), to the stream.
+//
+// Vocabulary. An identity is who calls and what he asked for in headers. A conn
+// is one SQL session (pgwire.Session, the same as the wire protocol drives) with
+// what makes it safe for many callers: one call at a time, cancellation, an end.
+// Calls outside a transaction have a conn of their own for their duration; a
+// Flight SQL transaction is a conn that stays. A prepared statement is a text
+// with its types and bound parameters, kept here and prepared anew in the conn
+// that runs it (the plan cache makes that cheap). A ticket (ticket.go) says what
+// a DoGet is to do; it is authenticated, so that only this server makes them.
+//
+// Invariants. (1) A result's batches have exactly the schema GetFlightInfo
+// promised. (2) At most a few batches of a result are in memory: the statement
+// waits for the client to take them. (3) When the call of a client ends, however
+// it ends, its statement is cancelled and a conn of its own is closed. (4) Nothing
+// a client sends ends the process: panics end their call.
+//
+// Tickets carry a partition number and a snapshot timestamp: one endpoint with
+// partition 0 of 1 and snapshot 0 (taken when redeemed) today, one per storage
+// node, pinned to one timestamp, when there are several.
+//
+// Threading: everything here is called by many goroutines at once.
+//
+// What is not here: SQL (sql/session), passwords' verifiers (sql/auth).
+package flight
