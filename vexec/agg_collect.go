@@ -5,10 +5,13 @@ import (
 
 	"github.com/basaltdb/basalt/sql/catalog/facts"
 	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/vexec/expr"
 	"github.com/basaltdb/basalt/vexec/kernel"
 )
 
-// distinctAcc lets each argument value into its group once.
+// distinctAcc lets each argument value into its group once. Beyond its budget
+// the table takes no more: rows with other values go to partitions on disk by
+// hash, which are gone through one after the other at the end.
 type distinctAcc struct {
 	w     *worker
 	c     *aggCall
@@ -16,24 +19,45 @@ type distinctAcc struct {
 	spec  *kernel.KeySpec
 	table *kernel.Table
 	keys  kernel.Keys
+	level int
+	parts []*spillFile
+	mem   *memory
 }
 
 func newDistinctAcc(w *worker, c *aggCall, inner accumulator) accumulator {
-	ts := append([]types.T{types.Of(types.Int4)}, c.argTs...)
-	spec := kernel.NewKeySpec(ts)
-	return &distinctAcc{w: w, c: c, inner: inner, spec: spec, table: kernel.NewTable(spec, 64)}
+	return newDistinct(w, c, inner, 0)
 }
+
+func newDistinct(w *worker, c *aggCall, inner accumulator, level int) *distinctAcc {
+	spec := kernel.NewKeySpec(distinctTypes(c))
+	return &distinctAcc{w: w, c: c, inner: inner, spec: spec, table: kernel.NewTable(spec, 64), level: level,
+		mem: &memory{q: w.q, name: "Aggregate", budget: w.q.env.WorkMem}}
+}
+
+// distinctTypes are a group's number and the arguments.
+func distinctTypes(c *aggCall) []types.T { return append([]types.T{types.Of(types.Int4)}, c.argTs...) }
 
 func (d *distinctAcc) resize(n int) { d.inner.resize(n) }
 func (d *distinctAcc) bytes() int64 { return d.inner.bytes() + d.table.Size() }
+
+const (
+	distinctFanoutBits = 4
+	distinctLevelsMax  = 8
+)
 
 func (d *distinctAcc) add(groups []int32, args []arrow.Array) error {
 	n := len(groups)
 	cols := append([]arrow.Array{kernel.MakeFixed(arrow.PrimitiveTypes.Int32, groups, nil, 0)}, args...)
 	d.spec.Encode(d.w.frame.Ctx.Env, &d.keys, cols, n)
+	if d.parts != nil {
+		return d.divert(cols, n)
+	}
 	fresh := d.table.Insert(&d.keys, nil, make([]int32, n), nil)
 	if len(fresh) == 0 {
 		return nil
+	}
+	if d.level < distinctLevelsMax && d.table.Len() >= 256 && (d.table.Size() > d.mem.budget || d.mem.fits(d.table.Size()) != nil) {
+		d.parts = make([]*spillFile, 1<<distinctFanoutBits)
 	}
 	g := make([]int32, len(fresh))
 	for i, r := range fresh {
@@ -42,19 +66,92 @@ func (d *distinctAcc) add(groups []int32, args []arrow.Array) error {
 	return d.inner.add(g, kernel.TakeCols(args, fresh))
 }
 
-func (d *distinctAcc) result(lo, hi int) (arrow.Array, error) { return d.inner.result(lo, hi) }
-func (d *distinctAcc) merge(accumulator, []int32) error       { panic("distinct states are not merged") }
+// divert writes the rows whose value is not in the table to partitions.
+func (d *distinctAcc) divert(cols []arrow.Array, n int) error {
+	num := make([]int32, n)
+	d.table.Find(&d.keys, nil, num)
+	rows := make([][]int32, len(d.parts))
+	shift := 60 - d.level*distinctFanoutBits
+	for i, k := range num {
+		if k < 0 {
+			p := d.keys.Hash[i] >> shift & (1<<distinctFanoutBits - 1)
+			rows[p] = append(rows[p], int32(i))
+		}
+	}
+	for p, r := range rows {
+		if len(r) == 0 {
+			continue
+		}
+		if d.parts[p] == nil {
+			f, err := newSpillFile(d.w.q, d.mem.id, distinctTypes(d.c))
+			if err != nil {
+				return err
+			}
+			d.w.q.onClose(f.close)
+			d.parts[p] = f
+		}
+		if err := d.parts[p].write(&Batch{Cols: kernel.TakeCols(cols, r), N: len(r)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish goes through what is on disk.
+func (d *distinctAcc) finish() error {
+	parts := d.parts
+	d.parts = nil
+	if parts != nil {
+		d.table = kernel.NewTable(d.spec, 64)
+	}
+	for _, f := range parts {
+		if f == nil {
+			continue
+		}
+		sub := newDistinct(d.w, d.c, d.inner, d.level+1)
+		for i := range f.len() {
+			b, err := f.read(i)
+			if err != nil {
+				return err
+			}
+			if err := sub.add(kernel.Values[int32](b.Cols[0]), b.Cols[1:]); err != nil {
+				return err
+			}
+			sub.mem.set(sub.table.Size())
+			if err := sub.mem.must(); err != nil {
+				sub.mem.free()
+				return err
+			}
+		}
+		sub.mem.free()
+		f.close()
+		if err := sub.finish(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *distinctAcc) result(lo, hi int) (arrow.Array, error) {
+	if err := d.finish(); err != nil {
+		return nil, err
+	}
+	return d.inner.result(lo, hi)
+}
+
+func (d *distinctAcc) merge(accumulator, []int32) error { panic("distinct states are not merged") }
 
 // collectAcc keeps the rows of a call with ORDER BY, DISTINCT or WITHIN GROUP,
 // sorts them by group and order at the end, and feeds the registry's aggregate.
-// DISTINCT without ORDER BY sorts by the arguments, as PostgreSQL does.
+// DISTINCT without ORDER BY sorts by the arguments, as PostgreSQL does. Beyond
+// its budget it sorts what it has into a run on disk; runs are merged at the end.
 type collectAcc struct {
 	w       *worker
 	c       *aggCall
 	n       int
-	groups  [][]int32
-	batches []*Batch
+	batches []*Batch // columns, then sort keys
 	held    int64
+	runs    []*spillFile
 	done    bool
 	results []types.Datum
 }
@@ -64,15 +161,87 @@ func newCollectAcc(w *worker, c *aggCall) accumulator { return &collectAcc{w: w,
 func (a *collectAcc) resize(n int) { a.n = n }
 func (a *collectAcc) bytes() int64 { return a.held }
 
+// columns are the arguments, the order's and the direct arguments' values.
+func (a *collectAcc) columns() []types.T {
+	ts := append([]types.T{}, a.c.argTs...)
+	return append(append(ts, exprTypes(a.c.order.exprs)...), exprTypes(a.c.direct)...)
+}
+
+// specs sort by group, then the call's order, then (DISTINCT) the arguments.
+func (a *collectAcc) specs() []kernel.SortSpec {
+	specs := append([]kernel.SortSpec{{Type: types.Of(types.Int4)}}, a.c.order.specs...)
+	if a.c.distinct {
+		for _, t := range a.c.argTs {
+			specs = append(specs, kernel.SortSpec{Type: t})
+		}
+	}
+	return specs
+}
+
+// allTypes are those of columns and then of the sort keys.
+func (a *collectAcc) allTypes() []types.T {
+	ts := a.columns()
+	for _, s := range a.specs() {
+		ts = append(ts, s.Type)
+	}
+	return ts
+}
+
+func (a *collectAcc) argSpecs() []kernel.SortSpec {
+	s := a.specs()
+	return s[len(s)-len(a.c.argTs):]
+}
+
 func (a *collectAcc) add(groups []int32, args []arrow.Array) error {
-	a.groups = append(a.groups, append([]int32{}, groups...))
-	b := &Batch{Cols: args, N: len(groups)}
+	nArgs, nOrder := len(a.c.argTs), len(a.c.order.exprs)
+	cols := append([]arrow.Array{}, args...)
+	cols = append(cols, kernel.MakeFixed(arrow.PrimitiveTypes.Int32, append([]int32{}, groups...), nil, 0))
+	cols = append(cols, args[nArgs:nArgs+nOrder]...)
+	if a.c.distinct {
+		cols = append(cols, args[:nArgs]...)
+	}
+	b := &Batch{Cols: cols, N: len(groups)}
 	a.batches = append(a.batches, b)
-	a.held += batchBytes(b) + 4*int64(b.N)
+	a.held += batchBytes(b) + 16*int64(b.N)
+	if a.held > a.w.q.env.WorkMem || a.held > 1<<20 && (&memory{q: a.w.q}).fits(a.held) != nil {
+		return a.writeRun()
+	}
 	return nil
 }
 
 func (a *collectAcc) merge(accumulator, []int32) error { panic("collected states are not merged") }
+
+// sorted orders the rows held.
+func (a *collectAcc) sorted() (*Batch, []int32) {
+	if len(a.batches) == 0 {
+		return nil, nil
+	}
+	all := concatBatches(a.allTypes(), a.batches)
+	a.batches = nil
+	return all, sortedRows(a.w, a.specs(), all.Cols[len(all.Cols)-len(a.specs()):], all.N)
+}
+
+func (a *collectAcc) writeRun() error {
+	all, order := a.sorted()
+	if all == nil {
+		return nil
+	}
+	f, err := newSpillFile(a.w.q, 0, a.allTypes())
+	if err != nil {
+		return err
+	}
+	a.w.q.onClose(f.close)
+	a.runs = append(a.runs, f)
+	size := min(a.w.q.env.BatchSize, max(1, rowsWithin(16*a.w.q.env.BatchSize, all)/16))
+	for at := 0; at < len(order); at += size {
+		end := min(at+size, len(order))
+		if err := f.write(&Batch{Cols: kernel.TakeCols(all.Cols, order[at:end]), N: end - at}); err != nil {
+			return err
+		}
+	}
+	a.held = 0
+	return nil
+}
 
 func (a *collectAcc) result(lo, hi int) (arrow.Array, error) {
 	if !a.done {
@@ -81,6 +250,9 @@ func (a *collectAcc) result(lo, hi int) (arrow.Array, error) {
 		}
 		a.done = true
 	}
+	if hi-lo == 1 {
+		return types.Repeat(a.c.result, a.results[lo], 1), nil
+	}
 	b := types.NewBuilder(a.c.result, hi-lo)
 	for _, d := range a.results[lo:hi] {
 		b.Append(d)
@@ -88,113 +260,214 @@ func (a *collectAcc) result(lo, hi int) (arrow.Array, error) {
 	return b.Finish(), nil
 }
 
+// compute reads all rows in order and ends one group after the other.
 func (a *collectAcc) compute() error {
-	c := a.c
 	a.results = make([]types.Datum, a.n)
-	ts := append([]types.T{}, c.argTs...)
-	ts = append(append(ts, exprTypes(c.order.exprs)...), exprTypes(c.direct)...)
-	var all *Batch
-	var groups []int32
-	if len(a.batches) > 0 {
-		all = concatBatches(ts, a.batches)
-		for _, g := range a.groups {
-			groups = append(groups, g...)
-		}
+	next, err := a.source()
+	if err != nil {
+		return err
 	}
-	a.batches, a.groups = nil, nil
-	// sort by group, then the call's order, then (DISTINCT) the arguments
-	specs := []kernel.SortSpec{{Type: types.Of(types.Int4)}}
-	var keys []arrow.Array
-	nArgs, nOrder := len(c.argTs), len(c.order.exprs)
-	if all != nil {
-		keys = append(keys, kernel.MakeFixed(arrow.PrimitiveTypes.Int32, groups, nil, 0))
-		keys = append(keys, all.Cols[nArgs:nArgs+nOrder]...)
-	}
-	specs = append(specs, c.order.specs...)
-	if c.distinct {
-		for k, t := range c.argTs {
-			specs = append(specs, kernel.SortSpec{Type: t})
-			if all != nil {
-				keys = append(keys, all.Cols[k])
+	g, cur := 0, (*collectGroup)(nil)
+	finish := func() (err error) {
+		if cur == nil {
+			if cur, err = a.begin(nil, 0); err != nil {
+				return err
 			}
 		}
+		a.results[g], err = cur.end()
+		a.held += datumBytes(a.results[g])
+		cur = nil
+		g++
+		return err
 	}
-	var order []int32
-	if all != nil {
-		order = sortedRows(a.w, specs, keys, all.N)
-	}
-	at := 0
-	for g := range a.n {
-		from := at
-		for at < len(order) && groups[order[at]] == int32(g) {
-			at++
-		}
-		d, err := a.group(all, order[from:at])
+	key := len(a.columns())
+	for {
+		b, err := next()
 		if err != nil {
 			return err
 		}
-		a.results[g] = d
+		if b == nil {
+			break
+		}
+		groups := kernel.Values[int32](b.Cols[key])
+		for i := range b.N {
+			for g < int(groups[i]) {
+				if err := finish(); err != nil {
+					return err
+				}
+			}
+			if cur == nil {
+				if cur, err = a.begin(b, i); err != nil {
+					return err
+				}
+			}
+			if err := cur.add(b, i); err != nil {
+				return err
+			}
+		}
+	}
+	for g < a.n {
+		if err := finish(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// group computes one group from its rows in order.
-func (a *collectAcc) group(all *Batch, rows []int32) (types.Datum, error) {
+// source yields the rows in order.
+func (a *collectAcc) source() (func() (*Batch, error), error) {
+	size := a.w.q.env.BatchSize
+	if len(a.runs) > 0 {
+		if err := a.writeRun(); err != nil {
+			return nil, err
+		}
+		m, err := newRunMerge(a.w, a.allTypes(), a.specs(), a.runs)
+		if err != nil {
+			return nil, err
+		}
+		return func() (*Batch, error) {
+			b, err := m.next(size)
+			if err == nil && a.w.q.env.Expr.Ctx != nil {
+				err = a.w.q.env.Expr.Ctx.Err()
+			}
+			return b, err
+		}, nil
+	}
+	all, order := a.sorted()
+	at := 0
+	return func() (*Batch, error) {
+		if at >= len(order) {
+			return nil, nil
+		}
+		end := min(at+rowsWithin(size, all), len(order))
+		b := &Batch{Cols: kernel.TakeCols(all.Cols, order[at:end]), N: end - at}
+		at = end
+		return b, nil
+	}, nil
+}
+
+// collectGroup computes one group from its rows in order.
+type collectGroup struct {
+	a      *collectAcc
+	direct []types.Datum
+	state  interface {
+		Add([]types.Datum) error
+		Result() (types.Datum, error)
+	}
+	prev             *Batch // the row before
+	prevAt           int
+	specs            []kernel.SortSpec // of DISTINCT arguments
+	cmp              kernel.RowCompare // of rows of cmpPrev and cmpThis
+	cmpPrev, cmpThis *Batch
+	hypoCmp          kernel.RowCompare // of rows of hypoOf
+	hypoOf           *Batch
+	// hypothetical-set aggregates
+	kind                       int
+	hypo                       []arrow.Array
+	rows, before, peers, ranks int
+}
+
+// begin starts a group at its first row; b is nil for a group without rows.
+func (a *collectAcc) begin(b *Batch, row int) (*collectGroup, error) {
 	c := a.c
-	nArgs, nOrder := len(c.argTs), len(c.order.exprs)
-	var direct []types.Datum
+	g := &collectGroup{a: a}
 	for k, e := range c.direct {
-		if len(rows) > 0 {
-			direct = append(direct, types.Get(e.Type, all.Cols[nArgs+nOrder+k], int(rows[0])))
+		if b != nil {
+			g.direct = append(g.direct, types.Get(e.Type, b.Cols[len(c.argTs)+len(c.order.exprs)+k], row))
 		} else if d, ok := e.Const(); ok {
-			direct = append(direct, d)
+			g.direct = append(g.direct, d)
 		} else {
-			direct = append(direct, nil)
+			g.direct = append(g.direct, nil)
 		}
 	}
 	if c.within {
-		if kind := hypothetical(c.call.OID); kind > 0 {
-			return a.hypothetical(kind, all, rows, direct)
-		}
-	}
-	state, err := a.newState(direct)
-	if err != nil {
-		return nil, err
-	}
-	var same func(i, j int) bool
-	if c.distinct && all != nil {
-		cmps := make([]kernel.RowCompare, nArgs)
-		for k, t := range c.argTs {
-			cmps[k] = kernel.SortComparer(a.w.frame.Ctx.Env, kernel.SortSpec{Type: t}, all.Cols[k], all.Cols[k])
-		}
-		same = func(i, j int) bool {
-			for _, c := range cmps {
-				if c(i, j) != 0 {
-					return false
-				}
+		if g.kind = hypothetical(c.call.OID); g.kind > 0 {
+			for k, spec := range c.order.specs {
+				g.hypo = append(g.hypo, types.Repeat(spec.Type, g.direct[k], 1))
 			}
-			return true
+			return g, nil
 		}
 	}
-	prev := -1
-rows:
-	for _, r := range rows {
-		if same != nil && prev >= 0 && same(prev, int(r)) {
-			continue
+	var err error
+	g.state, err = a.newState(g.direct)
+	return g, err
+}
+
+// same reports that row i of b equals the row before in cols from … from+len(specs)−1.
+func (g *collectGroup) same(specs []kernel.SortSpec, from int, b *Batch, i int) bool {
+	if g.prev == nil {
+		return false
+	}
+	if g.cmp == nil || g.cmpPrev != g.prev || g.cmpThis != b {
+		n := len(specs)
+		g.cmp, g.cmpPrev, g.cmpThis = compareKeys(g.a.w, specs, g.prev.Cols[from:from+n], b.Cols[from:from+n]), g.prev, b
+	}
+	return g.cmp(g.prevAt, i) == 0
+}
+
+func (g *collectGroup) add(b *Batch, i int) error {
+	c := g.a.c
+	defer func() { g.prev, g.prevAt = b, i }()
+	nArgs := len(c.argTs)
+	if g.kind > 0 {
+		g.rows++
+		keys := b.Cols[nArgs : nArgs+len(c.order.specs)]
+		if g.hypoOf != b {
+			g.hypoCmp, g.hypoOf = compareKeys(g.a.w, c.order.specs, keys, g.hypo), b
 		}
-		prev = int(r)
-		args := make([]types.Datum, nArgs)
-		for k := range args {
-			args[k] = types.Get(c.argTs[k], all.Cols[k], int(r))
-			if args[k] == nil && (c.agg.SkipNulls || c.within) {
-				continue rows
+		switch x := g.hypoCmp(i, 0); {
+		case x < 0:
+			g.before++
+			if !g.same(c.order.specs, nArgs, b, i) {
+				g.ranks++
 			}
+		case x == 0:
+			g.peers++
 		}
-		if err := state.Add(args); err != nil {
-			return nil, err
+		return nil
+	}
+	if c.distinct {
+		if g.specs == nil {
+			g.specs = g.a.argSpecs()
+		}
+		if g.same(g.specs, 0, b, i) {
+			return nil
 		}
 	}
-	return state.Result()
+	args := make([]types.Datum, nArgs)
+	for k := range args {
+		args[k] = types.Get(c.argTs[k], b.Cols[k], i)
+		if args[k] == nil && (c.agg.SkipNulls || c.within) {
+			return nil
+		}
+	}
+	if err := g.state.Add(args); err != nil {
+		return err
+	}
+	if s, ok := g.state.(expr.AggState); ok && g.rows&255 == 0 {
+		if err := (&memory{q: g.a.w.q}).fits(s.Size()); err != nil {
+			return err
+		}
+	}
+	g.rows++
+	return nil
+}
+
+func (g *collectGroup) end() (types.Datum, error) {
+	switch g.kind {
+	case 0:
+		return g.state.Result()
+	case hypoRank:
+		return int64(g.before + 1), nil
+	case hypoDenseRank:
+		return int64(g.ranks + 1), nil
+	case hypoPercentRank:
+		if g.rows == 0 {
+			return float64(0), nil
+		}
+		return float64(g.before) / float64(g.rows), nil
+	}
+	return float64(g.before+g.peers+1) / float64(g.rows+1), nil
 }
 
 func (a *collectAcc) newState(direct []types.Datum) (interface {
@@ -222,45 +495,4 @@ func hypothetical(oid types.OID) int {
 		}
 	}
 	return 0
-}
-
-// hypothetical ranks the row of direct arguments among the group's rows.
-func (a *collectAcc) hypothetical(kind int, all *Batch, rows []int32, direct []types.Datum) (types.Datum, error) {
-	nArgs := len(a.c.argTs)
-	before, peers, distinct := 0, 0, 0
-	if len(rows) > 0 {
-		keys := all.Cols[nArgs : nArgs+len(a.c.order.specs)]
-		hypo := make([]arrow.Array, len(keys))
-		for k, spec := range a.c.order.specs {
-			b := types.NewBuilder(spec.Type, 1)
-			b.Append(direct[k])
-			hypo[k] = b.Finish()
-		}
-		cmp := compareKeys(a.w, a.c.order.specs, keys, hypo)
-		self := compareKeys(a.w, a.c.order.specs, keys, keys)
-		for i, r := range rows {
-			switch c := cmp(int(r), 0); {
-			case c < 0:
-				before++
-				if i == 0 || self(int(rows[i-1]), int(r)) != 0 {
-					distinct++
-				}
-			case c == 0:
-				peers++
-			}
-		}
-	}
-	n := len(rows)
-	switch kind {
-	case hypoRank:
-		return int64(before + 1), nil
-	case hypoDenseRank:
-		return int64(distinct + 1), nil
-	case hypoPercentRank:
-		if n == 0 {
-			return float64(0), nil
-		}
-		return float64(before) / float64(n), nil
-	}
-	return float64(before+peers+1) / float64(n+1), nil
 }

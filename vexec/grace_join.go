@@ -19,6 +19,7 @@ type graceJoin struct {
 	owned bool // right belongs to this worker
 	at    int
 	sub   *hashJoinOp
+	facts *rightFacts
 }
 
 const (
@@ -28,15 +29,18 @@ const (
 
 // newGraceJoin takes the right batches read so far and splits the rest of both inputs.
 func newGraceJoin(ctx context.Context, j *hashJoinOp, batches []*Batch) (*graceJoin, error) {
-	g := &graceJoin{j: j, level: j.level, owned: true, at: -1}
+	g := &graceJoin{j: j, level: j.level, owned: true, at: -1, facts: &rightFacts{}}
+	if j.facts != nil {
+		g.facts.hasNull = j.facts.hasNull
+	}
 	g.right = make([]*spillFile, 1<<graceFanoutBits)
 	for _, b := range batches {
-		if err := g.split(b, j.rightKeys, g.right, j.spec.rightTs); err != nil {
+		if err := g.splitRight(b, g.right); err != nil {
 			return g.fail(err)
 		}
 	}
 	j.mem.free()
-	if err := g.splitAll(ctx, j.right, j.rightKeys, g.right, j.spec.rightTs); err != nil {
+	if err := splitAll(ctx, j.right, func(b *Batch) error { return g.splitRight(b, g.right) }); err != nil {
 		return g.fail(err)
 	}
 	return g.splitLeft(ctx)
@@ -45,7 +49,10 @@ func newGraceJoin(ctx context.Context, j *hashJoinOp, batches []*Batch) (*graceJ
 // splitLeft cuts the probe side.
 func (g *graceJoin) splitLeft(ctx context.Context) (*graceJoin, error) {
 	g.left = make([]*spillFile, 1<<graceFanoutBits)
-	if err := g.splitAll(ctx, g.j.left, g.j.leftKeys, g.left, g.j.spec.leftTs); err != nil {
+	if err := splitAll(ctx, g.j.left, func(b *Batch) error {
+		_, err := g.split(b, g.j.leftKeys, g.left, g.j.spec.leftTs)
+		return err
+	}); err != nil {
 		return g.fail(err)
 	}
 	g.j.w.q.env.Stats.update(g.j.id, func(o *OpStats) { o.HashBatches += 1 << graceFanoutBits })
@@ -57,7 +64,7 @@ func (g *graceJoin) fail(err error) (*graceJoin, error) {
 	return nil, err
 }
 
-func (g *graceJoin) splitAll(ctx context.Context, in operator, keys []*expr.Expr, files []*spillFile, ts []types.T) error {
+func splitAll(ctx context.Context, in operator, split func(*Batch) error) error {
 	for {
 		b, err := in.next(ctx)
 		if err != nil {
@@ -67,18 +74,21 @@ func (g *graceJoin) splitAll(ctx context.Context, in operator, keys []*expr.Expr
 			in.close()
 			return nil
 		}
-		if err := g.split(b, keys, files, ts); err != nil {
+		if err := split(b); err != nil {
 			return err
 		}
 	}
 }
 
-// split writes a batch's rows to the partitions of their keys.
-func (g *graceJoin) split(b *Batch, keyExprs []*expr.Expr, files []*spillFile, ts []types.T) error {
+// split writes a batch's rows to the partitions of their keys; nulls: some key is NULL.
+func (g *graceJoin) split(b *Batch, keyExprs []*expr.Expr, files []*spillFile, ts []types.T) (nulls bool, err error) {
 	in := input(b)
 	keys, err := evalAll(g.j.w.frame, keyExprs, in)
 	if err != nil {
-		return err
+		return false, err
+	}
+	for k, c := range keys {
+		nulls = nulls || c.NullN() > 0 && !g.j.nullEqual[k]
 	}
 	var enc kernel.Keys
 	g.j.keySpec.Encode(g.j.w.frame.Ctx.Env, &enc, keys, in.N)
@@ -94,14 +104,21 @@ func (g *graceJoin) split(b *Batch, keyExprs []*expr.Expr, files []*spillFile, t
 		}
 		if files[p] == nil {
 			if files[p], err = newSpillFile(g.j.w.q, g.j.id, ts); err != nil {
-				return err
+				return false, err
 			}
 		}
 		if err := files[p].write(narrowed(b, r)); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return nulls, nil
+}
+
+// splitRight is split of right rows, whose NULLs it notes.
+func (g *graceJoin) splitRight(b *Batch, files []*spillFile) error {
+	nulls, err := g.split(b, g.j.rightKeys, files, g.j.spec.rightTs)
+	g.facts.hasNull = g.facts.hasNull || nulls
+	return err
 }
 
 func (g *graceJoin) next(ctx context.Context) (*Batch, error) {
@@ -124,7 +141,7 @@ func (g *graceJoin) next(ctx context.Context) (*Batch, error) {
 		w := *j.w
 		w.pool = nil
 		g.sub = &hashJoinOp{w: &w, id: j.id, spec: j.spec, leftKeys: j.leftKeys, rightKeys: j.rightKeys, nullEqual: j.nullEqual,
-			keySpec: j.keySpec, level: g.level + 1, left: &fileScan{file: g.left[g.at]}, right: &fileScan{file: g.right[g.at]},
+			keySpec: j.keySpec, level: g.level + 1, facts: g.facts, left: &fileScan{file: g.left[g.at]}, right: &fileScan{file: g.right[g.at]},
 			mem: &memory{q: j.w.q, id: j.id, name: j.mem.name, budget: j.mem.budget}}
 		if err := g.sub.open(ctx); err != nil {
 			return nil, err

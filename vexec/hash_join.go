@@ -29,7 +29,8 @@ type hashJoinOp struct {
 	nullEqual   []bool
 	keySpec     *kernel.KeySpec
 	mem         *memory
-	level       int // of partitioning
+	level       int         // of partitioning
+	facts       *rightFacts // of the whole right side, when this joins a partition of it
 
 	phase   joinPhase
 	table   *joinTable
@@ -81,18 +82,23 @@ func (s *joinSpec) tracksRight() bool {
 
 // joinTable is a built right side.
 type joinTable struct {
-	rows    *Batch // all rows, dense
-	table   *kernel.Table
-	start   []int32 // rows of key k are list[start[k]:start[k+1]]
-	list    []int32
-	unique  bool // every key has one row: list is the identity by key
-	matched []bool
-	hasNull bool // some row has a NULL in a key that is not null_equal
+	rows      *Batch // all rows, dense
+	table     *kernel.Table
+	start     []int32 // rows of key k are list[start[k]:start[k+1]]
+	list      []int32
+	unique    bool // every key has one row: list is the identity by key
+	matched   []bool
+	partition bool // of a right side that has rows elsewhere
+	hasNull   bool // some row has a NULL in a key that is not null_equal
 	// exact NULL semantics of MARK and NULL_AWARE_ANTI: the keys, and the rows with a NULL in one
 	keys     []arrow.Array
 	nullRows []int32
 	bytes    int64
 }
+
+// rightFacts is what MARK and NULL_AWARE_ANTI must know of a right side that is
+// joined in partitions: it has rows, and perhaps a NULL.
+type rightFacts struct{ hasNull bool }
 
 func newHashJoin(w *worker, p *planpb.Plan, j *planpb.HashJoin) (operator, error) {
 	left, err := w.build(j.GetLeft())
@@ -227,9 +233,9 @@ func (j *hashJoinOp) build(ctx context.Context) error {
 	return nil
 }
 
-// canSpill: a NULL-aware anti join must know of every NULL before it answers.
+// canSpill: where NULLs have to be looked at pair by pair, all rows must be there.
 func (j *hashJoinOp) canSpill() bool {
-	return len(j.rightKeys) > 0 && j.level < graceLevelsMax && j.spec.typ != planpb.JoinType_NULL_AWARE_ANTI && j.spec.typ != planpb.JoinType_MARK
+	return len(j.rightKeys) > 0 && j.level < graceLevelsMax && !j.exactNulls()
 }
 
 // exactNulls: whether a pair of rows is unknown depends on more than one key, so
@@ -268,6 +274,9 @@ func (j *hashJoinOp) buildTable(batches []*Batch) (*joinTable, error) {
 		}
 	} else {
 		t.rows = concatBatches(j.spec.rightTs, batches)
+	}
+	if j.facts != nil {
+		t.hasNull, t.partition = j.facts.hasNull, true
 	}
 	n := t.rows.N
 	t.table = kernel.NewTable(j.keySpec, n)
@@ -444,7 +453,7 @@ func (p *joinProbe) next() (*Batch, error) {
 
 // nullMark: without a true match, x IN (…) is NULL for left row i.
 func (p *joinProbe) nullMark(i int) bool {
-	if p.t.rows.N == 0 {
+	if p.t.rows.N == 0 && !p.t.partition {
 		return false
 	}
 	null := p.nullKey != nil && p.nullKey[i]

@@ -180,6 +180,14 @@ func datumBytes(d types.Datum) int64 {
 		return int64(len(v))
 	case types.JSONB:
 		return int64(len(v))
+	case *types.Array:
+		n := int64(0)
+		if v != nil {
+			for _, e := range v.Elems {
+				n += 16 + datumBytes(e)
+			}
+		}
+		return n
 	}
 	return 0
 }

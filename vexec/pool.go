@@ -30,6 +30,7 @@ type sharedBuild struct {
 	mem     *memory
 	files   []*spillFile // when the budget was exceeded
 	grace   bool
+	facts   rightFacts
 	err     error
 	table   *joinTable
 	done    chan struct{}
@@ -110,7 +111,7 @@ func (j *hashJoinOp) buildShared(ctx context.Context) error {
 		return s.err
 	}
 	if s.grace {
-		g, err := (&graceJoin{j: j, right: s.files, at: -1}).splitLeft(ctx)
+		g, err := (&graceJoin{j: j, right: s.files, at: -1, facts: &s.facts}).splitLeft(ctx)
 		j.spilled = g
 		return err
 	}
@@ -153,9 +154,9 @@ func (j *hashJoinOp) buildPart(ctx context.Context, s *sharedBuild, part int) (e
 func (s *sharedBuild) add(j *hashJoinOp, b *Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	g := &graceJoin{j: j}
+	g := &graceJoin{j: j, facts: &s.facts}
 	if s.grace {
-		return g.split(b, j.rightKeys, s.files, j.spec.rightTs)
+		return g.splitRight(b, s.files)
 	}
 	s.batches = append(s.batches, b)
 	s.mem.add(batchBytes(b) + 24*int64(b.N))
@@ -165,7 +166,7 @@ func (s *sharedBuild) add(j *hashJoinOp, b *Batch) error {
 	s.grace = true
 	s.files = make([]*spillFile, 1<<graceFanoutBits)
 	for _, b := range s.batches {
-		if err := g.split(b, j.rightKeys, s.files, j.spec.rightTs); err != nil {
+		if err := g.splitRight(b, s.files); err != nil {
 			return err
 		}
 	}

@@ -26,6 +26,7 @@ func (c *windowCall) aggregate(w *worker, r *windowRows, f *frames) (arrow.Array
 		return nil, err
 	}
 	zero := make([]int32, n)
+	meter := expr.NewMeter(w.frame.Ctx, n)
 	cut := func(s span) ([]arrow.Array, int) {
 		lo, hi := int(before[s.lo]), int(before[s.hi])
 		out := make([]arrow.Array, len(args))
@@ -58,6 +59,9 @@ func (c *windowCall) aggregate(w *worker, r *windowRows, f *frames) (arrow.Array
 			have = false
 		}
 		if have && slices.Equal(spans, curSpans) {
+			if err := meter.Add(int(datumBytes(value))); err != nil {
+				return nil, err
+			}
 			out.Append(value)
 			continue
 		}
@@ -99,6 +103,9 @@ func (c *windowCall) aggregate(w *worker, r *windowRows, f *frames) (arrow.Array
 			return nil, err
 		}
 		value = types.Get(c.result, v, 0)
+		if err := meter.Add(int(datumBytes(value))); err != nil {
+			return nil, err
+		}
 		out.Append(value)
 		curSpans = append(cur[:0], spans...)
 		have = true

@@ -7,6 +7,7 @@ import (
 
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/vexec/expr"
 	"github.com/basaltdb/basalt/vexec/kernel"
 	"github.com/basaltdb/basalt/vexec/planpb"
 )
@@ -418,6 +419,7 @@ func (c *windowCall) grow(w *worker, acc accumulator, b *Batch, end func(i int) 
 		return nil, err
 	}
 	zero := make([]int32, b.N)
+	meter := expr.NewMeter(w.frame.Ctx, b.N)
 	out := types.NewBuilder(c.result, b.N)
 	var value types.Datum
 	at := 0
@@ -438,6 +440,9 @@ func (c *windowCall) grow(w *worker, acc accumulator, b *Batch, end func(i int) 
 				return nil, err
 			}
 			value = types.Get(c.result, v, 0)
+		}
+		if err := meter.Add(int(datumBytes(value))); err != nil {
+			return nil, err
 		}
 		out.Append(value)
 	}
