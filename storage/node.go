@@ -79,6 +79,9 @@ func Open(dir string, o Options) (*Node, error) {
 	return n, nil
 }
 
+// Exists reports whether there is a store in a directory of the operating system.
+func Exists(dir string) (bool, error) { return engine.Exists(dir, vfs.Default) }
+
 // Close stops background work, flushes and closes; a second call does nothing.
 // REQUIRES: no transaction open. One that is left over gets errors.
 func (n *Node) Close() (err error) {
@@ -160,18 +163,8 @@ func (n *Node) reap() {
 
 // ReapNow removes the dropped storage that no snapshot can see.
 func (n *Node) ReapNow() error {
-	horizon := n.mgr.OldestSnapshot()
-	it, err := n.eng.NewIter(engine.IterOptions{Lower: keyenc.Prefix(txn.SystemTablet, dropQueue), Upper: keyenc.PrefixEnd(txn.SystemTablet, dropQueue), At: engine.Timestamp(horizon)})
+	ids, err := n.dropped(engine.Timestamp(n.mgr.OldestSnapshot()))
 	if err != nil {
-		return err
-	}
-	var ids []uint64
-	for it.Next() {
-		if k := it.Key(); len(k) == keyenc.PrefixLen+8 {
-			ids = append(ids, binary.BigEndian.Uint64(k[keyenc.PrefixLen:]))
-		}
-	}
-	if err := it.Recycle(); err != nil {
 		return err
 	}
 	for _, id := range ids {
@@ -185,6 +178,41 @@ func (n *Node) ReapNow() error {
 		n.shared.Forget(id)
 	}
 	return nil
+}
+
+// dropped lists the queue as of at.
+func (n *Node) dropped(at engine.Timestamp) ([]uint64, error) {
+	it, err := n.eng.NewIter(engine.IterOptions{Lower: keyenc.Prefix(txn.SystemTablet, dropQueue), Upper: keyenc.PrefixEnd(txn.SystemTablet, dropQueue), At: at})
+	if err != nil {
+		return nil, err
+	}
+	var ids []uint64
+	for it.Next() {
+		if k := it.Key(); len(k) == keyenc.PrefixLen+8 {
+			ids = append(ids, binary.BigEndian.Uint64(k[keyenc.PrefixLen:]))
+		}
+	}
+	return ids, it.Recycle()
+}
+
+// DroppedIDs lists the dropped storage ids that wait to be removed.
+func (n *Node) DroppedIDs() ([]uint64, error) { return n.dropped(engine.MaxTimestamp) }
+
+// StorageIDs lists the storage ids of tables and indexes under which anything is
+// stored in this node's tablet, old versions included, in order.
+func (n *Node) StorageIDs() ([]uint64, error) {
+	var ids []uint64
+	for next := uint64(firstStorageID); ; {
+		key, err := n.eng.FirstKey(keyenc.Prefix(txn.SystemTablet, next), keyenc.Prefix(txn.SystemTablet+1, 0))
+		if err != nil || key == nil {
+			return ids, err
+		}
+		if len(key) < keyenc.PrefixLen {
+			return ids, pgerror.New(pgerror.DataCorrupted, "malformed key %x", key)
+		}
+		id := binary.BigEndian.Uint64(key[keyenc.TabletLen:])
+		ids, next = append(ids, id), id+1
+	}
 }
 
 // TableStats is what the planner may know of a table without ANALYZE.

@@ -70,6 +70,8 @@ func TestKillDuringTransfers(t *testing.T) {
 	if len(acknowledged) < crashRounds {
 		t.Fatalf("only %d transfers in %d rounds: the test did not test", len(acknowledged), crashRounds)
 	}
+	n.Stop()
+	n.CheckData()
 	t.Logf("%d acknowledged transfers survived %d kills", len(acknowledged), crashRounds)
 }
 

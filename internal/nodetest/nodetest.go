@@ -141,5 +141,13 @@ func (n *Node) StopBy(sig syscall.Signal) {
 	}
 }
 
+// CheckData runs `basalt debug check` on the directory. REQUIRES: the server does not run.
+func (n *Node) CheckData() {
+	n.t.Helper()
+	if out, err := exec.Command(Binary(n.t), "debug", "check", "--data", n.data).CombinedOutput(); err != nil {
+		n.t.Errorf("checking %s: %v\n%s", n.data, err, out)
+	}
+}
+
 // Log is what the process has printed; only to be read after Kill or Stop.
 func (n *Node) Log() string { return n.log.String() }

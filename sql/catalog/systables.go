@@ -248,3 +248,23 @@ func SharedStorage(oid types.OID) bool {
 	}
 	return t != nil && (t.shared || t.static)
 }
+
+// StorageOf is the storage id of a row of pg_class of database db, 0 for what has
+// none. PostgreSQL shows relfilenode 0 for the catalogs it needs first; they lie
+// under their OID.
+func StorageOf(db types.OID, class *Row) uint64 {
+	oid, node := class.OID("oid"), class.OID("relfilenode")
+	switch class.Char("relkind") {
+	case KindTable, KindIndex, KindMatView:
+		if node == 0 && oid < types.FirstNormalOID {
+			node = oid
+		}
+	}
+	if node == 0 {
+		return 0
+	}
+	if SharedStorage(oid) {
+		db = 0
+	}
+	return storageID(db, node)
+}

@@ -217,7 +217,21 @@ func walkQueryRefs(q *query.Query, outer []*query.Query, add func(Object)) {
 	for _, c := range q.CTEs {
 		walkQueryRefs(c.Query, levels, add)
 	}
-	query.EachExpr(q, func(e query.Expr) { walkRefs(e, 0, levels, add) })
+	// A join names all columns below it. Only merged ones (USING) are needed for
+	// their own sake, the others when something refers to them.
+	below := map[query.Expr]bool{}
+	for _, r := range q.RTable {
+		for _, a := range r.JoinAlias {
+			if _, ok := a.(*query.Var); ok {
+				below[a] = true
+			}
+		}
+	}
+	query.EachExpr(q, func(e query.Expr) {
+		if !below[e] {
+			walkRefs(e, 0, levels, add)
+		}
+	})
 }
 
 func walkRefs(e query.Expr, self types.OID, levels []*query.Query, add func(Object)) {

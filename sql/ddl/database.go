@@ -260,8 +260,8 @@ func dropDatabase(ctx context.Context, c *Context, s *pg_query.DropdbStmt) (stri
 	if c.Runner != nil {
 		var ids []uint64
 		for _, r := range rels {
-			if node := r.OID("relfilenode"); node != 0 && !catalog.SharedStorage(r.OID("oid")) {
-				ids = append(ids, uint64(oid)<<32|uint64(node))
+			if id := catalog.StorageOf(oid, r); id != 0 && !catalog.SharedStorage(r.OID("oid")) {
+				ids = append(ids, id)
 			}
 		}
 		if err := c.Runner.DropStorage(ctx, ids...); err != nil {

@@ -42,6 +42,7 @@ func (s *Server) newNode(ctx context.Context, registry *expr.Registry, executor 
 		Lower: plan.Lowerer{},
 		Print: deparse.IndexKeyPrinter{},
 	})
+	s.manager = manager
 	if err := bootstrap.Run(ctx, bootstrap.Options{DB: s.store.DB(), Manager: manager, Store: func(t txn.Txn) vexec.Store { return ds.Store(t, nil) }, Lower: plan.Lowerer{}}); err != nil {
 		return nil, err
 	}

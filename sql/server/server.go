@@ -14,12 +14,15 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/basaltdb/basalt/sql/catalog"
+	"github.com/basaltdb/basalt/sql/check"
 	"github.com/basaltdb/basalt/sql/functions"
 	"github.com/basaltdb/basalt/sql/functions/sys"
 	"github.com/basaltdb/basalt/sql/pgwire"
 	"github.com/basaltdb/basalt/sql/session"
 	"github.com/basaltdb/basalt/storage"
 	"github.com/basaltdb/basalt/vexec"
+	"github.com/basaltdb/basalt/vexec/expr"
 )
 
 // Options of a node.
@@ -43,7 +46,11 @@ type Server struct {
 	store *storage.Node
 	Node  *session.Node
 	wire  *pgwire.Server
-	done  sync.WaitGroup
+
+	manager  *catalog.Manager
+	registry *expr.Registry
+
+	done sync.WaitGroup
 
 	mu     sync.Mutex
 	joined []session.Control
@@ -86,8 +93,8 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 			return nil, errors.Join(err, st.Close())
 		}
 	}
-	s := &Server{opts: o, store: st}
 	registry := functions.Fill()
+	s := &Server{opts: o, store: st, registry: registry}
 	sys.Register(registry)
 	executor := vexec.New(vexec.Options{Registry: registry, Workers: o.Workers, MemoryLimit: o.MemoryBytes / 2, TempDir: temp})
 	if s.Node, err = s.newNode(ctx, registry, executor); err != nil {
@@ -155,6 +162,15 @@ func listenError(addr string, err error) error {
 		err = op.Err
 	}
 	return fmt.Errorf("cannot listen on %s: %w", addr, err)
+}
+
+// Storage is the store beneath, for checks and metrics.
+func (s *Server) Storage() *storage.Node { return s.store }
+
+// Check verifies the store beside whatever else runs (sql/check): its files if
+// asked for, and the databases named, all when none is.
+func (s *Server) Check(ctx context.Context, files bool, databases ...string) (*check.Result, error) {
+	return check.Run(ctx, check.Options{Store: s.store, Manager: s.manager, Registry: s.registry, Files: files, Databases: databases})
 }
 
 // Close ends the sessions and closes the store. ctx bounds the wait for sessions.

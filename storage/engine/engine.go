@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -81,6 +82,10 @@ func Open(dir string, o Options) (*Engine, error) {
 		}
 		return nil, pgerror.Wrap(err, pgerror.IoError, "could not lock data directory \"%s\": %v", dir, cause(err))
 	}
+	if err := verifyManifest(dir, o.FS); err != nil {
+		lock.Close()
+		return nil, err
+	}
 	e.cache = pebble.NewCache(o.MemoryBytes * 5 / 8)
 	e.popt = e.pebbleOptions(lock)
 	db, err := pebble.Open(dir, e.popt)
@@ -88,7 +93,7 @@ func Open(dir string, o Options) (*Engine, error) {
 		e.cache.Unref()
 		lock.Close()
 		if pebble.IsCorruptionError(err) {
-			return nil, pgerror.Wrap(err, pgerror.DataCorrupted, "data directory \"%s\" is damaged: %v", dir, err)
+			return nil, pgerror.Wrap(err, pgerror.DataCorrupted, "data directory \"%s\" is damaged: %v%s", dir, err, logDetail(err))
 		}
 		return nil, pgerror.Wrap(err, pgerror.IoError, "could not open data directory \"%s\": %v", dir, cause(err))
 	}
@@ -114,7 +119,7 @@ func refuseForeign(dir string, fs vfs.FS) error {
 	foreign := ""
 	for _, name := range names {
 		switch {
-		case strings.HasPrefix(name, "MANIFEST-") || strings.HasPrefix(name, "marker.") || strings.HasPrefix(name, "OPTIONS-"):
+		case ofStore(name):
 			return nil
 		case name != "LOCK" && name != "lost+found":
 			foreign = name
@@ -124,6 +129,20 @@ func refuseForeign(dir string, fs vfs.FS) error {
 		return pgerror.New(pgerror.ObjectNotInPrerequisiteState, "directory \"%s\" is not empty and holds no database: \"%s\" is in it", dir, foreign)
 	}
 	return nil
+}
+
+// ofStore recognises the files that every store has.
+func ofStore(name string) bool {
+	return strings.HasPrefix(name, "MANIFEST-") || strings.HasPrefix(name, "marker.") || strings.HasPrefix(name, "OPTIONS-")
+}
+
+// Exists reports whether there is a store in dir, whatever its state.
+func Exists(dir string, fs vfs.FS) (bool, error) {
+	names, err := fs.List(dir)
+	if err != nil {
+		return false, pgerror.Wrap(err, pgerror.IoError, "could not read directory \"%s\": %v", dir, cause(err))
+	}
+	return slices.ContainsFunc(names, ofStore), nil
 }
 
 // pebbleOptions tunes for scans of wide ranges next to point writes: large

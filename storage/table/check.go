@@ -19,20 +19,36 @@ import (
 // index, and no index has another entry. XX001 and XX002 say what is wrong. eval
 // as for BuildIndex.
 func (s *Store) Check(ctx context.Context, t *planpb.Table, eval Eval) error {
+	_, err := s.CheckCount(ctx, t, eval)
+	return err
+}
+
+// Checked counts what CheckCount has read.
+type Checked struct{ Rows, Entries int64 }
+
+// CheckCount is Check and counts the rows and index entries it has read, up to
+// the fault if there is one.
+func (s *Store) CheckCount(ctx context.Context, t *planpb.Table, eval Eval) (n Checked, err error) {
 	sc, err := s.schema(t)
 	if err != nil {
-		return err
+		return n, err
 	}
 	view, err := s.tx.NewView()
 	if err != nil {
-		return err
+		return n, err
 	}
 	defer view.Close()
+	return n, check(ctx, s, sc, view, eval, &n)
+}
+
+func check(ctx context.Context, s *Store, sc *schema, view txn.View, eval Eval, n *Checked) error {
+	t := sc.t
 	want := make([]map[string]string, len(sc.indexes))
 	for i := range want {
 		want[i] = map[string]string{}
 	}
-	err = walk(ctx, view, sc.prefix, sc.end, func(key, value []byte) error {
+	err := walk(ctx, view, sc.prefix, sc.end, func(key, value []byte) error {
+		n.Rows++
 		row, err := rowcodec.Row(sc.cols, value)
 		if err != nil {
 			return err
@@ -71,6 +87,7 @@ func (s *Store) Check(ctx context.Context, t *planpb.Table, eval Eval) error {
 	}
 	for i, x := range sc.indexes {
 		err := walk(ctx, view, x.prefix, x.end, func(key, value []byte) error {
+			n.Entries++
 			w, ok := want[i][string(key)]
 			switch {
 			case !ok:

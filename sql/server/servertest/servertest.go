@@ -68,6 +68,25 @@ func (n *Node) Connect(t testing.TB) *pgx.Conn {
 	return c
 }
 
+// Check verifies the store (sql/check), within it the databases named, all when
+// none is, and reports every problem as an error of the test. what says when.
+func (n *Node) Check(t testing.TB, what string, databases ...string) {
+	t.Helper()
+	res, err := n.Server.Check(context.Background(), false, databases...)
+	if err != nil {
+		t.Fatalf("%s: checking the store: %v", what, err)
+	}
+	for i, p := range res.Problems {
+		if i == problemsShown {
+			t.Errorf("%s: and %d more", what, len(res.Problems)-i)
+			break
+		}
+		t.Errorf("%s: %s", what, p)
+	}
+}
+
+const problemsShown = 20
+
 // testWriter logs to the test.
 type testWriter struct{ t testing.TB }
 
