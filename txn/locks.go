@@ -94,6 +94,9 @@ type lockWaiter struct {
 	mode    lockMode
 	granted chan struct{}
 	since   time.Time
+	// err is set before granted is closed when the wait was ended from outside
+	// instead (cancelWait).
+	err error
 }
 
 const lockShards = 64
@@ -240,6 +243,9 @@ func (t *lockTable) acquireSlow(ctx context.Context, o *lockOwner, s *lockShard,
 	var err error
 	select {
 	case <-w.granted:
+		if w.err != nil {
+			return 0, w.err
+		}
 	case <-ctx.Done():
 		err = contextError(ctx)
 	case <-timer:
@@ -254,6 +260,9 @@ func (t *lockTable) acquireSlow(ctx context.Context, o *lockOwner, s *lockShard,
 		t.waits.mu.Unlock()
 		if waiting {
 			return 0, err
+		}
+		if w.err != nil {
+			return 0, w.err
 		}
 		// Granted at the last moment: it is held, and released with the others.
 	}

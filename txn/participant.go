@@ -16,6 +16,9 @@ type Branch struct {
 	Epoch     uint64
 	Isolation Isolation
 	ProcessID int32
+	// Begun: the branch has been made before. A branch that is then not there is lost
+	// (08006): its node has restarted, or recovery has ended it.
+	Begun bool
 }
 
 // ReadAt is what a read sees: commits at or below Snapshot, own writes of
@@ -51,16 +54,22 @@ const (
 
 // LockCall asks for locks on keys, in order, all of one strength.
 type LockCall struct {
+	// Writes are made before the locks are taken: they ride along.
+	Writes   []BranchWrite
 	Kind     LockKind
 	Keys     [][]byte
 	Strength LockStrength
 	Policy   WaitPolicy
-	// Seq orders the lock among the branch's writes and locks (savepoints cut by it).
+	// Seq orders the locks among the branch's writes and locks (savepoints cut by
+	// it): key i takes the numbers from Seq + i·LockSeqStep on.
 	Seq     uint64
 	Timeout time.Duration
 	// OwnSnapshot is the transaction's snapshot while ReadNewest has put another in force; 0: none.
 	OwnSnapshot Timestamp
 }
+
+// LockSeqStep is how many sequence numbers one key of a LockCall may use.
+const LockSeqStep = 4
 
 // BranchWrite is one provisional write.
 type BranchWrite struct {
@@ -70,6 +79,15 @@ type BranchWrite struct {
 	New       bool
 	Statement uint32
 	Seq       uint64
+}
+
+// Wait is an edge of the wait-for graph of a node.
+type Wait struct {
+	Waiter, Blocker       ID
+	WaiterPID, BlockerPID int32
+	// What the waiter waits for, as a deadlock report words it.
+	What  string
+	Since time.Time
 }
 
 // Participant is a node as coordinators see it. Errors carry PostgreSQL's codes; 08006
@@ -102,6 +120,21 @@ type Participant interface {
 	Outcome(ctx context.Context, id ID, fence bool) (ts Timestamp, state Outcome, err error)
 	// Forget removes a record that nobody will ask for any more.
 	Forget(ctx context.Context, id ID) error
+
+	// ReadNow and SwapNow are DB's UpdateNow in two halves: SwapNow sets key to value
+	// if it still is old (nil: absent), else it reports what it is. SyncNow makes all of them durable.
+	ReadNow(ctx context.Context, key []byte) ([]byte, error)
+	SwapNow(ctx context.Context, key, old, value []byte) (now []byte, ok bool, err error)
+	SyncNow(ctx context.Context) error
+
+	// Locks and Waits describe the node's lock table at one moment.
+	Locks(ctx context.Context) ([]LockInfo, error)
+	Waits(ctx context.Context) ([]Wait, error)
+	// CancelWait ends a lock wait of the transaction with err, if it still waits.
+	CancelWait(ctx context.Context, id ID, err error) error
+	// EndGateway ends what a dead gateway left: branches without intents are rolled
+	// back, those with intents as their records say (fenced by asking).
+	EndGateway(ctx context.Context, gateway NodeID) error
 }
 
 // Outcome is what a record says.

@@ -72,6 +72,9 @@ type oracle struct {
 	// inflight are the commits not yet visible, ascending.
 	inflight []*commitSlot
 	snaps    snapshotList
+	// clustered: the horizon is no newer than limit (see clustered.go).
+	clustered bool
+	limit     Timestamp
 }
 
 // commitSlot is one commit between its timestamp and its visibility.
@@ -173,10 +176,14 @@ func (o *oracle) unpin(s *snapshot) {
 func (o *oracle) horizon() Timestamp {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if s := o.snaps.head; s != nil {
-		return s.ts
+	h := o.watermark
+	if o.clustered {
+		h = o.limit
 	}
-	return o.watermark
+	if s := o.snaps.head; s != nil {
+		h = min(h, s.ts)
+	}
+	return h
 }
 
 // snapshot is a read timestamp in use; equal ones share it.

@@ -16,6 +16,9 @@ type transaction struct {
 	m     *Manager
 	opts  Options
 	state txnState
+	// external: a branch, whose snapshots come from its coordinator and are not
+	// pinned here.
+	external bool
 
 	stmt  uint32
 	seq   uint64 // of the last write or lock
@@ -101,6 +104,9 @@ func (t *transaction) ReadNewest() (done func()) {
 
 // snapshotInForce takes a snapshot where no statement was begun.
 func (t *transaction) snapshotInForce() *snapshot {
+	if t.snap == nil && t.external {
+		t.snap = &snapshot{refs: 1} // locks on relations alone look at no rows
+	}
 	if t.snap == nil {
 		t.snap = t.m.oracle.pin()
 		if t.stmt == 0 {
@@ -330,6 +336,10 @@ func (t *transaction) end() {
 	t.owner.releaseAfter(0)
 	t.rels = nil
 	t.writes.reset()
+	if t.external {
+		t.snap, t.outer = nil, nil
+		return
+	}
 	if t.snap != nil {
 		t.m.oracle.unpin(t.snap)
 		t.snap = nil

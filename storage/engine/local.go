@@ -1,0 +1,34 @@
+package engine
+
+import (
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// LocalScan calls f for the local keys in [lower, upper), ascending, until it
+// fails. Key and value are valid during the call.
+func (e *Engine) LocalScan(lower, upper []byte, f func(key, value []byte) error) (err error) {
+	if err := e.Failed(); err != nil {
+		return err
+	}
+	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: AppendPrefix(nil, LocalTablet, lower), UpperBound: AppendPrefix(nil, LocalTablet, upper),
+		KeyTypes: pebble.IterKeyTypePointsOnly})
+	if err != nil {
+		return e.wrap(err)
+	}
+	defer func() {
+		if cerr := e.wrap(it.Close()); err == nil {
+			err = cerr
+		}
+	}()
+	for ok := it.First(); ok; ok = it.Next() {
+		v, err := it.ValueAndErr()
+		if err != nil {
+			return e.wrap(err)
+		}
+		k := it.Key()
+		if err := f(k[tabletLen:len(k)-1], v); err != nil {
+			return err
+		}
+	}
+	return e.wrap(it.Error())
+}

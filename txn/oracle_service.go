@@ -1,0 +1,167 @@
+package txn
+
+import (
+	"context"
+	"sync"
+
+	"github.com/basaltdb/basalt/sql/pgerror"
+)
+
+// OracleService serves a manager's oracle to all nodes: the manager's node is the
+// first one. Commits drawn here and by the manager itself share one order.
+//
+// What is in flight is known in memory only. After a restart every timestamp
+// handed out so far lies below the watermark, so nobody may be given a snapshot
+// before all nodes have settled their intents: the epoch, one higher with every
+// start, tells them.
+type OracleService struct {
+	m     *Manager
+	epoch uint64
+
+	mu sync.Mutex
+	// inflight by timestamp.
+	inflight map[Timestamp]*PendingCommit
+	// catalogs are the timestamps of catalog changes not yet below every snapshot, ascending.
+	catalogs []Timestamp
+	// gateways' oldest snapshots, as they report them.
+	oldest map[NodeID]Timestamp
+}
+
+// PendingCommit is a commit between its timestamp and its visibility.
+type PendingCommit struct {
+	ID           ID
+	TS           Timestamp
+	Gateway      NodeID
+	Participants []NodeID
+	catalog      bool
+	slot         *commitSlot
+}
+
+var _ Oracle = (*OracleService)(nil)
+
+// NewOracleService begins a new epoch.
+func NewOracleService(m *Manager) (*OracleService, error) {
+	c, err := openCounter(m.eng, "epoch", 0)
+	if err != nil {
+		return nil, err
+	}
+	epoch, err := c.next()
+	if err != nil {
+		return nil, err
+	}
+	s := &OracleService{m: m, epoch: epoch, inflight: map[Timestamp]*PendingCommit{}, oldest: map[NodeID]Timestamp{}}
+	// A catalog change may have happened at any time before.
+	s.catalogs = []Timestamp{m.oracle.fresh()}
+	m.SetHorizon(0)
+	return s, nil
+}
+
+// Epoch is this start's number.
+func (s *OracleService) Epoch() uint64 { return s.epoch }
+
+// Snapshot implements Oracle.
+func (s *OracleService) Snapshot(context.Context) (SnapshotInfo, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	info := SnapshotInfo{Snapshot: s.m.oracle.fresh(), Epoch: s.epoch}
+	n := 0
+	for n < len(s.catalogs) && s.catalogs[n] <= info.Snapshot {
+		n++
+	}
+	if n > 0 {
+		info.Catalog = s.catalogs[n-1]
+		s.catalogs = append(s.catalogs[:0], s.catalogs[n-1:]...)
+	}
+	return info, nil
+}
+
+// NextIDs implements Oracle.
+func (s *OracleService) NextIDs(_ context.Context, n int) (ID, error) {
+	if n <= 0 || n > idChunk {
+		return 0, pgerror.Internal("%d transaction IDs asked for", n)
+	}
+	m := s.m
+	m.ids.Lock()
+	defer m.ids.Unlock()
+	first := m.ids.c.last + 1
+	if err := m.ids.c.reserve(m.ids.c.last + uint64(n)); err != nil {
+		return 0, err
+	}
+	m.ids.c.last += uint64(n)
+	return ID(first), nil
+}
+
+// BeginCommit implements Oracle.
+func (s *OracleService) BeginCommit(_ context.Context, id ID, gateway NodeID, participants []NodeID, catalog bool) (Timestamp, error) {
+	slot, err := s.m.oracle.begin()
+	if err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inflight[slot.ts] = &PendingCommit{ID: id, TS: slot.ts, Gateway: gateway, Participants: participants, catalog: catalog, slot: slot}
+	return slot.ts, nil
+}
+
+// FinishCommit implements Oracle. A timestamp that is not in flight was finished
+// by recovery, or before a restart: then it is below the watermark.
+func (s *OracleService) FinishCommit(_ context.Context, ts Timestamp, committed bool) error {
+	s.mu.Lock()
+	p := s.inflight[ts]
+	delete(s.inflight, ts)
+	if p != nil && p.catalog && committed {
+		// Keep them ascending: commits finish in any order.
+		i := len(s.catalogs)
+		for i > 0 && s.catalogs[i-1] > ts {
+			i--
+		}
+		s.catalogs = append(s.catalogs, 0)
+		copy(s.catalogs[i+1:], s.catalogs[i:])
+		s.catalogs[i] = ts
+	}
+	s.mu.Unlock()
+	if p == nil {
+		return nil
+	}
+	s.m.oracle.finish(p.slot)
+	return nil
+}
+
+// Pending lists the commits of a gateway that are in flight.
+func (s *OracleService) Pending(gateway NodeID) []PendingCommit {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []PendingCommit
+	for _, p := range s.inflight {
+		if p.Gateway == gateway {
+			out = append(out, *p)
+		}
+	}
+	return out
+}
+
+// ReportOldest takes a gateway's oldest snapshot in use. The values of one
+// gateway ascend; the first must be taken before the gateway gets a snapshot.
+func (s *OracleService) ReportOldest(gateway NodeID, ts Timestamp) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.oldest[gateway] = max(s.oldest[gateway], ts)
+}
+
+// DropGateway forgets a gateway that is fenced.
+func (s *OracleService) DropGateway(gateway NodeID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.oldest, gateway)
+}
+
+// Horizon is the oldest timestamp that any gateway reads at: what nodes are told.
+func (s *OracleService) Horizon() Timestamp {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.m.oracle.fresh()
+	for _, ts := range s.oldest {
+		h = min(h, ts)
+	}
+	return h
+}
