@@ -54,7 +54,7 @@ func (t *transaction) eachWrite(ctx context.Context, f func(key, value []byte, d
 		}
 	}
 	s := t.spill.Load()
-	it, err := t.m.eng.OpenRuns(engine.DataTablet, s.paths(), nil, nil, false)
+	it, err := t.m.eng.OpenRuns(s.paths(), nil, nil, false)
 	if err != nil {
 		return err
 	}
@@ -302,9 +302,9 @@ func (p *Branches) addVersions(batch *engine.Batch, ts Timestamp, each func(f fu
 			stale = append(stale, staleKey{key: bytes.Clone(key), ts: ts})
 		}
 		if del {
-			return batch.Delete(engine.DataTablet, key, engine.Timestamp(ts))
+			return batch.Delete(key, engine.Timestamp(ts))
 		}
-		return batch.Put(engine.DataTablet, key, value, engine.Timestamp(ts))
+		return batch.Put(key, value, engine.Timestamp(ts))
 	})
 	return stale, err
 }
@@ -368,7 +368,7 @@ func (p *Branches) applyFiles(ctx context.Context, id ID, ts Timestamp) error {
 				return err
 			}
 		}
-		if err := w.AddVersion(engine.DataTablet, key, value, del, engine.Timestamp(ts)); err != nil {
+		if err := w.AddVersion(key, value, del, engine.Timestamp(ts)); err != nil {
 			return err
 		}
 		if w.Size() >= versionFileBytes {
