@@ -52,9 +52,12 @@ func NewBranches(m *Manager, records func(NodeID) (Participant, error)) (*Branch
 	return p, nil
 }
 
-// lost is the report of a branch that is not there any more.
+// BranchLost is the SQLSTATE of a call for a branch that is not there any more.
+const BranchLost = pgerror.ConnectionDoesNotExist
+
+// lost is its report.
 func lost(id ID) error {
-	return pgerror.New(pgerror.ConnectionFailure, "the part of transaction %d on a storage node is lost", id).
+	return pgerror.New(BranchLost, "the part of transaction %d on a storage node is lost", id).
 		WithHint("The transaction might succeed if retried.")
 }
 
@@ -145,6 +148,15 @@ func (p *Branches) Scan(ctx context.Context, b Branch, at ReadAt, s ScanPage) (P
 		return Page{}, err
 	}
 	return out, nil
+}
+
+// Own implements Participant.
+func (p *Branches) Own(_ context.Context, b Branch, key []byte) (bool, error) {
+	t, err := p.reader(b)
+	if err != nil {
+		return false, err
+	}
+	return t.WroteKey(key)
 }
 
 // Lock implements Participant.

@@ -12,3 +12,8 @@ func (m *Manager) SetHorizon(ts Timestamp) {
 	o.clustered = true
 	o.limit = max(o.limit, ts)
 }
+
+// Covers reports whether a relation lock held makes another superfluous.
+func Covers(held, wanted RelationLock) bool {
+	return relationLockKind.covers[wanted-1]&bit(lockMode(held-1)) != 0
+}

@@ -102,6 +102,9 @@ type Participant interface {
 	// RollbackTo cuts the branch's writes and locks after seq.
 	RollbackTo(ctx context.Context, b Branch, seq uint64) error
 
+	// Own reports whether the branch's newest write to key, of any statement, left a value there.
+	Own(ctx context.Context, b Branch, key []byte) (bool, error)
+
 	// Prepare makes the branch durable as intents; record is the node that will have
 	// the transaction's record.
 	Prepare(ctx context.Context, b Branch, record NodeID) error

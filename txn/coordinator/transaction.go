@@ -1,0 +1,444 @@
+package coordinator
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/txn"
+)
+
+// transaction implements txn.RowTxn over the participants of its keys.
+type transaction struct {
+	c    *Coordinator
+	opts txn.Options
+
+	stmt  uint32
+	seq   uint64
+	snap  txn.Timestamp // 0: none yet
+	outer txn.Timestamp // the transaction's own while ReadNewest has put another in snap
+	// snapErr is why the last BeginStatement got no snapshot; it fails what follows.
+	snapErr error
+	ended   bool
+	catalog bool // the system tablet was written
+
+	id atomic.Uint64
+
+	// mu guards the parts: the workers of a statement read at once.
+	mu    sync.Mutex
+	parts map[txn.NodeID]*part
+
+	rels        []heldRelation
+	lockTimeout time.Duration
+	onCommit    []func(ts txn.Timestamp)
+}
+
+type heldRelation struct {
+	id   uint64
+	mode txn.RelationLock
+	seq  uint64
+}
+
+// part is the transaction's part on one node.
+type part struct {
+	node txn.NodeID
+	p    txn.Participant
+	// begun: the branch exists.
+	begun, wrote bool
+	// pending are writes not yet sent, ascending by Seq.
+	pending      []txn.BranchWrite
+	pendingBytes int
+}
+
+// pendingBytesMax is how much is held back at most.
+const pendingBytesMax = 512 << 10
+
+func (t *transaction) ID() txn.ID {
+	if id := t.id.Load(); id != 0 {
+		return txn.ID(id)
+	}
+	ctx, cancel := context.WithTimeout(t.c.ctx, snapshotWait)
+	defer cancel()
+	id, err := t.ensureID(ctx)
+	if err != nil {
+		return 0 // shown to the user at worst: everything else reports the error
+	}
+	return id
+}
+
+func (t *transaction) ensureID(ctx context.Context) (txn.ID, error) {
+	if id := t.id.Load(); id != 0 {
+		return txn.ID(id), nil
+	}
+	id, err := t.c.nextID(ctx)
+	if err != nil {
+		return 0, err
+	}
+	t.id.CompareAndSwap(0, uint64(id))
+	return txn.ID(t.id.Load()), nil
+}
+
+func (t *transaction) Options() txn.Options { return t.opts }
+func (t *transaction) Statement() uint32    { return t.stmt }
+func (t *transaction) NextCommand()         { t.stmt++ }
+
+func (t *transaction) HasWrites() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, p := range t.parts {
+		if p.wrote {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *transaction) BeginStatement() {
+	t.stmt++
+	if t.snap != 0 && t.opts.Isolation != txn.ReadCommitted {
+		return
+	}
+	ctx, cancel := context.WithTimeout(t.c.ctx, snapshotWait)
+	defer cancel()
+	t.snapErr = t.takeSnapshot(ctx)
+}
+
+// takeSnapshot puts a new snapshot in force.
+func (t *transaction) takeSnapshot(ctx context.Context) error {
+	ts, err := t.c.snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	if t.snap != 0 {
+		t.c.pins.unpin(t.snap)
+	}
+	t.snap = ts
+	return nil
+}
+
+func (t *transaction) usable(ctx context.Context) error {
+	if t.ended {
+		return pgerror.Internal("transaction %d used after its end", t.id.Load())
+	}
+	if t.snapErr != nil {
+		return t.snapErr
+	}
+	if t.snap == 0 {
+		if t.stmt == 0 {
+			t.stmt = 1
+		}
+		return t.takeSnapshot(ctx)
+	}
+	return nil
+}
+
+func (t *transaction) Snapshot() txn.Timestamp {
+	if t.snap == 0 && !t.ended && t.snapErr == nil {
+		ctx, cancel := context.WithTimeout(t.c.ctx, snapshotWait)
+		defer cancel()
+		t.snapErr = t.usable(ctx)
+	}
+	return t.snap
+}
+
+// FreshSnapshot is newer than the pinned one, which keeps what it sees from
+// being collected.
+func (t *transaction) FreshSnapshot() txn.Timestamp {
+	ctx, cancel := context.WithTimeout(t.c.ctx, snapshotWait)
+	defer cancel()
+	ts, err := t.c.snapshot(ctx)
+	if err != nil {
+		t.snapErr = err
+		return t.snap
+	}
+	t.c.pins.unpin(ts)
+	return ts
+}
+
+func (t *transaction) ReadNewest() (done func()) {
+	ctx, cancel := context.WithTimeout(t.c.ctx, snapshotWait)
+	defer cancel()
+	if t.opts.Isolation == txn.ReadCommitted || t.outer != 0 || t.usable(ctx) != nil {
+		return func() {}
+	}
+	own := t.snap
+	t.snap = 0
+	if err := t.takeSnapshot(ctx); err != nil {
+		t.snap, t.snapErr = own, err
+		return func() {}
+	}
+	t.outer = own
+	return func() {
+		if t.outer != 0 && !t.ended {
+			t.c.pins.unpin(t.snap)
+			t.snap, t.outer = t.outer, 0
+		}
+	}
+}
+
+func (t *transaction) readAt() txn.ReadAt {
+	return txn.ReadAt{Snapshot: t.snap, Statement: t.stmt}
+}
+
+// tabletOf reads the tablet off a key.
+func tabletOf(key []byte) (txn.TabletID, error) {
+	if len(key) < 2 {
+		return 0, pgerror.Internal("a key of %d bytes", len(key))
+	}
+	return txn.TabletID(binary.BigEndian.Uint16(key)), nil
+}
+
+// partOf is the part of the node that has key.
+func (t *transaction) partOf(key []byte) (*part, error) {
+	tablet, err := tabletOf(key)
+	if err != nil {
+		return nil, err
+	}
+	n := t.c.cfg.Placement().NodeOf(tablet)
+	if n == 0 {
+		return nil, pgerror.Internal("no node has tablet %d", tablet)
+	}
+	return t.partAt(n)
+}
+
+func (t *transaction) partAt(n txn.NodeID) (*part, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p := t.parts[n]; p != nil {
+		return p, nil
+	}
+	x, err := t.c.cfg.Node(n)
+	if err != nil {
+		return nil, err
+	}
+	p := &part{node: n, p: x}
+	t.parts[n] = p
+	return p, nil
+}
+
+// branch names the branch of a part. REQUIRES: t.mu held where others may run.
+func (t *transaction) branch(p *part) txn.Branch {
+	pid := t.opts.ProcessID
+	return txn.Branch{Txn: txn.ID(t.id.Load()), Gateway: t.c.cfg.Self, Epoch: t.c.epoch.Load(), Isolation: t.opts.Isolation, ProcessID: pid, Begun: p.begun}
+}
+
+// flush sends a part's pending writes. REQUIRES: t.mu held.
+func (t *transaction) flush(ctx context.Context, p *part) error {
+	if len(p.pending) == 0 {
+		return nil
+	}
+	if _, err := t.ensureID(ctx); err != nil {
+		return err
+	}
+	if err := p.p.Write(ctx, t.branch(p), t.readAt(), p.pending); err != nil {
+		return err
+	}
+	p.begun = true
+	p.sent()
+	return nil
+}
+
+// sent forgets the pending writes.
+func (p *part) sent() {
+	clear(p.pending)
+	p.pending, p.pendingBytes = p.pending[:0], 0
+}
+
+// flushFor sends what a read of statements before stmt must see.
+func (t *transaction) flushFor(ctx context.Context, p *part, stmt uint32) (txn.Branch, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(p.pending) > 0 && p.pending[0].Statement < stmt {
+		if err := t.flush(ctx, p); err != nil {
+			return txn.Branch{}, err
+		}
+	}
+	return t.branch(p), nil
+}
+
+func (t *transaction) Get(ctx context.Context, key []byte) ([]byte, bool, error) {
+	if err := t.usable(ctx); err != nil {
+		return nil, false, err
+	}
+	return t.get(ctx, key, t.readAt())
+}
+
+func (t *transaction) get(ctx context.Context, key []byte, at txn.ReadAt) ([]byte, bool, error) {
+	p, err := t.partOf(key)
+	if err != nil {
+		return nil, false, err
+	}
+	b, err := t.flushFor(ctx, p, at.Statement)
+	if err != nil {
+		return nil, false, err
+	}
+	return p.p.Get(ctx, b, at, key)
+}
+
+func (t *transaction) Put(ctx context.Context, key, value []byte) error {
+	return t.write(ctx, txn.BranchWrite{Key: key, Value: value})
+}
+
+func (t *transaction) PutNew(ctx context.Context, key, value []byte) error {
+	return t.write(ctx, txn.BranchWrite{Key: key, Value: value, New: true})
+}
+
+func (t *transaction) Delete(ctx context.Context, key []byte) error {
+	return t.write(ctx, txn.BranchWrite{Key: key, Delete: true})
+}
+
+func (t *transaction) write(ctx context.Context, w txn.BranchWrite) error {
+	if err := t.usable(ctx); err != nil {
+		return err
+	}
+	p, err := t.partOf(w.Key)
+	if err != nil {
+		return err
+	}
+	if tablet, _ := tabletOf(w.Key); tablet == txn.SystemTablet {
+		t.catalog = true
+	}
+	t.seq++
+	both := make([]byte, len(w.Key)+len(w.Value))
+	n := copy(both, w.Key)
+	copy(both[n:], w.Value)
+	w.Key, w.Statement, w.Seq = both[:n:n], t.stmt, t.seq
+	if !w.Delete {
+		w.Value = both[n:]
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p.wrote = true
+	p.pending = append(p.pending, w)
+	if p.pendingBytes += len(both); p.pendingBytes >= pendingBytesMax {
+		return t.flush(ctx, p)
+	}
+	return nil
+}
+
+func (t *transaction) WroteKey(key []byte) (bool, error) {
+	p, err := t.partOf(key)
+	if err != nil {
+		return false, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := len(p.pending) - 1; i >= 0; i-- {
+		if bytes.Equal(p.pending[i].Key, key) {
+			return !p.pending[i].Delete, nil
+		}
+	}
+	if !p.begun {
+		return false, nil
+	}
+	ctx, cancel := context.WithTimeout(t.c.ctx, snapshotWait)
+	defer cancel()
+	return p.p.Own(ctx, t.branch(p), key)
+}
+
+func (t *transaction) Savepoint() txn.Savepoint {
+	return txn.Savepoint{Statement: t.stmt, Seq: t.seq}
+}
+
+func (t *transaction) RollbackTo(sp txn.Savepoint) error {
+	if t.ended {
+		return pgerror.Internal("transaction %d used after its end", t.id.Load())
+	}
+	if t.seq == sp.Seq {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(t.c.ctx, snapshotWait)
+	defer cancel()
+	for n := len(t.rels); n > 0 && t.rels[n-1].seq > sp.Seq; n-- {
+		t.rels = t.rels[:n-1]
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, p := range t.parts {
+		for n := len(p.pending); n > 0 && p.pending[n-1].Seq > sp.Seq; n-- {
+			p.pendingBytes -= len(p.pending[n-1].Key) + len(p.pending[n-1].Value)
+			p.pending = p.pending[:n-1]
+		}
+		if !p.begun {
+			continue
+		}
+		if err := p.p.RollbackTo(ctx, t.branch(p), sp.Seq); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *transaction) Rollback() {
+	if t.ended {
+		return
+	}
+	t.ended = true
+	t.abortAll(nil)
+	t.release()
+}
+
+// release gives the snapshots back.
+func (t *transaction) release() {
+	if t.snap != 0 {
+		t.c.pins.unpin(t.snap)
+	}
+	if t.outer != 0 {
+		t.c.pins.unpin(t.outer)
+	}
+	t.snap, t.outer, t.rels = 0, 0, nil
+}
+
+// each runs f for parts at once and gives the first error in the order of the parts.
+func each(parts []*part, f func(p *part) error) error {
+	if len(parts) == 1 {
+		return f(parts[0])
+	}
+	errs := make([]error, len(parts))
+	var wg sync.WaitGroup
+	for i, p := range parts {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			errs[i] = f(p)
+		}()
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// abortAll rolls back every branch but those of skip; what does not get through
+// is tried again in the background.
+func (t *transaction) abortAll(skip map[*part]bool) {
+	var parts []*part
+	for _, p := range t.parts {
+		if p.begun && !skip[p] {
+			parts = append(parts, p)
+		}
+	}
+	if len(parts) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.c.ctx), endWait)
+	defer cancel()
+	_ = each(parts, func(p *part) error {
+		b := t.branch(p)
+		if err := p.p.Abort(ctx, b); err != nil {
+			t.c.retry("rolling back a branch of "+b.String(), func(ctx context.Context) error { return p.p.Abort(ctx, b) })
+		}
+		return nil
+	})
+}
+
+func (t *transaction) OnCommit(f func(ts txn.Timestamp)) { t.onCommit = append(t.onCommit, f) }
+
+func (t *transaction) SetLockTimeout(d time.Duration) { t.lockTimeout = d }
