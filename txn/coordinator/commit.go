@@ -72,7 +72,7 @@ func (t *transaction) decide(ctx context.Context, writers []*part) (txn.Timestam
 		t.abortAll(nil)
 		return 0, err
 	}
-	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), outcomeWait)
+	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.c.cfg.OutcomeWait)
 	defer cancel()
 	first := writers[0]
 	if len(writers) == 1 {
@@ -200,7 +200,7 @@ func (t *transaction) settleLater(ts txn.Timestamp, writers []*part, id txn.ID) 
 
 // finish reports the end of a commit that was not.
 func (t *transaction) finish(ts txn.Timestamp, committed bool) {
-	ctx, cancel := context.WithTimeout(t.c.ctx, endWait)
+	ctx, cancel := context.WithTimeout(t.c.ctx, t.c.cfg.EndWait)
 	defer cancel()
 	if err := t.c.cfg.Oracle.FinishCommit(ctx, ts, committed); err != nil {
 		t.c.retry("finishing a commit", func(ctx context.Context) error { return t.c.cfg.Oracle.FinishCommit(ctx, ts, committed) })
@@ -223,7 +223,7 @@ func (t *transaction) releaseLocks(id *txn.ID) {
 	if len(parts) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.c.ctx), endWait)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.c.ctx), t.c.cfg.EndWait)
 	defer cancel()
 	_ = each(parts, func(p *part) error {
 		b := t.branch(p)

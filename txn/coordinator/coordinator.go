@@ -24,16 +24,17 @@ type Config struct {
 	// the change is given out. May be nil.
 	OnCatalog func(ts txn.Timestamp)
 	Logf      func(format string, args ...any)
+	// OutcomeWait bounds how long a client waits for a commit whose outcome is in
+	// doubt (08007 then); 0 for 10 s. EndWait bounds one attempt to end a branch; 0 for 2 s.
+	OutcomeWait, EndWait time.Duration
 }
 
 // Limits of waiting where the caller gives none.
 const (
 	// snapshotWait bounds asking the oracle where there is no context to bound it.
 	snapshotWait = 10 * time.Second
-	// outcomeWait bounds how long a client waits for a commit whose outcome is in doubt (08007 then).
-	outcomeWait = 10 * time.Second
-	// endWait bounds one attempt to end a branch.
-	endWait = 2 * time.Second
+	// askWait bounds asking the nodes about their locks.
+	askWait = 2 * time.Second
 	// retryPause is between attempts in the background.
 	retryPause = 200 * time.Millisecond
 	// idChunk is how many transaction IDs are drawn at a time.
@@ -71,6 +72,12 @@ var (
 
 // New makes a Coordinator. Close ends its background work.
 func New(cfg Config) *Coordinator {
+	if cfg.OutcomeWait <= 0 {
+		cfg.OutcomeWait = 10 * time.Second
+	}
+	if cfg.EndWait <= 0 {
+		cfg.EndWait = 2 * time.Second
+	}
 	c := &Coordinator{cfg: cfg, pins: pins{live: map[txn.Timestamp]int{}}}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
@@ -104,7 +111,7 @@ func (c *Coordinator) retry(what string, f func(ctx context.Context) error) {
 	go func() {
 		defer c.background.wg.Done()
 		for n := 0; ; n++ {
-			ctx, cancel := context.WithTimeout(c.ctx, endWait)
+			ctx, cancel := context.WithTimeout(c.ctx, c.cfg.EndWait)
 			err := f(ctx)
 			cancel()
 			if err == nil || c.ctx.Err() != nil {
@@ -223,7 +230,7 @@ func (c *Coordinator) syncNow(ctx context.Context) error {
 
 // Locks implements txn.DB. Nodes that do not answer are left out.
 func (c *Coordinator) Locks() []txn.LockInfo {
-	ctx, cancel := context.WithTimeout(c.ctx, endWait)
+	ctx, cancel := context.WithTimeout(c.ctx, askWait)
 	defer cancel()
 	var out []txn.LockInfo
 	for _, n := range c.cfg.Nodes() {
@@ -240,7 +247,7 @@ func (c *Coordinator) Locks() []txn.LockInfo {
 
 // Blockers implements txn.DB.
 func (c *Coordinator) Blockers(pid int32) []int32 {
-	ctx, cancel := context.WithTimeout(c.ctx, endWait)
+	ctx, cancel := context.WithTimeout(c.ctx, askWait)
 	defer cancel()
 	var out []int32
 	seen := map[int32]bool{}

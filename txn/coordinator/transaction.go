@@ -428,7 +428,7 @@ func (t *transaction) abortAll(skip map[*part]bool) {
 	if len(parts) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.c.ctx), endWait)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.c.ctx), t.c.cfg.EndWait)
 	defer cancel()
 	_ = each(parts, func(p *part) error {
 		b := t.branch(p)
