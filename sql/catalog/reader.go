@@ -308,7 +308,8 @@ type Role struct {
 	Name                                                                string
 	Super, Inherit, CreateRole, CreateDB, Login, Replication, BypassRLS bool
 	ConnLimit                                                           int
-	Password                                                            string // SCRAM-SHA-256 verifier, "" for none
+	Password                                                            string           // SCRAM-SHA-256 verifier, "" for none
+	ValidUntil                                                          *types.Timestamp // of the password; nil: for ever
 	MemberOf                                                            []types.OID
 }
 

@@ -209,6 +209,9 @@ func (s *state) Role(ctx context.Context, oid types.OID) (*Role, error) {
 		role := &Role{OID: oid, Name: r.Str("rolname"), Super: r.Bool("rolsuper"), Inherit: r.Bool("rolinherit"), CreateRole: r.Bool("rolcreaterole"),
 			CreateDB: r.Bool("rolcreatedb"), Login: r.Bool("rolcanlogin"), Replication: r.Bool("rolreplication"), BypassRLS: r.Bool("rolbypassrls"),
 			ConnLimit: int(r.Int("rolconnlimit")), Password: r.Str("rolpassword")}
+		if t, ok := r.Get("rolvaliduntil").(types.Timestamp); ok {
+			role.ValidUntil = &t
+		}
 		ms, err := a.lookup(ctx, "pg_auth_members", "pg_auth_members_member_role_index", oid)
 		if err != nil {
 			return nil, err

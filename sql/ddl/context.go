@@ -38,6 +38,8 @@ type Context struct {
 	ScramIterations int
 	// PlainPassword hashes a password into a verifier; nil: passwords are refused with 0A000.
 	PlainPassword func(password string) (verifier string, err error)
+	// Settings checks the settings of roles and databases; nil: they are refused with 0A000.
+	Settings Settings
 	// Bootstrap, when not 0, is the next OID to give out instead of a user's one, and
 	// permits objects in pg_catalog: a new store is being made.
 	Bootstrap types.OID

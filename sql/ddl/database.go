@@ -252,6 +252,9 @@ func dropDatabase(ctx context.Context, c *Context, s *pg_query.DropdbStmt) (stri
 		}
 		return "", e.WithDetail("There are %d other sessions using the database.", n)
 	}
+	if err := c.dropSettings(ctx, oid, 0); err != nil {
+		return "", err
+	}
 	d := c.Manager.Transaction(c.Txn, w.Store(), oid, s.Dbname)
 	rels, err := d.Writer().Lookup(ctx, "pg_class", "")
 	if err != nil {

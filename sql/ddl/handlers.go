@@ -37,6 +37,12 @@ func moreHandlers(node *pg_query.Node) execFunc {
 		return on(createRole, n.CreateRoleStmt)
 	case *pg_query.Node_AlterRoleStmt:
 		return on(alterRole, n.AlterRoleStmt)
+	case *pg_query.Node_AlterRoleSetStmt:
+		return on(alterRoleSet, n.AlterRoleSetStmt)
+	case *pg_query.Node_AlterDatabaseSetStmt:
+		return on(alterDatabaseSet, n.AlterDatabaseSetStmt)
+	case *pg_query.Node_AlterDatabaseStmt:
+		return on(alterDatabase, n.AlterDatabaseStmt)
 	case *pg_query.Node_DropRoleStmt:
 		return on(dropRole, n.DropRoleStmt)
 	case *pg_query.Node_GrantRoleStmt:

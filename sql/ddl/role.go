@@ -282,6 +282,9 @@ func dropRole(ctx context.Context, c *Context, s *pg_query.DropRoleStmt) (string
 		if err != nil {
 			return "", err
 		}
+		if err := c.dropSettings(ctx, 0, r.OID); err != nil {
+			return "", err
+		}
 		if err := c.setComment(ctx, catalog.Object{Class: catalog.ClassAuthID, OID: r.OID}, ""); err != nil {
 			return "", err
 		}

@@ -42,7 +42,7 @@ func (s *Session) ddlStmt(ctx context.Context, st *parse.Statement, tag string, 
 	c := &ddl.Context{
 		Txn: tx, Manager: s.node.Catalog, Catalog: s.cur.cat, Env: env, User: s.currentUser.OID, SessionUser: s.sessionUser.OID,
 		Runner: ddlRunner{s, params.values}, Lower: s.node.Lower, ParamTypes: params.types,
-		InTransactionBlock: s.phase == phaseBlock || s.inQueryString, PlainPassword: auth.NewVerifier,
+		InTransactionBlock: s.phase == phaseBlock || s.inQueryString, PlainPassword: auth.NewVerifier, Settings: s,
 	}
 	s.ri.BeginStatement()
 	r, err := ddl.Execute(ctx, c, *st)

@@ -78,6 +78,9 @@ func (n *Node) Verifier(ctx context.Context, user string) (string, error) {
 	if err != nil || r == nil {
 		return "", err
 	}
+	if r.ValidUntil != nil && *r.ValidUntil < now() {
+		return "", nil // a password that has expired is none
+	}
 	return r.Password, nil
 }
 
@@ -105,7 +108,10 @@ func (n *Node) Connect(ctx context.Context, st pgwire.Startup, client pgwire.Cli
 	case !db.AllowConn:
 		return nil, pgerror.New(pgerror.ObjectNotInPrerequisiteState, `database "%s" is not currently accepting connections`, st.Database)
 	}
-	s, err := n.newSession(st, client, db, role)
+	if err := n.admit(db, role); err != nil {
+		return nil, err
+	}
+	s, err := n.newSession(ctx, st, client, db, role)
 	if err != nil {
 		return nil, err
 	}

@@ -69,7 +69,7 @@ type activity struct {
 	changed     time.Time
 }
 
-func (n *Node) newSession(st pgwire.Startup, client pgwire.Client, db *catalog.Database, role *catalog.Role) (*Session, error) {
+func (n *Node) newSession(ctx context.Context, st pgwire.Startup, client pgwire.Client, db *catalog.Database, role *catalog.Role) (*Session, error) {
 	s := &Session{
 		node: n, client: client, start: st, db: db, sessionUser: role, currentUser: role, loginSuper: role.Super,
 		settings: settings.New(), prepared: map[string]*prepared{}, portals: map[string]*portal{},
@@ -78,6 +78,9 @@ func (n *Node) newSession(st pgwire.Startup, client pgwire.Client, db *catalog.D
 	s.stmtTime = now()
 	s.settings.SetReset(settings.Lookup("session_authorization"), role.Name)
 	s.settings.SetReset(settings.Lookup("is_superuser"), onOff(role.Super))
+	if err := s.roleSettings(ctx, n.Catalog.Reader(db.OID, db.Name)); err != nil {
+		return nil, err
+	}
 	for _, p := range st.Params {
 		if err := s.settings.Startup(p[0], p[1], role.Super); err != nil {
 			return nil, err
