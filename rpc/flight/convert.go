@@ -298,7 +298,11 @@ func arrayBytes(a arrow.Array) int64 {
 	case *array.String:
 		return size + 4*(n+1) + int64(a.ValueOffset(int(n))-a.ValueOffset(0))
 	case *array.Binary:
-		return size + 4*(n+1) + a.ValueOffset64(int(n)) - a.ValueOffset64(0)
+		if n == 0 {
+			return size
+		}
+		offsets := a.ValueOffsets()
+		return size + 4*(n+1) + int64(offsets[n]-offsets[0])
 	case *array.List:
 		if n == 0 {
 			return size

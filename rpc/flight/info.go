@@ -92,10 +92,11 @@ type xdbcType struct {
 	subcode        int32
 }
 
+// xdbcTypes, ordered by code and name as Flight SQL has it.
 var xdbcTypes = []xdbcType{
-	{name: "bytea", code: -3, quoted: true, searchable: 2, sqlCode: -3},
-	{name: "int8", code: -5, size: 19, searchable: 2, number: true, signed: true, sqlCode: -5},
 	{name: "bool", code: -7, size: 1, searchable: 2, sqlCode: -7},
+	{name: "int8", code: -5, size: 19, searchable: 2, number: true, signed: true, sqlCode: -5},
+	{name: "bytea", code: -3, quoted: true, searchable: 2, sqlCode: -3},
 	{name: "char", code: 1, size: 10485760, quoted: true, params: []string{"length"}, caseSensitive: true, searchable: 3, sqlCode: 1},
 	{name: "uuid", code: 1, size: 36, quoted: true, searchable: 2, sqlCode: 1},
 	{name: "numeric", code: 2, size: 1000, params: []string{"precision", "scale"}, searchable: 2, number: true, signed: true, scaleMax: 1000, sqlCode: 2},
@@ -104,13 +105,13 @@ var xdbcTypes = []xdbcType{
 	{name: "int2", code: 5, size: 5, searchable: 2, number: true, signed: true, sqlCode: 5},
 	{name: "float4", code: 7, size: 24, searchable: 2, number: true, signed: true, sqlCode: 7},
 	{name: "float8", code: 8, size: 53, searchable: 2, number: true, signed: true, sqlCode: 8},
-	{name: "varchar", code: 12, size: 10485760, quoted: true, params: []string{"length"}, caseSensitive: true, searchable: 3, sqlCode: 12},
-	{name: "text", code: 12, quoted: true, caseSensitive: true, searchable: 3, sqlCode: 12},
-	{name: "name", code: 12, size: 63, quoted: true, caseSensitive: true, searchable: 3, sqlCode: 12},
+	{name: "interval", code: 12, size: 49, quoted: true, searchable: 2, sqlCode: 12},
 	{name: "json", code: 12, quoted: true, caseSensitive: true, searchable: 0, sqlCode: 12},
 	{name: "jsonb", code: 12, quoted: true, caseSensitive: true, searchable: 2, sqlCode: 12},
-	{name: "interval", code: 12, size: 49, quoted: true, searchable: 2, sqlCode: 12},
+	{name: "name", code: 12, size: 63, quoted: true, caseSensitive: true, searchable: 3, sqlCode: 12},
+	{name: "text", code: 12, quoted: true, caseSensitive: true, searchable: 3, sqlCode: 12},
 	{name: "timetz", code: 12, size: 21, quoted: true, searchable: 2, sqlCode: 12},
+	{name: "varchar", code: 12, size: 10485760, quoted: true, params: []string{"length"}, caseSensitive: true, searchable: 3, sqlCode: 12},
 	{name: "date", code: 91, size: 13, quoted: true, searchable: 2, sqlCode: 9, subcode: 1},
 	{name: "time", code: 92, size: 15, quoted: true, searchable: 2, scaleMax: 6, sqlCode: 9, subcode: 2},
 	{name: "timestamp", code: 93, size: 29, quoted: true, searchable: 2, scaleMax: 6, sqlCode: 9, subcode: 3},
