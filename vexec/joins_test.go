@@ -3,6 +3,7 @@ package vexec_test
 import (
 	"fmt"
 	"math/rand"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -77,6 +78,18 @@ func run(t *testing.T, h hostile, root *planpb.Plan, rs ...*relation) []string {
 	return rows
 }
 
+// memoryDir is a directory in memory where there is one: the tests make many
+// thousands of temporary files.
+func memoryDir() string {
+	const dir = "/dev/shm"
+	if f, err := os.CreateTemp(dir, "probe"); err == nil {
+		f.Close()
+		os.Remove(f.Name())
+		return dir
+	}
+	return ""
+}
+
 func tryRun(t *testing.T, h hostile, root *planpb.Plan, rs ...*relation) ([]string, error) {
 	t.Helper()
 	s := &Store{Tables: map[string]*Table{}, BatchRows: h.storeBatch, Dictionaries: h.dictionaries, Selections: h.selections}
@@ -86,7 +99,7 @@ func tryRun(t *testing.T, h hostile, root *planpb.Plan, rs ...*relation) ([]stri
 	if h.workers > 0 && root.GetGather() == nil {
 		root = Node(typesOf(root), &planpb.Gather{Input: root, Workers: h.workers})
 	}
-	e := vexec.New(vexec.Options{Registry: functions.Builtins(), Workers: 2, TempDir: t.TempDir()})
+	e := vexec.New(vexec.Options{Registry: functions.Builtins(), Workers: 2, TempDir: memoryDir()})
 	rows, _, err := Run(e, &planpb.Statement{Root: root}, vexec.Exec{Store: s, WorkMem: h.workMem, BatchSize: h.batch})
 	return rows, err
 }

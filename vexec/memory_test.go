@@ -69,7 +69,9 @@ func TestLargeValues(t *testing.T) {
 		return got, err
 	}
 	length := func(x *planpb.Expr) *planpb.Expr { return Func(tInt, "length(text)", x) }
-	result := func(x *planpb.Expr) *planpb.Plan { return Node([]types.T{tInt}, &planpb.Result{Exprs: []*planpb.Expr{x}}) }
+	result := func(x *planpb.Expr) *planpb.Plan {
+		return Node([]types.T{tInt}, &planpb.Result{Exprs: []*planpb.Expr{x}})
+	}
 	for range 3 {
 		if got, err := try(result(length(repeat(30_000_000)))); err != nil || !slices.Equal(got, []string{"30000000"}) {
 			t.Fatal(got, err)

@@ -45,6 +45,7 @@ func Binary(t testing.TB) string {
 type Node struct {
 	t    testing.TB
 	data string
+	host string // listened on
 	args []string
 	port int
 	cmd  *exec.Cmd
@@ -56,7 +57,18 @@ type Node struct {
 // at the test's end.
 func Start(t testing.TB, data string, args ...string) *Node {
 	t.Helper()
-	n := &Node{t: t, data: data, args: args}
+	return startOn(t, "127.0.0.1", data, args)
+}
+
+// StartPublic is Start on every address of the machine; args must allow it.
+func StartPublic(t testing.TB, data string, args ...string) *Node {
+	t.Helper()
+	return startOn(t, "0.0.0.0", data, args)
+}
+
+func startOn(t testing.TB, host, data string, args []string) *Node {
+	t.Helper()
+	n := &Node{t: t, data: data, host: host, args: args}
 	t.Cleanup(n.Kill)
 	n.Restart()
 	return n
@@ -72,7 +84,7 @@ func (n *Node) Restart() {
 	n.port = l.Addr().(*net.TCPAddr).Port
 	l.Close()
 	n.log.Reset()
-	n.cmd = exec.Command(Binary(n.t), append([]string{"start", "--data", n.data, "--sql-addr", fmt.Sprintf("127.0.0.1:%d", n.port)}, n.args...)...)
+	n.cmd = exec.Command(Binary(n.t), append([]string{"start", "--data", n.data, "--sql-addr", fmt.Sprintf("%s:%d", n.host, n.port)}, n.args...)...)
 	n.cmd.Stdout, n.cmd.Stderr = &n.log, &n.log
 	n.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := n.cmd.Start(); err != nil {
