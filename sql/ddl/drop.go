@@ -86,6 +86,11 @@ func (c *Context) dropRelation(ctx context.Context, parts []string, kind byte, n
 	if skip, err := c.missingSchema(ctx, schema, missingOK); skip || err != nil {
 		return o, false, err
 	}
+	if kind == catalog.KindIndex {
+		if err := c.lockTableOfIndex(ctx, schema, name); err != nil {
+			return o, false, err
+		}
+	}
 	rel, err := lookupLocked(ctx, c, schema, name, txn.AccessExclusive, true, -1)
 	if err != nil {
 		return o, false, err
@@ -99,17 +104,6 @@ func (c *Context) dropRelation(ctx context.Context, parts []string, kind byte, n
 	}
 	if rel.Kind != kind {
 		return o, false, pgerror.New(pgerror.WrongObjectType, "%q is not %s", rel.Name, article(noun)).WithHint("%s", removeHints[rel.Kind])
-	}
-	if kind == catalog.KindIndex && rel.OID >= types.FirstNormalOID {
-		x, err := c.writer().One(ctx, "pg_index", "pg_index_indexrelid_index", rel.OID)
-		if err != nil {
-			return o, false, err
-		}
-		if x != nil {
-			if err := c.lock(ctx, x.OID("indrelid"), txn.AccessExclusive); err != nil {
-				return o, false, err
-			}
-		}
 	}
 	owner, err := catalog.IsMemberOrSuper(ctx, c.reader(), c.User, rel.Owner)
 	if err != nil {
@@ -128,6 +122,28 @@ func (c *Context) dropRelation(ctx context.Context, parts []string, kind byte, n
 		return o, false, pgerror.New(pgerror.InsufficientPrivilege, "permission denied: %q is a system catalog", rel.Name)
 	}
 	return catalog.Object{Class: catalog.ClassRelation, OID: rel.OID}, true, nil
+}
+
+// lockTableOfIndex locks the table of the index of that name, if there is one:
+// tables are locked before their indexes, and the index may go while we wait.
+func (c *Context) lockTableOfIndex(ctx context.Context, schema, name string) error {
+	for {
+		rel, err := catalog.LookupRelation(ctx, c.reader(), c.path(), schema, name)
+		if err != nil || rel == nil || rel.Kind != catalog.KindIndex || rel.OID < types.FirstNormalOID {
+			return err
+		}
+		x, err := c.writer().One(ctx, "pg_index", "pg_index_indexrelid_index", rel.OID)
+		if err != nil || x == nil {
+			return err
+		}
+		if err := c.lock(ctx, x.OID("indrelid"), txn.AccessExclusive); err != nil {
+			return err
+		}
+		again, err := catalog.LookupRelation(ctx, c.reader(), c.path(), schema, name)
+		if err != nil || again == nil || again.OID == rel.OID {
+			return err
+		}
+	}
 }
 
 // missingSchema reports a schema that is not there: skip says that IF EXISTS passes over it.

@@ -128,7 +128,27 @@ func (s *Session) vacuumStmt(ctx context.Context, st *parse.Statement, v *pg_que
 		if err := tx.LockRelation(ctx, relationKey(s.db.OID, t.rel.OID), txn.ShareUpdateExclusive, txn.WaitBlock); err != nil {
 			return nil, err
 		}
-		if err := s.analyzeTable(ctx, t.rel, t.cols); err != nil {
+		// What the lock's former holder did to the table counts.
+		if tx.Options().Isolation == txn.ReadCommitted {
+			tx.BeginStatement()
+			s.cur.cat.Invalidate()
+		}
+		rel, err := s.reader().Relation(ctx, t.rel.OID)
+		if err != nil {
+			return nil, err
+		}
+		if rel == nil {
+			if len(v.Rels) > 0 {
+				s.warn(pgerror.UndefinedTable, `skipping analyze of "%s" --- relation no longer exists`, t.rel.Name)
+			}
+			continue
+		}
+		for _, att := range t.cols {
+			if rel.Columns[att-1].Dropped {
+				return nil, pgerror.New(pgerror.UndefinedColumn, `column "%s" of relation "%s" does not exist`, t.rel.Columns[att-1].Name, rel.Name)
+			}
+		}
+		if err := s.analyzeTable(ctx, rel, t.cols); err != nil {
 			return nil, err
 		}
 	}
