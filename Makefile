@@ -37,6 +37,7 @@ COMPAT_BASALT ?= host=127.0.0.1 port=5433 user=postgres dbname=postgres sslmode=
 compat-live: need-tools
 	$(GO) run ./compat/cmd/compat live -postgres "$(COMPAT_POSTGRES)" -basalt "$(COMPAT_BASALT)" -only "$(ONLY)"
 
-# proto regenerates the protobuf code (needs protoc and protoc-gen-go).
+# proto regenerates the protobuf code (needs protoc, protoc-gen-go and protoc-gen-go-grpc).
 proto:
+	protoc --go_out=. --go_opt=module=github.com/basaltdb/basalt --go-grpc_out=. --go-grpc_opt=module=github.com/basaltdb/basalt rpc/proto/node.proto
 	protoc --go_out=. --go_opt=module=github.com/basaltdb/basalt vexec/planpb/plan.proto
