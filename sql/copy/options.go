@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/sql/types/charset"
 )
 
 // Format of the data.
@@ -32,6 +33,9 @@ type Options struct {
 	Freeze bool
 
 	Delimiter, Null, Quote, Escape *string
+
+	// Encoding of the data; nil: the client's, UTF8 where that is UTF8.
+	Encoding *charset.Encoding
 
 	ForceQuoteAll                       bool
 	ForceQuote, ForceNotNull, ForceNull []string

@@ -205,24 +205,13 @@ func (r *Reader) row() (int, error) {
 			continue
 		}
 		if !utf8.Valid(line) {
-			return 0, r.context(invalidUTF8(line), nil, false)
+			return 0, r.context(types.CheckUTF8(string(line)+"\n"), nil, false)
 		}
 		if err := r.split(line); err != nil {
 			return 0, err
 		}
 		return len(line), r.append(line)
 	}
-}
-
-func invalidUTF8(b []byte) error {
-	for len(b) > 0 {
-		ch, n := utf8.DecodeRune(b)
-		if ch == utf8.RuneError && n <= 1 {
-			return pgerror.New(pgerror.CharacterNotInRepertoire, "invalid byte sequence for encoding \"UTF8\": 0x%02x", b[0])
-		}
-		b = b[n:]
-	}
-	return nil
 }
 
 // split cuts a line into fields.
@@ -291,6 +280,10 @@ func (r *Reader) nextLine() ([]byte, error) {
 		line, err = r.textLine()
 	}
 	if err != nil {
+		if code := pgerror.From(err).Code; err != io.EOF && (code == pgerror.CharacterNotInRepertoire || code == pgerror.UntranslatableCharacter) {
+			r.line++ // the line that cannot be read
+			return nil, r.context(err, nil, false)
+		}
 		return nil, err
 	}
 	r.line++

@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgproto3/v2"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/sql/types"
 )
 
 // conn is one client connection.
@@ -91,7 +92,7 @@ func (c *conn) farewell(err error) {
 		e := *pe
 		e.Severity = "FATAL"
 		c.net.SetDeadline(time.Now().Add(farewellTimeout))
-		c.out.report('E', &e)
+		c.out.report('E', &e, c.client())
 	}
 	c.out.flush()
 }
@@ -232,7 +233,31 @@ func (c *conn) Terminate(reason *pgerror.Error) {
 }
 
 // Notice implements Client.
-func (c *conn) Notice(n *pgerror.Error) { c.out.report('N', n) }
+func (c *conn) Notice(n *pgerror.Error) { c.out.report('N', n, c.client()) }
+
+// client converts to and from the client's encoding; nil when that is UTF8.
+func (c *conn) client() types.Transcoder {
+	if c.session == nil {
+		return nil
+	}
+	return c.session.Env().ClientEncoding
+}
+
+// received puts texts of a message into UTF8.
+func (c *conn) received(texts ...*string) error {
+	client := c.client()
+	if client == nil {
+		return nil
+	}
+	for _, t := range texts {
+		b, err := client.ToUTF8([]byte(*t))
+		if err != nil {
+			return err
+		}
+		*t = string(b)
+	}
+	return nil
+}
 
 // ParameterStatus implements Client.
 func (c *conn) ParameterStatus(name, value string) {
@@ -297,7 +322,7 @@ func (c *conn) report(err error) error {
 	if pe.Code == pgerror.InternalError {
 		c.server.opts.Log.Error("internal error", "err", pe.Message)
 	}
-	c.out.report('E', pe)
+	c.out.report('E', pe, c.client())
 	return c.out.err
 }
 
@@ -310,6 +335,9 @@ func (c *conn) fail(err error) error {
 func (c *conn) query(body []byte) error {
 	var m pgproto3.Query
 	err := decode(&m, body)
+	if err == nil {
+		err = c.received(&m.String)
+	}
 	if err != nil {
 		err = c.fail(err)
 	} else {
@@ -344,10 +372,16 @@ func (c *conn) extended(typ byte, body []byte) error {
 		if err := decode(&m, body); err != nil {
 			return c.fail(err)
 		}
+		if err := c.received(&m.Name, &m.Query); err != nil {
+			return c.fail(err)
+		}
 		return c.then(func(ctx context.Context) error { return c.session.Parse(ctx, m.Name, m.Query, m.ParameterOIDs) }, '1')
 	case 'B':
 		var m pgproto3.Bind
 		if err := decode(&m, body); err != nil {
+			return c.fail(err)
+		}
+		if err := c.received(&m.DestinationPortal, &m.PreparedStatement); err != nil {
 			return c.fail(err)
 		}
 		return c.then(func(ctx context.Context) error {
@@ -356,6 +390,9 @@ func (c *conn) extended(typ byte, body []byte) error {
 	case 'D':
 		var m pgproto3.Describe
 		if err := decode(&m, body); err != nil {
+			return c.fail(err)
+		}
+		if err := c.received(&m.Name); err != nil {
 			return c.fail(err)
 		}
 		switch m.ObjectType {
@@ -370,11 +407,17 @@ func (c *conn) extended(typ byte, body []byte) error {
 		if err := decode(&m, body); err != nil {
 			return c.fail(err)
 		}
+		if err := c.received(&m.Portal); err != nil {
+			return c.fail(err)
+		}
 		limit := int(int32(m.MaxRows))
 		return c.call(func(ctx context.Context) error { return c.session.Execute(ctx, m.Portal, max(limit, 0), c) })
 	default: // 'C'
 		var m pgproto3.Close
 		if err := decode(&m, body); err != nil {
+			return c.fail(err)
+		}
+		if err := c.received(&m.Name); err != nil {
 			return c.fail(err)
 		}
 		switch m.ObjectType {
@@ -409,8 +452,7 @@ func (c *conn) describeStatement(ctx context.Context, name string) error {
 		c.out.buf = binary.BigEndian.AppendUint32(c.out.buf, uint32(p))
 	}
 	c.out.end(at)
-	c.describe(cols, nil)
-	return nil
+	return c.describe(cols, nil)
 }
 
 func (c *conn) describePortal(ctx context.Context, name string) error {
@@ -418,14 +460,13 @@ func (c *conn) describePortal(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	c.describe(cols, formats)
-	return nil
+	return c.describe(cols, formats)
 }
 
-func (c *conn) describe(cols []Column, formats []int16) {
+func (c *conn) describe(cols []Column, formats []int16) error {
 	if cols == nil {
 		c.out.bare('n')
-		return
+		return nil
 	}
-	c.out.rowDescription(cols, formats)
+	return c.out.rowDescription(c.client(), cols, formats)
 }

@@ -90,7 +90,10 @@ func (r *rowEncoder) rows(o *output, env *types.Env, b *vexec.Batch) error {
 			lenAt := len(o.buf)
 			o.buf = append(o.buf, 0, 0, 0, 0)
 			var err error
-			if o.buf, err = e.append(env, o.buf, i); err != nil {
+			if o.buf, err = e.append(env, o.buf, i); err == nil && env.ClientEncoding != nil && format(r.formats, c) == 0 {
+				o.buf, err = types.ToClient(env, o.buf, lenAt+4)
+			}
+			if err != nil {
 				o.buf = o.buf[:at]
 				return err
 			}
@@ -120,6 +123,9 @@ func (e *columnEncoder) set(env *types.Env, t types.T, arr arrow.Array, bin bool
 	}
 	if t.Class != types.ClassBase && t.Class != types.ClassPseudo {
 		return
+	}
+	if bin && env.ClientEncoding != nil {
+		return // texts are converted
 	}
 	switch a := arr.(type) {
 	case *array.Int16:

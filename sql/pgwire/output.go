@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgproto3/v2"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/sql/types"
 )
 
 // outputBytesMax is how much is buffered before it is written to the client; the
@@ -82,7 +83,8 @@ func (o *output) parameterStatus(name, value string) {
 }
 
 // report appends an ErrorResponse or NoticeResponse.
-func (o *output) report(typ byte, e *pgerror.Error) {
+func (o *output) report(typ byte, e *pgerror.Error, client types.Transcoder) {
+	e = translated(e, client)
 	severity := e.Severity
 	if severity == "" {
 		severity = "ERROR"
@@ -102,12 +104,20 @@ func (o *output) report(typ byte, e *pgerror.Error) {
 	o.buf[at] = typ
 }
 
-func (o *output) rowDescription(cols []Column, formats []int16) {
+func (o *output) rowDescription(client types.Transcoder, cols []Column, formats []int16) error {
 	at := o.begin('T')
 	o.buf = binary.BigEndian.AppendUint16(o.buf, uint16(len(cols)))
 	for i := range cols {
 		c := &cols[i]
-		o.buf = append(append(o.buf, c.Name...), 0)
+		name := []byte(c.Name)
+		if client != nil {
+			var err error
+			if name, err = client.FromUTF8(name); err != nil {
+				o.buf = o.buf[:at]
+				return err
+			}
+		}
+		o.buf = append(append(o.buf, name...), 0)
 		o.buf = binary.BigEndian.AppendUint32(o.buf, uint32(c.Table))
 		o.buf = binary.BigEndian.AppendUint16(o.buf, uint16(c.Att))
 		o.buf = binary.BigEndian.AppendUint32(o.buf, uint32(c.Type.OID))
@@ -116,6 +126,24 @@ func (o *output) rowDescription(cols []Column, formats []int16) {
 		o.buf = binary.BigEndian.AppendUint16(o.buf, uint16(format(formats, i)))
 	}
 	o.end(at)
+	return nil
+}
+
+// translated is e in the client's encoding; where that lacks a character, the
+// error of the translation takes e's place, with e's severity.
+func translated(e *pgerror.Error, client types.Transcoder) *pgerror.Error {
+	if client == nil {
+		return e
+	}
+	c := *e
+	for _, f := range []*string{&c.Message, &c.Detail, &c.Hint, &c.InternalQuery, &c.Where, &c.Schema, &c.Table, &c.Column, &c.DataType, &c.Constraint} {
+		b, err := client.FromUTF8([]byte(*f))
+		if err != nil {
+			return pgerror.From(err).WithSeverity(e.Severity)
+		}
+		*f = string(b)
+	}
+	return &c
 }
 
 // format is the format code of column i.

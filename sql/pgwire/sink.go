@@ -13,7 +13,9 @@ import (
 func (c *conn) Describe(cols []Column, formats []int16, silent bool) error {
 	c.rows.describe(cols, formats)
 	if !silent {
-		c.out.rowDescription(cols, formats)
+		if err := c.out.rowDescription(c.client(), cols, formats); err != nil {
+			return err
+		}
 	}
 	return c.out.spill()
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/pgwire"
 	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/sql/types/charset"
 	"github.com/basaltdb/basalt/txn"
 	"github.com/basaltdb/basalt/vexec"
 	"github.com/basaltdb/basalt/vexec/planpb"
@@ -66,6 +67,12 @@ func copyOptions(st *parse.Statement, c *pg_query.CopyStmt) (*copyfmt.Options, e
 		}
 		seen[d.Defname] = true
 		text, _ := constText(d.Arg)
+		switch d.Defname {
+		case "format", "delimiter", "null", "quote", "escape", "encoding":
+			if d.Arg == nil {
+				return nil, pgerror.New(pgerror.SyntaxError, "%s requires a parameter", d.Defname)
+			}
+		}
 		columns := func() ([]string, bool, error) {
 			if d.Arg.GetAStar() != nil {
 				return nil, true, nil
@@ -133,16 +140,33 @@ func copyOptions(st *parse.Statement, c *pg_query.CopyStmt) (*copyfmt.Options, e
 				return nil, err
 			}
 		case "encoding":
-			switch strings.ToUpper(strings.ReplaceAll(text, "-", "")) {
-			case "UTF8", "UNICODE", "SQL_ASCII":
-			default:
+			if o.Encoding = charset.Find(text); o.Encoding == nil {
 				return nil, pgerror.New(pgerror.InvalidParameterValue, `argument to option "%s" must be a valid encoding name`, d.Defname).WithPosition(at)
+			}
+			if !o.Encoding.Converts() {
+				return nil, pgerror.Unsupported("COPY in encoding %s", o.Encoding.Name)
 			}
 		default:
 			return nil, pgerror.New(pgerror.SyntaxError, `option "%s" not recognized`, d.Defname).WithPosition(at)
 		}
 	}
 	return o, nil
+}
+
+// copyEncoding is the encoding of COPY's data, nil for UTF8, and the environment
+// in which it is read or written.
+func (s *Session) copyEncoding(o *copyfmt.Options) (*types.Env, *charset.Encoding) {
+	env := *s.Env()
+	e := o.Encoding
+	if e == nil {
+		e = charset.Find(s.settings.Get("client_encoding"))
+	}
+	env.ClientEncoding = nil
+	if e == nil || e.IsUTF8() {
+		return &env, nil
+	}
+	env.ClientEncoding = e
+	return &env, e
 }
 
 // copyColumns resolves COPY's column list; the default is every column that is not generated.
@@ -265,7 +289,11 @@ func (s *Session) copyTo(ctx context.Context, st *parse.Statement, c *pg_query.C
 		if err != nil {
 			return "", err
 		}
-		w := copyfmt.NewWriter(out, o, names, ts, s.Env())
+		env, enc := s.copyEncoding(o)
+		if o.Format != copyfmt.Binary && enc != nil {
+			out = charset.NewWriter(enc, out)
+		}
+		w := copyfmt.NewWriter(out, o, names, ts, env)
 		if err := w.Begin(); err != nil {
 			return "", err
 		}
@@ -446,7 +474,11 @@ func (s *Session) copyFrom(ctx context.Context, st *parse.Statement, c *pg_query
 				return "", err
 			}
 		}
-		rd := copyfmt.NewReader(in, o, t, s.Env())
+		env, enc := s.copyEncoding(o)
+		if o.Format != copyfmt.Binary && enc != nil {
+			in = charset.NewReader(enc, in)
+		}
+		rd := copyfmt.NewReader(in, o, t, env)
 		n, err := s.runCopyInsert(ctx, ins, rd, rel.Name)
 		if err != nil {
 			return "", err

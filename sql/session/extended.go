@@ -160,7 +160,10 @@ func (s *Session) Bind(ctx context.Context, portalName, statement string, paramF
 				if err := validText(raw); err != nil {
 					return err
 				}
-				values[i], err = types.In(env, p.paramTs[i], string(raw))
+				var text string
+				if text, err = types.FromClient(env, raw); err == nil {
+					values[i], err = types.In(env, p.paramTs[i], text)
+				}
 			case 1:
 				values[i], err = types.Recv(env, p.paramTs[i], raw)
 			default:

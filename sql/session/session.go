@@ -15,6 +15,7 @@ import (
 	"github.com/basaltdb/basalt/sql/ri"
 	"github.com/basaltdb/basalt/sql/settings"
 	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/sql/types/charset"
 )
 
 // Session is one client's session. It implements pgwire.Session.
@@ -163,6 +164,9 @@ func (s *Session) current() *derived {
 	}
 	d.env = types.Env{DateStyle: style, DateOrder: order, TimeZone: loc, TimeZoneName: name,
 		ExtraFloatDigits: atoi(get("extra_float_digits")), ByteaEscape: get("bytea_output") == "escape"}
+	if e := charset.Find(get("client_encoding")); e != nil && !e.IsUTF8() {
+		d.env.ClientEncoding = e
+	}
 	switch get("intervalstyle") {
 	case "postgres_verbose":
 		d.env.IntervalStyle = types.IntervalStylePostgresVerbose

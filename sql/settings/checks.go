@@ -8,6 +8,7 @@ import (
 
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/sql/types/charset"
 )
 
 var checks map[string]func(d *Definition, value string) (string, error)
@@ -126,30 +127,21 @@ func checkASCII(_ *Definition, value string) (string, error) {
 	return string(b), nil
 }
 
-// encodings by their name without punctuation, in lower case. Those other than
-// UTF8 and SQL_ASCII (no conversion) are known but not converted to.
-var encodings = map[string]string{
-	"utf8": "UTF8", "unicode": "UTF8", "sqlascii": "SQL_ASCII", "latin1": "LATIN1", "iso88591": "LATIN1",
-	"latin2": "LATIN2", "latin9": "LATIN9", "win1252": "WIN1252", "win1251": "WIN1251", "koi8r": "KOI8R", "eucjp": "EUC_JP",
-	"sjis": "SJIS", "big5": "BIG5", "gbk": "GBK", "gb18030": "GB18030", "euckr": "EUC_KR",
-}
-
+// checkClientEncoding takes any encoding that can be converted; the value is the
+// encoding's own name, but the old name UNICODE stays.
 func checkClientEncoding(d *Definition, value string) (string, error) {
-	var b strings.Builder
-	for _, r := range strings.ToLower(value) {
-		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
-			b.WriteRune(r)
-		}
+	e := charset.Find(value)
+	switch {
+	case e == nil:
+		return "", invalid(d.Name, value)
+	case !e.Converts():
+		err := invalid(d.Name, value).WithDetail("Conversion between %s and UTF8 is not supported.", e.Name)
+		err.Code = pgerror.FeatureNotSupported
+		return "", err
+	case value == "UNICODE":
+		return value, nil
 	}
-	if e, ok := encodings[b.String()]; ok {
-		if e != "UTF8" && e != "SQL_ASCII" {
-			err := invalid(d.Name, value).WithDetail("Conversion between %s and UTF8 is not supported.", e)
-			err.Code = pgerror.FeatureNotSupported
-			return "", err
-		}
-		return e, nil
-	}
-	return "", invalid(d.Name, value)
+	return e.Name, nil
 }
 
 var errZoneRange = errors.New("out of range")

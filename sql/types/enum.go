@@ -42,9 +42,19 @@ var enumCodec = codec{
 	in:  enumIn,
 	out: enumOut,
 	recv: func(env *Env, t T, b []byte) (Datum, error) {
-		return enumIn(env, t, string(b))
+		s, err := FromClient(env, b)
+		if err != nil {
+			return nil, err
+		}
+		return enumIn(env, t, s)
 	},
-	send: enumOut,
+	send: func(env *Env, t T, buf []byte, d Datum) ([]byte, error) {
+		out, err := enumOut(env, t, buf, d)
+		if err != nil {
+			return buf, err
+		}
+		return ToClient(env, out, len(buf))
+	},
 	compare: func(env *Env, a, b Datum) int {
 		x, y := a.(OID), b.(OID)
 		if x == y {

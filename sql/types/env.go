@@ -13,6 +13,7 @@ type Env struct {
 	TimeZoneName     string         // as SHOW TimeZone prints it
 	ExtraFloatDigits int            // 1 by default: shortest exact
 	ByteaEscape      bool           // bytea_output = escape (default hex)
+	ClientEncoding   Transcoder     // nil: UTF8; what textsend() and its kin write
 	XactTime         Timestamp      // now(): start of the transaction
 	StmtTime         Timestamp      // statement_timestamp()
 	Resolver         Resolver       // nil where no catalog is at hand: user types then fail with 0A000

@@ -544,12 +544,17 @@ var jsonCodec = codec{
 		return s, nil
 	},
 	out: func(_ *Env, _ T, buf []byte, d Datum) ([]byte, error) { return append(buf, d.(string)...), nil },
-	recv: func(_ *Env, _ T, b []byte) (Datum, error) {
-		s := string(b)
+	recv: func(env *Env, _ T, b []byte) (Datum, error) {
+		s, err := FromClient(env, b)
+		if err != nil {
+			return nil, err
+		}
 		if err := ValidateJSON(s); err != nil {
 			return nil, err
 		}
 		return s, nil
 	},
-	send: func(_ *Env, _ T, buf []byte, d Datum) ([]byte, error) { return append(buf, d.(string)...), nil },
+	send: func(env *Env, _ T, buf []byte, d Datum) ([]byte, error) {
+		return ToClient(env, append(buf, d.(string)...), len(buf))
+	},
 }

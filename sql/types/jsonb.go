@@ -442,21 +442,25 @@ var jsonbCodec = codec{
 		return j, nil
 	},
 	out: func(_ *Env, _ T, buf []byte, d Datum) ([]byte, error) { return d.(JSONB).Root().AppendText(buf), nil },
-	recv: func(_ *Env, _ T, b []byte) (Datum, error) {
+	recv: func(env *Env, _ T, b []byte) (Datum, error) {
 		if len(b) == 0 {
 			return nil, errInsufficientData
 		}
 		if b[0] != 1 {
 			return nil, pgerror.New(pgerror.InternalError, "unsupported jsonb version number %d", b[0])
 		}
-		j, err := ParseJSONB(string(b[1:]))
+		text, err := FromClient(env, b[1:])
+		if err != nil {
+			return nil, err
+		}
+		j, err := ParseJSONB(text)
 		if err != nil {
 			return nil, err
 		}
 		return j, nil
 	},
-	send: func(_ *Env, _ T, buf []byte, d Datum) ([]byte, error) {
-		return d.(JSONB).Root().AppendText(append(buf, 1)), nil
+	send: func(env *Env, _ T, buf []byte, d Datum) ([]byte, error) {
+		return ToClient(env, d.(JSONB).Root().AppendText(append(buf, 1)), len(buf)+1)
 	},
 	compare: func(_ *Env, a, b Datum) int { return sign(CompareJSONB(a.(JSONB), b.(JSONB))) },
 	key:     func(_ *Env, buf []byte, d Datum) []byte { return jsonbKey(buf, d.(JSONB).Root()) },

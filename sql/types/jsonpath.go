@@ -734,16 +734,20 @@ func jsonpathIn(s string) (Datum, error) {
 var jsonpathCodec = codec{
 	in:  func(_ *Env, _ T, s string) (Datum, error) { return jsonpathIn(s) },
 	out: func(_ *Env, _ T, buf []byte, d Datum) ([]byte, error) { return append(buf, d.(string)...), nil },
-	recv: func(_ *Env, _ T, b []byte) (Datum, error) {
+	recv: func(env *Env, _ T, b []byte) (Datum, error) {
 		if len(b) == 0 {
 			return nil, errInsufficientData
 		}
 		if b[0] != 1 {
 			return nil, pgerror.New(pgerror.InternalError, "unsupported jsonpath version number: %d", b[0])
 		}
-		return jsonpathIn(string(b[1:]))
+		text, err := FromClient(env, b[1:])
+		if err != nil {
+			return nil, err
+		}
+		return jsonpathIn(text)
 	},
-	send: func(_ *Env, _ T, buf []byte, d Datum) ([]byte, error) {
-		return append(append(buf, 1), d.(string)...), nil
+	send: func(env *Env, _ T, buf []byte, d Datum) ([]byte, error) {
+		return ToClient(env, append(append(buf, 1), d.(string)...), len(buf)+1)
 	},
 }

@@ -137,8 +137,11 @@ func stringCodec(fit func(t T, s string) (string, error)) *codec {
 			return s, nil
 		},
 		out: func(_ *Env, _ T, buf []byte, d Datum) ([]byte, error) { return append(buf, d.(string)...), nil },
-		recv: func(_ *Env, t T, b []byte) (Datum, error) {
-			s := string(b)
+		recv: func(env *Env, t T, b []byte) (Datum, error) {
+			s, err := FromClient(env, b)
+			if err != nil {
+				return nil, err
+			}
 			if err := CheckUTF8(s); err != nil {
 				return nil, err
 			}
@@ -151,7 +154,9 @@ func stringCodec(fit func(t T, s string) (string, error)) *codec {
 			}
 			return s, nil
 		},
-		send:    func(_ *Env, _ T, buf []byte, d Datum) ([]byte, error) { return append(buf, d.(string)...), nil },
+		send: func(env *Env, _ T, buf []byte, d Datum) ([]byte, error) {
+			return ToClient(env, append(buf, d.(string)...), len(buf))
+		},
 		compare: func(_ *Env, a, b Datum) int { return strings.Compare(a.(string), b.(string)) },
 		key:     func(_ *Env, buf []byte, d Datum) []byte { return appendKeyString(buf, d.(string)) },
 	}

@@ -30,7 +30,7 @@ func registerSizeTexts(r *expr.Registry) {
 	}))
 	adapt.Add(r, "pg_size_pretty(numeric)", adapt.F1(func(n types.Numeric) string {
 		if !n.IsFinite() {
-			return n.String() + " bytes"
+			return n.String() + " PB" // the largest unit: they compare above every limit
 		}
 		whole := n.Trunc(0).Big()
 		text := ""
@@ -110,9 +110,6 @@ func sizeBytes(s string) (int64, error) {
 			if strings.EqualFold(unit, u.name) {
 				bits = int(u.bits)
 			}
-		}
-		if strings.EqualFold(unit, "B") {
-			bits = 0
 		}
 		if bits < 0 {
 			return 0, bad().WithDetail("Invalid size unit: \"%s\".", unit).
