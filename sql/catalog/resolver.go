@@ -141,10 +141,7 @@ func schemaExists(r Reader, schema string) error {
 }
 
 func regIn(r Reader, path []types.OID, reg types.OID, text string) (types.OID, error) {
-	if text == "-" && reg != types.RegType {
-		return 0, nil
-	}
-	if text == "-" {
+	if text == "-" && reg != types.RegOper {
 		return 0, nil
 	}
 	if text != "" && strings.Trim(text, "0123456789") == "" {

@@ -157,15 +157,17 @@ func (s *Session) Bind(ctx context.Context, portalName, statement string, paramF
 			}
 			switch f {
 			case 0:
-				if err := validText(raw); err != nil {
-					return err
-				}
 				var text string
 				if text, err = types.FromClient(env, raw); err == nil {
+					err = validText([]byte(text))
+				}
+				if err == nil {
 					values[i], err = types.In(env, p.paramTs[i], text)
 				}
 			case 1:
-				values[i], err = types.Recv(env, p.paramTs[i], raw)
+				if values[i], err = types.Recv(env, p.paramTs[i], raw); types.IsTrailingData(err) {
+					err = pgerror.New(pgerror.InvalidBinaryRepresentation, "incorrect binary data format in bind parameter %d", i+1)
+				}
 			default:
 				err = pgerror.New(pgerror.InvalidParameterValue, "unsupported format code: %d", f)
 			}

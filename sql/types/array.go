@@ -600,7 +600,13 @@ func arrayRecv(env *Env, t T, b []byte) (Datum, error) {
 			return nil, err
 		}
 	}
+	if vectorType(t) && (ndim != 1 || a.Dims[0].Lower != 0) {
+		return nil, pgerror.New(pgerror.InvalidBinaryRepresentation, "invalid %s data", TypeName(t.OID))
+	}
 	if ndim == 0 || n == 0 {
+		if len(b) > 0 {
+			return nil, trailingData()
+		}
 		if !vectorType(t) {
 			a.Dims = nil
 		}
@@ -612,10 +618,16 @@ func arrayRecv(env *Env, t T, b []byte) (Datum, error) {
 	a.Elems = make([]Datum, n)
 	for i := range a.Elems {
 		d, rest, err := recvSized(env, a.Elem, b)
+		if IsTrailingData(err) {
+			err = pgerror.New(pgerror.InvalidBinaryRepresentation, "improper binary format in array element %d", i+1)
+		}
 		if err != nil {
 			return nil, err
 		}
 		a.Elems[i], b = d, rest
+	}
+	if len(b) > 0 {
+		return nil, trailingData()
 	}
 	return a, nil
 }

@@ -26,8 +26,8 @@ var boolCodec = codec{
 		return append(buf, 'f'), nil
 	},
 	recv: func(_ *Env, _ T, b []byte) (Datum, error) {
-		if len(b) != 1 {
-			return nil, pgerror.New(pgerror.InvalidBinaryRepresentation, "incorrect binary data format")
+		if err := checkLen(b, 1); err != nil {
+			return nil, err
 		}
 		return b[0] != 0, nil
 	},

@@ -67,8 +67,8 @@ var dateCodec = codec{
 		return appendDate(env, buf, d.(Date)), nil
 	},
 	recv: func(_ *Env, _ T, b []byte) (Datum, error) {
-		if len(b) != 4 {
-			return nil, errBinaryFormat()
+		if err := checkLen(b, 4); err != nil {
+			return nil, err
 		}
 		switch v := int32(binary.BigEndian.Uint32(b)); v {
 		case math.MaxInt32:
@@ -105,10 +105,6 @@ func cmpInt64(a, b int64) int {
 	return 0
 }
 
-func errBinaryFormat() error {
-	return pgerror.New(pgerror.InvalidBinaryRepresentation, "incorrect binary data format")
-}
-
 var timeCodec = codec{
 	in: func(env *Env, t T, s string) (Datum, error) {
 		d, err := decodeTimeOnly(env, s, "time")
@@ -123,8 +119,8 @@ var timeCodec = codec{
 		return appendClock(buf, &c), nil
 	},
 	recv: func(_ *Env, t T, b []byte) (Datum, error) {
-		if len(b) != 8 {
-			return nil, errBinaryFormat()
+		if err := checkLen(b, 8); err != nil {
+			return nil, err
 		}
 		v := int64(binary.BigEndian.Uint64(b))
 		if v < 0 || v > USecsPerDay {
@@ -162,8 +158,8 @@ var timetzCodec = codec{
 		return appendOffset(appendClock(buf, &c), int(-v.Zone)), nil
 	},
 	recv: func(_ *Env, t T, b []byte) (Datum, error) {
-		if len(b) != 12 {
-			return nil, errBinaryFormat()
+		if err := checkLen(b, 12); err != nil {
+			return nil, err
 		}
 		v := TimeTZ{Micros: int64(binary.BigEndian.Uint64(b)), Zone: int32(binary.BigEndian.Uint32(b[8:]))}
 		if v.Micros < 0 || v.Micros > USecsPerDay {
@@ -227,8 +223,8 @@ func timestampCodecOf(zoned bool) codec {
 			return appendTimestamp(env, buf, d.(Timestamp), zoned), nil
 		},
 		recv: func(_ *Env, t T, b []byte) (Datum, error) {
-			if len(b) != 8 {
-				return nil, errBinaryFormat()
+			if err := checkLen(b, 8); err != nil {
+				return nil, err
 			}
 			v := int64(binary.BigEndian.Uint64(b))
 			switch v {

@@ -89,6 +89,8 @@ func ParseInt(s string, bits int, typ string) (int64, error) {
 // checkLen verifies the exact length of a binary value.
 func checkLen(b []byte, n int) error {
 	switch {
+	case len(b) == 0 && n == 1:
+		return pgerror.New(pgerror.ProtocolViolation, "no data left in message")
 	case len(b) < n:
 		return insufficientData()
 	case len(b) > n:
@@ -174,3 +176,12 @@ var int8Codec = codec{
 		return binary.LittleEndian.AppendUint64(buf, uint64(d.(int64)))
 	},
 }
+
+// IsTrailingData reports Recv's error for bytes after the value: the caller says
+// which value it was.
+func IsTrailingData(err error) bool {
+	e, ok := err.(*pgerror.Error)
+	return ok && e.Code == pgerror.InvalidBinaryRepresentation && e.Message == trailingDataText
+}
+
+const trailingDataText = "incorrect binary data format"

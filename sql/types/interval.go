@@ -760,8 +760,8 @@ var intervalCodec = codec{
 		return appendInterval(env, buf, d.(Interval)), nil
 	},
 	recv: func(_ *Env, t T, b []byte) (Datum, error) {
-		if len(b) != 16 {
-			return nil, errBinaryFormat()
+		if err := checkLen(b, 16); err != nil {
+			return nil, err
 		}
 		v := Interval{Micros: int64(binary.BigEndian.Uint64(b)), Days: int32(binary.BigEndian.Uint32(b[8:])), Months: int32(binary.BigEndian.Uint32(b[12:]))}
 		return RoundInterval(v, t.Mod), nil

@@ -546,6 +546,9 @@ var jsonCodec = codec{
 	out: func(_ *Env, _ T, buf []byte, d Datum) ([]byte, error) { return append(buf, d.(string)...), nil },
 	recv: func(env *Env, _ T, b []byte) (Datum, error) {
 		s, err := FromClient(env, b)
+		if err == nil {
+			err = CheckUTF8(s)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -419,7 +419,7 @@ func insufficientData() error {
 }
 
 func trailingData() error {
-	return pgerror.New(pgerror.InvalidBinaryRepresentation, "incorrect binary data format")
+	return pgerror.New(pgerror.InvalidBinaryRepresentation, trailingDataText)
 }
 
 var numericCodec = codec{

@@ -73,7 +73,7 @@ func oidLike(typ string, ordered bool) *codec {
 func regCodec(reg OID, typ string) *codec {
 	c := oidLike(typ, true)
 	c.in = func(env *Env, _ T, s string) (Datum, error) {
-		if s == "-" {
+		if s == "-" && reg != RegOper { // there it is an operator's name
 			return OID(0), nil
 		}
 		if s != "" && allDigits(s) {

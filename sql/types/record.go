@@ -261,12 +261,15 @@ func recordRecv(env *Env, t T, b []byte) (Datum, error) {
 				"binary data has type %d (%s) instead of expected %d (%s) in record column %d",
 				oid, formatTypeName(env, oid), f.OID, formatTypeName(env, f.OID), i+1)
 		}
-		if r.Fields[i], b, err = recvSized(env, f, b[4:]); err != nil {
+		if r.Fields[i], b, err = recvSized(env, f, b[4:]); IsTrailingData(err) {
+			err = pgerror.New(pgerror.InvalidBinaryRepresentation, "improper binary format in record column %d", i+1)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
 	if len(b) != 0 {
-		return nil, pgerror.New(pgerror.InvalidBinaryRepresentation, "incorrect binary data format")
+		return nil, trailingData()
 	}
 	return r, nil
 }
