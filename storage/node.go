@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,6 +33,9 @@ type Options struct {
 	Logf func(format string, args ...any)
 	// OnFatal is told once that the store failed for good; the process should end. May be nil.
 	OnFatal func(err error)
+	// Tablets cuts the data of a new store into so many tablets; a store keeps the
+	// number it was made with. 0: as it is, 1 for a new one.
+	Tablets int
 	// DisableGC leaves old versions and dropped tables in place (tests).
 	DisableGC bool
 }
@@ -69,7 +73,11 @@ func Open(dir string, o Options) (*Node, error) {
 	if n.mgr, err = txn.NewManager(eng, txn.Config{SpillBytes: o.SpillBytes, DisableGC: o.DisableGC}); err != nil {
 		return nil, errors.Join(err, eng.Close())
 	}
-	if n.shared, err = table.NewShared(eng); err != nil {
+	place, err := openPlacement(eng, o.Tablets)
+	if err != nil {
+		return nil, errors.Join(err, n.mgr.Close(), eng.Close())
+	}
+	if n.shared, err = table.NewShared(eng, place); err != nil {
 		return nil, errors.Join(err, n.mgr.Close(), eng.Close())
 	}
 	if !o.DisableGC {
@@ -168,11 +176,12 @@ func (n *Node) ReapNow() error {
 		return err
 	}
 	for _, id := range ids {
-		if err := n.mgr.DropRange(keyenc.Prefix(txn.SystemTablet, id), keyenc.PrefixEnd(txn.SystemTablet, id)); err != nil {
-			return err
-		}
 		q := dropKey(id)
-		if err := n.mgr.DropRange(q, append(q[:len(q):len(q)], 0)); err != nil {
+		ranges := []txn.KeyRange{{Lower: q, Upper: append(q[:len(q):len(q)], 0)}}
+		for _, t := range n.tablets() {
+			ranges = append(ranges, txn.KeyRange{Lower: keyenc.Prefix(t, id), Upper: keyenc.PrefixEnd(t, id)})
+		}
+		if err := n.mgr.DropRanges(ranges...); err != nil {
 			return err
 		}
 		n.shared.Forget(id)
@@ -199,20 +208,27 @@ func (n *Node) dropped(at engine.Timestamp) ([]uint64, error) {
 func (n *Node) DroppedIDs() ([]uint64, error) { return n.dropped(engine.MaxTimestamp) }
 
 // StorageIDs lists the storage ids of tables and indexes under which anything is
-// stored in this node's tablet, old versions included, in order.
+// stored in this node's tablets, old versions included, in order.
 func (n *Node) StorageIDs() ([]uint64, error) {
 	var ids []uint64
-	for next := uint64(firstStorageID); ; {
-		key, err := n.eng.FirstKey(keyenc.Prefix(txn.SystemTablet, next), keyenc.Prefix(txn.SystemTablet+1, 0))
-		if err != nil || key == nil {
-			return ids, err
+	for _, t := range n.tablets() {
+		for next := uint64(firstStorageID); ; {
+			key, err := n.eng.FirstKey(keyenc.Prefix(t, next), keyenc.Prefix(t+1, 0))
+			if err != nil {
+				return ids, err
+			}
+			if key == nil {
+				break
+			}
+			if len(key) < keyenc.PrefixLen {
+				return ids, pgerror.New(pgerror.DataCorrupted, "malformed key %x", key)
+			}
+			id := binary.BigEndian.Uint64(key[keyenc.TabletLen:])
+			ids, next = append(ids, id), id+1
 		}
-		if len(key) < keyenc.PrefixLen {
-			return ids, pgerror.New(pgerror.DataCorrupted, "malformed key %x", key)
-		}
-		id := binary.BigEndian.Uint64(key[keyenc.TabletLen:])
-		ids, next = append(ids, id), id+1
 	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
 }
 
 // TableStats is what the planner may know of a table without ANALYZE.
@@ -230,9 +246,12 @@ func (n *Node) Rows(storageID uint64) int64 { return n.shared.Rows(storageID) }
 // Stats estimates a table's or index's size.
 func (n *Node) Stats(storageID uint64) (TableStats, error) {
 	s := TableStats{Rows: n.shared.Rows(storageID)}
-	var err error
-	if s.Bytes, err = n.eng.Size(keyenc.Prefix(txn.SystemTablet, storageID), keyenc.PrefixEnd(txn.SystemTablet, storageID)); err != nil {
-		return s, err
+	for _, t := range n.tablets() {
+		b, err := n.eng.Size(keyenc.Prefix(t, storageID), keyenc.PrefixEnd(t, storageID))
+		if err != nil {
+			return s, err
+		}
+		s.Bytes += b
 	}
 	if s.Bytes == 0 {
 		s.Bytes = s.Rows * memoryRowBytes

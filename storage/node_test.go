@@ -43,11 +43,28 @@ func openMem(t testing.TB, fs vfs.FS, o Options) *Node {
 	if o.MemoryBytes == 0 {
 		o.MemoryBytes = 16 << 20
 	}
+	if o.Tablets == 0 {
+		o.Tablets = settingTablets
+	}
 	n, err := Open("data", o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// settingTablets is the number of tablets of the stores that openMem makes.
+var settingTablets int
+
+// eachSetting runs a test over stores of one and of eight tablets.
+func eachSetting(t *testing.T, f func(t *testing.T)) {
+	for _, n := range []int{1, 8} {
+		t.Run(fmt.Sprintf("tablets=%d", n), func(t *testing.T) {
+			settingTablets = n
+			defer func() { settingTablets = 0 }()
+			f(t)
+		})
+	}
 }
 
 func must(t testing.TB, err error) {
@@ -93,7 +110,9 @@ func dump(t testing.TB, r vexec.Reader, err error, ts ...types.OID) string {
 	}
 }
 
-func TestTable(t *testing.T) {
+func TestTable(t *testing.T) { eachSetting(t, testTable) }
+
+func testTable(t *testing.T) {
 	fs := vfs.NewMem()
 	n := openMem(t, fs, Options{})
 	tb := accounts()
@@ -158,7 +177,7 @@ func TestTable(t *testing.T) {
 	must(t, err)
 	must(t, o.Update(ctx, tb, locator(2), rowv, row(int32(7), "b", int64(20))))
 	other.BeginStatement()
-	idx := &planpb.IndexScan{Table: tb, Index: 1, Columns: []int32{0, 2}}
+	idx := &planpb.IndexScan{Table: tb, Index: 1, Columns: []int32{0, 2}, Ordered: true}
 	ri, _, err := o.IndexScan(ctx, idx, nil, 0, 1)
 	if got := dump(t, ri, err, types.Int4, types.Int8); got != "3|<nil> 7|20 1|15" {
 		t.Fatal(got)

@@ -34,7 +34,9 @@ func scanIDs(t testing.TB, n *Node, tx txn.Txn, tb *planpb.Table, reverse bool) 
 
 // TestSpill runs a transaction far beyond its memory: own reads, locks against
 // others, savepoints, commit, and what another start finds.
-func TestSpill(t *testing.T) {
+func TestSpill(t *testing.T) { eachSetting(t, testSpill) }
+
+func testSpill(t *testing.T) {
 	fs := vfs.NewMem()
 	n := openMem(t, fs, Options{SpillBytes: 64 << 10})
 	tb := accounts()
@@ -108,7 +110,7 @@ func TestSpill(t *testing.T) {
 		if got := len(scanIDs(t, n, tx, tb, false)); got != 5001 {
 			t.Fatal(got)
 		}
-		r, _, err := n.Store(tx, nil).IndexScan(ctx, &planpb.IndexScan{Table: tb, Index: 1, Columns: []int32{2}},
+		r, _, err := n.Store(tx, nil).IndexScan(ctx, &planpb.IndexScan{Table: tb, Index: 1, Columns: []int32{2}, Ordered: true},
 			[]vexec.KeyBounds{{HasLower: true, Lower: int64(4998), LowerInclusive: true}}, 0, 1)
 		if got := dump(t, r, err, types.Int8); got != "20000 4999 4998" {
 			t.Fatal(got)

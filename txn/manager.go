@@ -140,23 +140,26 @@ func (m *Manager) ReadNow(_ context.Context, key []byte) ([]byte, error) {
 	return v, nil
 }
 
-// DropRange removes every version of the keys in [lower, upper) at once; for keys of
-// the system tablet also what UpdateNow wrote there. REQUIRES: both are keys of one
-// tablet, and no snapshot in use can see them.
-func (m *Manager) DropRange(lower, upper []byte) error {
+// DropRanges removes every version of the keys in some ranges at once; for keys of
+// the system tablet also what UpdateNow wrote there. REQUIRES: both ends of a range
+// are keys of one tablet, and no snapshot in use can see what is between.
+func (m *Manager) DropRanges(ranges ...KeyRange) error {
 	b := m.eng.NewBatch(0)
-	if err := b.ForgetRange(lower, upper); err != nil {
-		b.Close()
-		return err
+	for _, r := range ranges {
+		err := b.ForgetRange(r.Lower, r.Upper)
+		if err == nil && TabletOf(r.Lower) == SystemTablet {
+			err = b.LocalDeleteRange(nowKey(nil, r.Lower[engine.TabletLen:]), nowKey(nil, r.Upper[engine.TabletLen:]))
+		}
+		if err != nil {
+			b.Close()
+			return err
+		}
 	}
-	if err := b.Commit(true); err != nil {
-		return err
-	}
-	if TabletOf(lower) != SystemTablet {
-		return nil
-	}
-	return m.eng.LocalDeleteRange(nowKey(nil, lower[engine.TabletLen:]), nowKey(nil, upper[engine.TabletLen:]))
+	return b.Commit(true)
 }
+
+// KeyRange is the keys from Lower on, below Upper.
+type KeyRange struct{ Lower, Upper []byte }
 
 func relationKey(id uint64) [8]byte {
 	var b [8]byte

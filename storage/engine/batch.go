@@ -68,6 +68,11 @@ func (b *Batch) LocalDelete(key []byte) error {
 	return b.e.wrap(b.b.Delete(appendLocal(nil, key), nil))
 }
 
+// LocalDeleteRange removes the local keys in [lower, upper).
+func (b *Batch) LocalDeleteRange(lower, upper []byte) error {
+	return b.e.wrap(b.b.DeleteRange(appendLocal(nil, lower), appendLocal(nil, upper), nil))
+}
+
 // Len is the batch's size in bytes.
 func (b *Batch) Len() int { return b.b.Len() }
 

@@ -87,6 +87,19 @@ func (e *Engine) AnyIn(lower, upper []byte) (bool, error) {
 	return any, e.wrap(it.Close())
 }
 
+// Empty reports whether no tablet but the local one has a key.
+func (e *Engine) Empty() (bool, error) {
+	if err := e.Failed(); err != nil {
+		return false, err
+	}
+	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: dataLower, UpperBound: dataUpper, KeyTypes: pebble.IterKeyTypePointsOnly})
+	if err != nil {
+		return false, e.wrap(err)
+	}
+	any := it.First()
+	return !any, e.wrap(it.Close())
+}
+
 // Close ends the getter; it must not be used afterwards.
 func (g *Getter) Close() error {
 	err := g.e.wrap(g.it.Close())

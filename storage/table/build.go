@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/sql/types/keyenc"
+	"github.com/basaltdb/basalt/txn"
 	"github.com/basaltdb/basalt/vexec"
 	"github.com/basaltdb/basalt/vexec/planpb"
 )
@@ -51,15 +53,18 @@ func (s *Store) BuildIndex(ctx context.Context, t *planpb.Table, pos int, eval E
 		for i := range b.N {
 			src.i = i
 			l := loc.(interface{ Value(int) []byte }).Value(i)
-			if err := s.buildEntry(ctx, sc, x, src, l); err != nil {
+			if s.keyBuf, err = sc.keyOf(s.env, s.keyBuf[:0], l); err != nil {
+				return err
+			}
+			if err := s.buildEntry(ctx, sc, x, src, s.keyBuf); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-func (s *Store) buildEntry(ctx context.Context, sc *schema, x *index, src rowSource, locator []byte) error {
-	e, ok, err := x.entryOf(s.env, src, locator)
+func (s *Store) buildEntry(ctx context.Context, sc *schema, x *index, src rowSource, rowKey []byte) error {
+	e, ok, err := x.entryOf(s.env, sc, src, rowKey)
 	if err != nil || !ok {
 		return err
 	}
@@ -79,5 +84,5 @@ func (s *Store) buildEntry(ctx context.Context, sc *schema, x *index, src rowSou
 		}
 	}
 	var vb [80]byte
-	return s.tx.PutNew(ctx, e.key, e.value(vb[:0], locator))
+	return s.putFresh(ctx, sc, e.key, e.value(vb[:0], rowKey[keyenc.PrefixLen:]), txn.Newest{})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/sql/types/keyenc"
 	"github.com/basaltdb/basalt/txn"
 	"github.com/basaltdb/basalt/vexec"
@@ -13,6 +14,7 @@ import (
 // index order.
 type indexReader struct {
 	view    txn.View
+	env     *types.Env
 	sc      *schema
 	x       *index
 	ranges  []keyRange
@@ -23,8 +25,8 @@ type indexReader struct {
 	done    bool
 }
 
-func newIndexReader(view txn.View, sc *schema, x *index, ranges []keyRange, columns []int32, reverse bool, limitHint uint64) *indexReader {
-	return &indexReader{view: view, sc: sc, x: x, ranges: ranges, reverse: reverse,
+func newIndexReader(view txn.View, env *types.Env, sc *schema, x *index, ranges []keyRange, columns []int32, reverse bool, limitHint uint64) *indexReader {
+	return &indexReader{view: view, env: env, sc: sc, x: x, ranges: ranges, reverse: reverse,
 		out: newOutput(sc, columns, capacityFor(limitHint, ranges)), key: append([]byte{}, sc.prefix...)}
 }
 
@@ -35,6 +37,11 @@ func (r *indexReader) fetch(ctx context.Context, entryKey, entryValue []byte) er
 		return err
 	}
 	r.key = append(r.key[:keyenc.PrefixLen], loc...)
+	if copy(r.key, entryKey[:keyenc.TabletLen]); entryValue[0] == 0 { // a unique entry may lie elsewhere
+		if err := r.sc.setTablet(r.env, r.key); err != nil {
+			return err
+		}
+	}
 	v, ok, err := r.view.Get(ctx, r.key)
 	if err != nil {
 		return err
@@ -71,7 +78,7 @@ func (r *indexReader) Next(ctx context.Context) (*vexec.Batch, error) {
 					return nil, r.fail(err)
 				}
 			} else {
-				it, err := r.view.NewIter(ctx, txn.IterOptions{Lower: kr.lower, Upper: kr.upper, Reverse: r.reverse})
+				it, err := openRange(ctx, r.view, &kr, r.reverse)
 				if err != nil {
 					return nil, r.fail(err)
 				}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
+	"sort"
 
 	"github.com/apache/arrow/go/v17/arrow"
 
@@ -57,7 +58,7 @@ func (s *Store) InsertBatch(ctx context.Context, table *planpb.Table, ext *vexec
 		return err
 	}
 	var violation error
-	put := func(j int, found txn.Newest) error {
+	put := func(j int, key []byte, found txn.Newest) error {
 		if found.Exists {
 			violation, n = s.uniqueViolation(sc, sc.t.PrimaryKeyName, sc.keyOrds, at(j)), j
 			return errStop
@@ -65,25 +66,25 @@ func (s *Store) InsertBatch(ctx context.Context, table *planpb.Table, ext *vexec
 		if s.rowBuf, err = enc.AppendRow(s.rowBuf[:0], stored, at(j).i); err != nil {
 			return err
 		}
-		return s.putFresh(ctx, keys[j], s.rowBuf, found)
+		return s.putFresh(ctx, sc, key, s.rowBuf, found)
 	}
 	if len(sc.key) > 0 {
-		err = s.tx.LockFresh(ctx, keys, put)
+		if err = s.lockFresh(ctx, sc, keys, nil, &n, put); err != nil {
+			return err
+		}
 	} else {
-		for j := 0; j < n && err == nil; j++ {
-			err = put(j, txn.Newest{})
+		for j := range n {
+			if err := put(j, keys[j], txn.Newest{}); err != nil {
+				return err
+			}
 		}
 	}
-	if err != nil && err != errStop {
-		return err
-	}
-	var entries []entry
 	var entryKeys [][]byte
 	var rows []int
 	for _, x := range sc.indexes {
-		entries, entryKeys, rows = entries[:0], entryKeys[:0], rows[:0]
+		entryKeys, rows = entryKeys[:0], rows[:0]
 		for j := range n {
-			e, ok, err := x.entryOf(s.env, at(j), keys[j][keyenc.PrefixLen:])
+			e, ok, err := x.entryOf(s.env, sc, at(j), keys[j])
 			if err != nil {
 				return err
 			}
@@ -92,23 +93,23 @@ func (s *Store) InsertBatch(ctx context.Context, table *planpb.Table, ext *vexec
 			}
 			if !e.unique {
 				s.valBuf = e.value(s.valBuf[:0], keys[j][keyenc.PrefixLen:])
-				if err := s.tx.Put(ctx, e.key, s.valBuf); err != nil {
+				if err := s.put(ctx, sc, e.key, s.valBuf); err != nil {
 					return err
 				}
 				continue
 			}
-			entries, entryKeys, rows = append(entries, e), append(entryKeys, e.key), append(rows, j)
+			entryKeys, rows = append(entryKeys, e.key), append(rows, j)
 		}
-		err := s.tx.LockFresh(ctx, entryKeys, func(i int, found txn.Newest) error {
-			j := rows[i]
+		err := s.lockFresh(ctx, sc, entryKeys, rows, &n, func(j int, key []byte, found txn.Newest) error {
 			if found.Exists {
 				violation, n = s.uniqueViolation(sc, x.Name, x.ords, at(j)), j
 				return errStop
 			}
-			s.valBuf = entries[i].value(s.valBuf[:0], keys[j][keyenc.PrefixLen:])
-			return s.putFresh(ctx, entryKeys[i], s.valBuf, found)
+			e := entry{key, true}
+			s.valBuf = e.value(s.valBuf[:0], keys[j][keyenc.PrefixLen:])
+			return s.putFresh(ctx, sc, key, s.valBuf, found)
 		})
-		if err != nil && err != errStop {
+		if err != nil {
 			return err
 		}
 	}
@@ -122,12 +123,36 @@ func (s *Store) InsertBatch(ctx context.Context, table *planpb.Table, ext *vexec
 // errStop ends a walk over keys early.
 var errStop = errors.New("stop")
 
+// lockFresh locks keys tablet by tablet and calls f with the row of each that is
+// below *n, which f may lower: rows numbers the keys' rows, nil for their positions.
+func (s *Store) lockFresh(ctx context.Context, sc *schema, keys [][]byte, rows []int, n *int, f func(row int, key []byte, found txn.Newest) error) error {
+	return sc.eachTablet(keys, func(keys [][]byte, at []int) error {
+		row := func(i int) int {
+			if at != nil {
+				i = at[i]
+			}
+			if rows != nil {
+				i = rows[i]
+			}
+			return i
+		}
+		if at != nil { // what comes after a violation does not matter
+			keys = keys[:sort.Search(len(keys), func(i int) bool { return row(i) >= *n })]
+		}
+		err := s.tx.LockFresh(ctx, keys, func(i int, found txn.Newest) error { return f(row(i), keys[i], found) })
+		if err == errStop {
+			err = nil
+		}
+		return err
+	})
+}
+
 // rowKeys makes the keys of n rows, of their primary keys or of new row ids.
 func (s *Store) rowKeys(sc *schema, n int, at func(j int) *vectorRow) ([][]byte, error) {
 	var nextID uint64
 	var err error
 	if len(sc.key) == 0 {
-		if nextID, err = s.shared.nextRowIDs(sc.t.StorageId, n); err != nil {
+		if nextID, err = s.shared.nextRowIDs(sc, n); err != nil {
 			return nil, err
 		}
 	}
@@ -146,6 +171,9 @@ func (s *Store) rowKeys(sc *schema, n int, at func(j int) *vectorRow) ([][]byte,
 			}
 		}
 		keys[j] = buf[from:len(buf):len(buf)]
+		if err = sc.setTablet(s.env, keys[j]); err != nil {
+			return nil, err
+		}
 	}
 	return keys, nil
 }
@@ -153,7 +181,7 @@ func (s *Store) rowKeys(sc *schema, n int, at func(j int) *vectorRow) ([][]byte,
 // insertRow writes a row and its index entries; 23505 when one is taken.
 func (s *Store) insertRow(ctx context.Context, sc *schema, src rowSource, key, value []byte) error {
 	if len(sc.key) == 0 {
-		if err := s.tx.PutNew(ctx, key, value); err != nil {
+		if err := s.putFresh(ctx, sc, key, value, txn.Newest{}); err != nil {
 			return err
 		}
 	} else {
@@ -164,12 +192,12 @@ func (s *Store) insertRow(ctx context.Context, sc *schema, src rowSource, key, v
 		if n.Exists {
 			return s.uniqueViolation(sc, sc.t.PrimaryKeyName, sc.keyOrds, src)
 		}
-		if err := s.putFresh(ctx, key, value, n); err != nil {
+		if err := s.putFresh(ctx, sc, key, value, n); err != nil {
 			return err
 		}
 	}
 	for _, x := range sc.indexes {
-		e, ok, err := x.entryOf(s.env, src, key[keyenc.PrefixLen:])
+		e, ok, err := x.entryOf(s.env, sc, src, key)
 		if err != nil {
 			return err
 		}
@@ -182,20 +210,12 @@ func (s *Store) insertRow(ctx context.Context, sc *schema, src rowSource, key, v
 	return nil
 }
 
-// putFresh writes a key where LockKey found no row.
-func (s *Store) putFresh(ctx context.Context, key, value []byte, n txn.Newest) error {
-	if n.CommitTS == 0 && n.OwnStatement == 0 {
-		return s.tx.PutNew(ctx, key, value)
-	}
-	return s.tx.Put(ctx, key, value)
-}
-
 // addEntry writes an index entry; 23505 when it is unique and taken.
 func (s *Store) addEntry(ctx context.Context, sc *schema, x *index, src rowSource, e *entry, locator []byte) error {
 	var vb [80]byte
 	v := e.value(vb[:0], locator)
 	if !e.unique {
-		return s.tx.Put(ctx, e.key, v)
+		return s.put(ctx, sc, e.key, v)
 	}
 	n, err := s.tx.LockUnique(ctx, e.key)
 	if err != nil {
@@ -204,18 +224,18 @@ func (s *Store) addEntry(ctx context.Context, sc *schema, x *index, src rowSourc
 	if n.Exists {
 		return s.uniqueViolation(sc, x.Name, x.ords, src)
 	}
-	return s.putFresh(ctx, e.key, v, n)
+	return s.putFresh(ctx, sc, e.key, v, n)
 }
 
 // removeEntry deletes an index entry. A unique one is locked: whoever wants to
 // take its key waits to see whether it becomes free.
-func (s *Store) removeEntry(ctx context.Context, e *entry) error {
+func (s *Store) removeEntry(ctx context.Context, sc *schema, e *entry) error {
 	if e.unique {
 		if _, err := s.tx.LockKey(ctx, e.key, txn.LockUpdate, txn.WaitBlock); err != nil {
 			return err
 		}
 	}
-	return s.tx.Delete(ctx, e.key)
+	return s.delete(ctx, sc, e.key)
 }
 
 // InsertOrConflict implements vexec.Mutator.
@@ -225,14 +245,18 @@ func (s *Store) InsertOrConflict(ctx context.Context, table *planpb.Table, oc *p
 		return nil, err
 	}
 	src := datumRow(ext)
-	key := append([]byte{}, sc.prefix...)
+	var key []byte
 	if len(sc.key) == 0 {
-		id, err := s.shared.nextRowIDs(table.StorageId, 1)
+		id, err := s.shared.nextRowIDs(sc, 1)
 		if err != nil {
 			return nil, err
 		}
-		key = binary.BigEndian.AppendUint64(key, id)
-	} else if key, err = sc.rowKey(s.env, key[:0], ext); err != nil {
+		var loc [rowIDLen]byte
+		binary.BigEndian.PutUint64(loc[:], id)
+		if key, err = sc.keyOf(s.env, nil, loc[:]); err != nil {
+			return nil, err
+		}
+	} else if key, err = sc.rowKey(s.env, ext); err != nil {
 		return nil, err
 	}
 	sp := s.tx.Savepoint()
@@ -243,12 +267,15 @@ func (s *Store) InsertOrConflict(ctx context.Context, table *planpb.Table, oc *p
 		if err := s.tx.RollbackTo(sp); err != nil {
 			return nil, err
 		}
-		rowKey := append(append([]byte{}, sc.prefix...), c.Locator...)
 		if !oc.Update {
 			if s.tx.Options().Isolation != txn.ReadCommitted && n.Changed && n.OwnStatement == 0 {
 				return nil, pgerror.New(pgerror.SerializationFailure, "could not serialize access due to concurrent update")
 			}
 			return c, nil
+		}
+		rowKey, err := sc.keyOf(s.env, nil, c.Locator)
+		if err != nil {
+			return nil, err
 		}
 		row, err := s.tx.LockRow(ctx, rowKey, txn.LockUpdate, txn.WaitBlock)
 		if err != nil {
@@ -282,7 +309,7 @@ retry:
 			if !x.Unique || !oc.AnyIndex && !slices.Contains(oc.Indexes, uint32(x.pos)) {
 				continue
 			}
-			e, ok, err := x.entryOf(s.env, src, key[keyenc.PrefixLen:])
+			e, ok, err := x.entryOf(s.env, sc, src, key)
 			if err != nil {
 				return nil, err
 			}
@@ -327,7 +354,9 @@ func (s *Store) LockRow(ctx context.Context, table *planpb.Table, locator []byte
 	if err != nil {
 		return 0, nil, err
 	}
-	s.keyBuf = append(append(s.keyBuf[:0], sc.prefix...), locator...)
+	if s.keyBuf, err = sc.keyOf(s.env, s.keyBuf[:0], locator); err != nil {
+		return 0, nil, err
+	}
 	lock := s.tx.LockRow
 	keyShare := txn.LockStrength(strength) == txn.LockKeyShare && s.tx.Options().Isolation != txn.ReadCommitted
 	if keyShare {
@@ -388,16 +417,15 @@ func (s *Store) sharedKey(ctx context.Context, sc *schema, n txn.Newest) ([]type
 	if err != nil {
 		return nil, err
 	}
-	loc := s.keyBuf[keyenc.PrefixLen:]
 	for _, x := range sc.indexes {
 		if !x.Unique || x.Partial || slices.ContainsFunc(x.ords, func(o int) bool { return o >= len(sc.cols) }) {
 			continue
 		}
-		a, _, err := x.entryOf(s.env, datumRow(before), loc)
+		a, _, err := x.entryOf(s.env, sc, datumRow(before), s.keyBuf)
 		if err != nil {
 			return nil, err
 		}
-		b, _, err := x.entryOf(s.env, datumRow(after), loc)
+		b, _, err := x.entryOf(s.env, sc, datumRow(after), s.keyBuf)
 		if err != nil {
 			return nil, err
 		}
@@ -414,11 +442,14 @@ func (s *Store) Update(ctx context.Context, table *planpb.Table, locator []byte,
 	if err != nil {
 		return err
 	}
-	key := append(append([]byte{}, sc.prefix...), locator...)
+	key, err := sc.keyOf(s.env, nil, locator)
+	if err != nil {
+		return err
+	}
 	newKey := key
 	moved := false
 	if len(sc.key) > 0 {
-		if newKey, err = sc.rowKey(s.env, nil, newExt); err != nil {
+		if newKey, err = sc.rowKey(s.env, newExt); err != nil {
 			return err
 		}
 		moved = !bytes.Equal(newKey, key)
@@ -442,22 +473,22 @@ func (s *Store) Update(ctx context.Context, table *planpb.Table, locator []byte,
 		if _, err := s.tx.LockKey(ctx, key, txn.LockUpdate, txn.WaitBlock); err != nil {
 			return err
 		}
-		if err := s.tx.Delete(ctx, key); err != nil {
+		if err := s.delete(ctx, sc, key); err != nil {
 			return err
 		}
-		if err := s.putFresh(ctx, newKey, s.rowBuf, n); err != nil {
+		if err := s.putFresh(ctx, sc, newKey, s.rowBuf, n); err != nil {
 			return err
 		}
-	} else if err := s.tx.Put(ctx, key, s.rowBuf); err != nil {
+	} else if err := s.put(ctx, sc, key, s.rowBuf); err != nil {
 		return err
 	}
-	oldLoc, newLoc := key[keyenc.PrefixLen:], newKey[keyenc.PrefixLen:]
+	newLoc := newKey[keyenc.PrefixLen:]
 	for _, x := range sc.indexes {
-		oldE, oldOK, err := x.entryOf(s.env, datumRow(oldExt), oldLoc)
+		oldE, oldOK, err := x.entryOf(s.env, sc, datumRow(oldExt), key)
 		if err != nil {
 			return err
 		}
-		newE, newOK, err := x.entryOf(s.env, datumRow(newExt), newLoc)
+		newE, newOK, err := x.entryOf(s.env, sc, datumRow(newExt), newKey)
 		if err != nil {
 			return err
 		}
@@ -466,14 +497,14 @@ func (s *Store) Update(ctx context.Context, table *planpb.Table, locator []byte,
 				if _, err := s.tx.LockKey(ctx, newE.key, txn.LockUpdate, txn.WaitBlock); err != nil {
 					return err
 				}
-				if err := s.tx.Put(ctx, newE.key, newE.value(nil, newLoc)); err != nil {
+				if err := s.put(ctx, sc, newE.key, newE.value(nil, newLoc)); err != nil {
 					return err
 				}
 			}
 			continue
 		}
 		if oldOK {
-			if err := s.removeEntry(ctx, &oldE); err != nil {
+			if err := s.removeEntry(ctx, sc, &oldE); err != nil {
 				return err
 			}
 		}
@@ -492,17 +523,20 @@ func (s *Store) Delete(ctx context.Context, table *planpb.Table, locator []byte,
 	if err != nil {
 		return err
 	}
-	key := append(append([]byte{}, sc.prefix...), locator...)
-	if err := s.tx.Delete(ctx, key); err != nil {
+	key, err := sc.keyOf(s.env, nil, locator)
+	if err != nil {
+		return err
+	}
+	if err := s.delete(ctx, sc, key); err != nil {
 		return err
 	}
 	for _, x := range sc.indexes {
-		e, ok, err := x.entryOf(s.env, datumRow(oldExt), locator)
+		e, ok, err := x.entryOf(s.env, sc, datumRow(oldExt), key)
 		if err != nil {
 			return err
 		}
 		if ok {
-			if err := s.removeEntry(ctx, &e); err != nil {
+			if err := s.removeEntry(ctx, sc, &e); err != nil {
 				return err
 			}
 		}

@@ -5,12 +5,50 @@ import (
 	"encoding/binary"
 )
 
-// part gives the ranges of one of parts disjoint parts of a scan. The cuts are
-// remembered for the transaction, so that all workers of a scan use the same.
+// part gives the ranges of one of parts disjoint parts of a scan. Where ranges lie
+// in several tablets, each tablet's are cut into pieces and the parts get whole
+// pieces. REQUIRES: every range is in one tablet, those of a tablet stand together.
 func (s *Store) part(ranges []keyRange, part, parts int) ([]keyRange, error) {
-	if len(ranges) == 0 {
-		return nil, nil
+	var groups [][]keyRange
+	for from := 0; from < len(ranges); {
+		end := from + 1
+		for end < len(ranges) && ranges[end].tablets[0] == ranges[from].tablets[0] {
+			end++
+		}
+		groups = append(groups, ranges[from:end])
+		from = end
 	}
+	switch {
+	case len(groups) == 0:
+		return nil, nil
+	case len(groups) == 1:
+		return s.piece(ranges, part, parts)
+	}
+	pieces := 1
+	if len(groups)%parts != 0 {
+		pieces = (piecesPerPart*parts + len(groups) - 1) / len(groups)
+	}
+	total := len(groups) * pieces
+	var out []keyRange
+	for u := part * total / parts; u < (part+1)*total/parts; u++ {
+		p := groups[u/pieces]
+		if pieces > 1 {
+			var err error
+			if p, err = s.piece(p, u%pieces, pieces); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, p...)
+	}
+	return out, nil
+}
+
+// piecesPerPart makes parts about equal where tablets do not divide evenly.
+const piecesPerPart = 3
+
+// piece gives one of parts pieces of ranges in one tablet. The cuts are
+// remembered for the transaction, so that all workers of a scan use the same.
+func (s *Store) piece(ranges []keyRange, part, parts int) ([]keyRange, error) {
 	cuts, err := s.cuts(ranges, parts)
 	if err != nil {
 		return nil, err

@@ -6,29 +6,100 @@ import (
 
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/sql/types/keyenc"
+	"github.com/basaltdb/basalt/txn"
 	"github.com/basaltdb/basalt/vexec"
 )
 
-// keyRange is a range of keys, upper exclusive; point: lower is a key that is
-// wanted alone.
+// keyRange is a range of keys, upper exclusive, in one tablet or the same in
+// several; point: lower is a key that is wanted alone.
 type keyRange struct {
-	lower, upper []byte
+	lower, upper []byte // of the first tablet
 	point        bool
+	tablets      []txn.TabletID
+}
+
+// keySpace is the keys of a table or index in the first tablet.
+type keySpace struct {
+	prefix, end []byte
+	key         []keyenc.Column
+	// dist are the positions in key of the columns that place a key.
+	dist []int
+	// wholeKey: equality on all the columns names one key (primary keys, unique
+	// entries without NULL).
+	wholeKey bool
+}
+
+// ranges are the key ranges of a scan, those that bounds leave when it is bounded:
+// ascending and disjoint, each in all the tablets that its keys may lie in when
+// the scan is ordered, else tablet by tablet.
+func (s *Store) ranges(sc *schema, k *keySpace, bounded bool, bounds []vexec.KeyBounds, ordered bool) ([]keyRange, error) {
+	tablets := s.readable(sc)
+	if len(tablets) == 0 {
+		return nil, nil
+	}
+	if tablets[0] != sc.spread.tablets[0] {
+		c := *k
+		c.prefix, c.end, k = inTablet(k.prefix, tablets[0]), inTablet(k.end, tablets[0]), &c
+	}
+	if !sc.several() {
+		if !bounded {
+			return []keyRange{{lower: k.prefix, upper: k.end, tablets: tablets}}, nil
+		}
+		out, err := s.boundsToRanges(sc, k, bounds, tablets)
+		return out, err
+	}
+	out := []keyRange{{lower: k.prefix, upper: k.end, tablets: tablets}}
+	if bounded {
+		var err error
+		if out, err = s.boundsToRanges(sc, k, bounds, tablets); err != nil {
+			return nil, err
+		}
+	}
+	if ordered || len(tablets) == 1 {
+		for i := range out {
+			if t := out[i].tablets[0]; t != tablets[0] {
+				out[i].lower, out[i].upper = inTablet(out[i].lower, t), inTablet(out[i].upper, t)
+			}
+		}
+		return out, nil
+	}
+	var flat []keyRange
+	for i, t := range tablets {
+		for _, r := range out {
+			if slices.Contains(r.tablets, t) {
+				flat = append(flat, keyRange{lower: inTablet(r.lower, t), upper: inTablet(r.upper, t), point: r.point, tablets: tablets[i : i+1]})
+			}
+		}
+	}
+	return flat, nil
 }
 
 // boundsToRanges turns bounds on key columns into ranges, ascending and disjoint.
-// wholeKey: equality on all the columns names one key (primary keys, unique
-// entries without NULL).
-func boundsToRanges(env *types.Env, prefix []byte, cols []keyenc.Column, bounds []vexec.KeyBounds, wholeKey bool) ([]keyRange, error) {
+func (s *Store) boundsToRanges(sc *schema, k *keySpace, bounds []vexec.KeyBounds, tablets []txn.TabletID) ([]keyRange, error) {
 	var out []keyRange
 	for i := range bounds {
-		r, ok, err := boundsToRange(env, prefix, cols, &bounds[i], wholeKey)
+		r, ok, err := boundsToRange(s.env, k.prefix, k.key, &bounds[i], k.wholeKey)
 		if err != nil {
 			return nil, err
 		}
-		if ok && bytes.Compare(r.lower, r.upper) < 0 {
-			out = append(out, r)
+		if !ok || bytes.Compare(r.lower, r.upper) >= 0 {
+			continue
 		}
+		r.tablets = tablets
+		if sc.several() {
+			slot, fixed, err := slotOfEq(s.env, k.key, k.dist, bounds[i].Eq)
+			if err != nil {
+				return nil, err
+			}
+			if fixed {
+				at := slices.Index(tablets, sc.spread.place.Of(slot))
+				if at < 0 {
+					continue
+				}
+				r.tablets = tablets[at : at+1]
+			}
+		}
+		out = append(out, r)
 	}
 	if len(out) < 2 {
 		return out, nil
@@ -39,6 +110,9 @@ func boundsToRanges(env *types.Env, prefix []byte, cols []keyenc.Column, bounds 
 		if last := &out[n]; bytes.Compare(r.lower, last.upper) < 0 { // overlap
 			if bytes.Compare(r.upper, last.upper) > 0 {
 				last.upper = r.upper
+			}
+			if len(last.tablets) != len(r.tablets) || last.tablets[0] != r.tablets[0] {
+				last.tablets = tablets
 			}
 			last.point = last.point && r.point && bytes.Equal(last.lower, r.lower)
 			continue

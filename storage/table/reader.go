@@ -197,7 +197,7 @@ func (r *tableReader) Next(ctx context.Context) (*vexec.Batch, error) {
 					}
 				}
 			} else {
-				it, err := r.view.NewIter(ctx, txn.IterOptions{Lower: kr.lower, Upper: kr.upper, Reverse: r.reverse})
+				it, err := openRange(ctx, r.view, &kr, r.reverse)
 				if err != nil {
 					return nil, r.fail(err)
 				}

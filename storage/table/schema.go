@@ -11,9 +11,12 @@ import (
 	"github.com/basaltdb/basalt/vexec/planpb"
 )
 
-// schema is a planpb.Table prepared for use. Immutable: transactions share it.
+// schema is a planpb.Table prepared for use under a placement. Immutable:
+// transactions share it.
 type schema struct {
 	t      *planpb.Table
+	spread spread
+	// prefix and end bound the rows in the first tablet.
 	prefix []byte
 	end    []byte
 	cols   []rowcodec.Column
@@ -32,6 +35,9 @@ type index struct {
 	end    []byte
 	key    []keyenc.Column
 	ords   []int
+	// dist are the positions in key of the columns that place an entry, where there
+	// are several tablets; −1 for one that is missing.
+	dist []int
 }
 
 // TypeOf is a planpb type as types has it.
@@ -40,8 +46,14 @@ func TypeOf(t *planpb.Type) types.T {
 		Elem: types.OID(t.GetElem()), ElemClass: types.Class(t.GetElemClass())}
 }
 
-func newSchema(t *planpb.Table) (*schema, error) {
-	s := &schema{t: t, prefix: keyenc.Prefix(txn.SystemTablet, t.StorageId), end: keyenc.PrefixEnd(txn.SystemTablet, t.StorageId)}
+func newSchema(t *planpb.Table, place *txn.Placement) (*schema, error) {
+	s := &schema{t: t}
+	var err error
+	if s.spread, err = newSpread(t, place); err != nil {
+		return nil, err
+	}
+	first := s.spread.tablets[0]
+	s.prefix, s.end = keyenc.Prefix(first, t.StorageId), keyenc.PrefixEnd(first, t.StorageId)
 	for _, c := range t.Columns {
 		rc := rowcodec.Column{Attnum: int(c.Attnum), T: TypeOf(c.Type)}
 		if c.HasMissing {
@@ -59,8 +71,11 @@ func newSchema(t *planpb.Table) (*schema, error) {
 	}
 	s.key, s.keyOrds = s.keyColumns(t.PrimaryKey)
 	for i, x := range t.Indexes {
-		ix := &index{Index: x, pos: i, prefix: keyenc.Prefix(txn.SystemTablet, x.StorageId), end: keyenc.PrefixEnd(txn.SystemTablet, x.StorageId)}
+		ix := &index{Index: x, pos: i, prefix: keyenc.Prefix(first, x.StorageId), end: keyenc.PrefixEnd(first, x.StorageId)}
 		ix.key, ix.ords = s.keyColumns(x.Keys)
+		if s.several() {
+			ix.dist = s.positions(ix)
+		}
 		s.indexes = append(s.indexes, ix)
 	}
 	return s, nil
@@ -76,16 +91,16 @@ func (s *schema) keyColumns(parts []*planpb.KeyPart) ([]keyenc.Column, []int) {
 	return cols, ords
 }
 
-// rowKey appends the key of an extended row that has a primary key.
-func (s *schema) rowKey(env *types.Env, dst []byte, ext []types.Datum) ([]byte, error) {
-	dst = append(dst, s.prefix...)
+// rowKey is the key of an extended row that has a primary key.
+func (s *schema) rowKey(env *types.Env, ext []types.Datum) ([]byte, error) {
+	key := append(make([]byte, 0, keyenc.PrefixLen+16*len(s.key)), s.prefix...)
 	var err error
 	for i := range s.key {
-		if dst, err = s.key[i].Append(env, dst, ext[s.keyOrds[i]]); err != nil {
+		if key, err = s.key[i].Append(env, key, ext[s.keyOrds[i]]); err != nil {
 			return nil, err
 		}
 	}
-	return dst, nil
+	return key, s.setTablet(env, key)
 }
 
 // entry is one index entry.
@@ -118,8 +133,10 @@ func entryLocator(key, value []byte) ([]byte, error) {
 	return key[len(key)-int(k):], nil
 }
 
-// entryOf gives the entry of a row in an index; ok is false when a partial index leaves the row out.
-func (x *index) entryOf(env *types.Env, src rowSource, locator []byte) (e entry, ok bool, err error) {
+// entryOf gives the entry of a row in an index; ok is false when a partial index
+// leaves the row out. The entry lies in the row's tablet, or, when it is unique,
+// in that of its own columns.
+func (x *index) entryOf(env *types.Env, sc *schema, src rowSource, rowKey []byte) (e entry, ok bool, err error) {
 	if x.Partial {
 		if p, _ := src.datum(int(x.Predicate)).(bool); !p {
 			return entry{}, false, nil
@@ -135,8 +152,14 @@ func (x *index) entryOf(env *types.Env, src rowSource, locator []byte) (e entry,
 			return entry{}, false, err
 		}
 	}
-	if !unique {
-		key = append(key, locator...)
+	switch {
+	case !unique:
+		key = append(key, rowKey[keyenc.PrefixLen:]...)
+		copy(key, rowKey[:keyenc.TabletLen])
+	case sc.several():
+		if err := x.setUniqueTablet(env, &sc.spread, key); err != nil {
+			return entry{}, false, err
+		}
 	}
 	return entry{key, unique}, true, nil
 }

@@ -18,6 +18,7 @@ import (
 // and the tables of cached plans in prepared form.
 type Shared struct {
 	eng    *engine.Engine
+	place  atomic.Pointer[txn.Placement]
 	mu     sync.Mutex
 	rowIDs map[uint64]*atomic.Uint64
 	counts counts
@@ -27,45 +28,66 @@ type Shared struct {
 }
 
 // NewShared makes the shared part over an engine.
-func NewShared(eng *engine.Engine) (*Shared, error) {
+func NewShared(eng *engine.Engine, place *txn.Placement) (*Shared, error) {
 	s := &Shared{eng: eng, rowIDs: map[uint64]*atomic.Uint64{}, schemas: map[*planpb.Table]*schema{}}
+	s.place.Store(place)
 	return s, s.counts.load(eng)
 }
 
+// Placement is the placement in force.
+func (s *Shared) Placement() *txn.Placement { return s.place.Load() }
+
+// SetPlacement puts another placement in force for statements that begin later.
+// REQUIRES: rows written under the old one lie as the new one says.
+func (s *Shared) SetPlacement(p *txn.Placement) { s.place.Store(p) }
+
 // nextRowIDs reserves n hidden row ids of a table; the first is returned.
-func (s *Shared) nextRowIDs(storageID uint64, n int) (uint64, error) {
+func (s *Shared) nextRowIDs(sc *schema, n int) (uint64, error) {
 	s.mu.Lock()
-	a := s.rowIDs[storageID]
+	a := s.rowIDs[sc.t.StorageId]
 	if a == nil {
-		// The newest version of the highest key, tombstone or not: ids are not reused
-		// while anything remembers them.
-		it, err := s.eng.NewIter(engine.IterOptions{Lower: keyenc.Prefix(txn.SystemTablet, storageID), Upper: keyenc.PrefixEnd(txn.SystemTablet, storageID),
-			At: engine.MaxTimestamp, Reverse: true, Tombstones: true})
+		highest, err := s.highestRowID(sc)
 		if err != nil {
 			s.mu.Unlock()
 			return 0, err
 		}
 		a = new(atomic.Uint64)
-		if it.Next() {
-			if id, ok := decodeRowID(it.Key()[keyenc.PrefixLen:]); ok {
-				a.Store(id)
-			}
-		}
-		if err := it.Recycle(); err != nil {
-			s.mu.Unlock()
-			return 0, err
-		}
-		s.rowIDs[storageID] = a
+		a.Store(highest)
+		s.rowIDs[sc.t.StorageId] = a
 	}
 	s.mu.Unlock()
 	return a.Add(uint64(n)) - uint64(n) + 1, nil
 }
 
+// highestRowID finds a table's highest row id. It looks at the newest version of
+// the highest key of each tablet, tombstone or not: ids are not reused while
+// anything remembers them.
+func (s *Shared) highestRowID(sc *schema) (uint64, error) {
+	var highest uint64
+	for _, t := range sc.spread.tablets {
+		it, err := s.eng.NewIter(engine.IterOptions{Lower: keyenc.Prefix(t, sc.t.StorageId), Upper: keyenc.PrefixEnd(t, sc.t.StorageId),
+			At: engine.MaxTimestamp, Reverse: true, Tombstones: true})
+		if err != nil {
+			return 0, err
+		}
+		if it.Next() {
+			if id, ok := decodeRowID(it.Key()[keyenc.PrefixLen:]); ok {
+				highest = max(highest, id)
+			}
+		}
+		if err := it.Recycle(); err != nil {
+			return 0, err
+		}
+	}
+	return highest, nil
+}
+
 // Store implements vexec.Store for one transaction.
 type Store struct {
-	shared *Shared
-	tx     txn.RowTxn
-	env    *types.Env
+	shared  *Shared
+	tx      txn.RowTxn
+	env     *types.Env
+	tablets []txn.TabletID // scans read these only; nil: all
 
 	mu     sync.Mutex
 	splits map[string][][]byte
@@ -86,19 +108,25 @@ func NewStore(shared *Shared, tx txn.RowTxn, env *types.Env) *Store {
 	return &Store{shared: shared, tx: tx, env: env}
 }
 
+// Confine makes scans read the rows and entries of the given tablets only: a
+// fragment's share. Of copied rows they read one copy, if there is one in them.
+// REQUIRES: before the first scan.
+func (s *Store) Confine(tablets []txn.TabletID) { s.tablets = tablets }
+
 // SetEnv changes the environment, between statements.
 func (s *Store) SetEnv(env *types.Env) { s.env = env }
 
-// schema prepares a table, once per plan. A planpb.Table never changes after its first use.
+// schema prepares a table, once per plan and placement. A planpb.Table never changes after its first use.
 func (s *Store) schema(t *planpb.Table) (*schema, error) {
 	sh := s.shared
 	sh.schemaMu.RLock()
 	sc := sh.schemas[t]
 	sh.schemaMu.RUnlock()
-	if sc != nil {
+	place := sh.place.Load()
+	if sc != nil && sc.spread.place == place {
 		return sc, nil
 	}
-	sc, err := newSchema(t)
+	sc, err := newSchema(t, place)
 	if err != nil {
 		return nil, err
 	}
@@ -136,11 +164,10 @@ func (s *Store) Scan(ctx context.Context, scan *planpb.Scan, bounds []vexec.KeyB
 	if err != nil {
 		return nil, false, err
 	}
-	ranges := []keyRange{{lower: sc.prefix, upper: sc.end}}
-	if len(scan.Spans) > 0 || len(bounds) > 0 {
-		if ranges, err = boundsToRanges(s.env, sc.prefix, sc.key, bounds, true); err != nil {
-			return nil, false, err
-		}
+	k := keySpace{prefix: sc.prefix, end: sc.end, key: sc.key, dist: sc.spread.dist, wholeKey: true}
+	ranges, err := s.ranges(sc, &k, len(scan.Spans) > 0 || len(bounds) > 0, bounds, parts <= 1 && (scan.Ordered || scan.Reverse))
+	if err != nil {
+		return nil, false, err
 	}
 	if parts > 1 {
 		if ranges, err = s.part(ranges, part, parts); err != nil {
@@ -161,11 +188,10 @@ func (s *Store) IndexScan(ctx context.Context, scan *planpb.IndexScan, bounds []
 		return nil, false, err
 	}
 	x := sc.indexes[scan.Index]
-	ranges := []keyRange{{lower: x.prefix, upper: x.end}}
-	if len(scan.Spans) > 0 || len(bounds) > 0 {
-		if ranges, err = boundsToRanges(s.env, x.prefix, x.key, bounds, x.Unique && !x.NullsNotDistinct); err != nil {
-			return nil, false, err
-		}
+	k := keySpace{prefix: x.prefix, end: x.end, key: x.key, dist: x.dist, wholeKey: x.Unique && !x.NullsNotDistinct}
+	ranges, err := s.ranges(sc, &k, len(scan.Spans) > 0 || len(bounds) > 0, bounds, parts <= 1 && (scan.Ordered || scan.Reverse))
+	if err != nil {
+		return nil, false, err
 	}
 	if parts > 1 {
 		if ranges, err = s.part(ranges, part, parts); err != nil {
@@ -176,5 +202,5 @@ func (s *Store) IndexScan(ctx context.Context, scan *planpb.IndexScan, bounds []
 	if err != nil {
 		return nil, false, err
 	}
-	return newIndexReader(view, sc, x, ranges, scan.Columns, scan.Reverse, scan.LimitHint), false, nil
+	return newIndexReader(view, s.env, sc, x, ranges, scan.Columns, scan.Reverse, scan.LimitHint), false, nil
 }
