@@ -1,0 +1,85 @@
+package txnrpc
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+
+	"github.com/basaltdb/basalt/rpc/proto/rpcpb"
+	"github.com/basaltdb/basalt/rpc/wire"
+	"github.com/basaltdb/basalt/txn"
+)
+
+// Oracle is the oracle of the node behind a connection.
+type Oracle struct{ c rpcpb.OracleClient }
+
+var _ txn.Oracle = (*Oracle)(nil)
+
+// NewOracle makes the client.
+func NewOracle(cc grpc.ClientConnInterface) *Oracle { return &Oracle{rpcpb.NewOracleClient(cc)} }
+
+var empty = &rpcpb.Empty{}
+
+// Snapshot implements txn.Oracle.
+func (o *Oracle) Snapshot(ctx context.Context) (txn.SnapshotInfo, error) {
+	r, err := o.c.Snapshot(ctx, empty)
+	if err != nil {
+		return txn.SnapshotInfo{}, wire.FromStatus(ctx, err)
+	}
+	return txn.SnapshotInfo{Snapshot: txn.Timestamp(r.Snapshot), Catalog: txn.Timestamp(r.Catalog), Epoch: r.Epoch}, nil
+}
+
+// NextIDs implements txn.Oracle.
+func (o *Oracle) NextIDs(ctx context.Context, n int) (txn.ID, error) {
+	r, err := o.c.NextIDs(ctx, &rpcpb.NextIDsRequest{N: int32(n)})
+	return txn.ID(r.GetFirst()), wire.FromStatus(ctx, err)
+}
+
+// BeginCommit implements txn.Oracle.
+func (o *Oracle) BeginCommit(ctx context.Context, id txn.ID, gateway txn.NodeID, participants []txn.NodeID, catalog bool) (txn.Timestamp, error) {
+	q := &rpcpb.BeginCommitRequest{Txn: uint64(id), Gateway: uint32(gateway), Catalog: catalog}
+	for _, n := range participants {
+		q.Participants = append(q.Participants, uint32(n))
+	}
+	r, err := o.c.BeginCommit(ctx, q)
+	return txn.Timestamp(r.GetTs()), wire.FromStatus(ctx, err)
+}
+
+// FinishCommit implements txn.Oracle.
+func (o *Oracle) FinishCommit(ctx context.Context, ts txn.Timestamp, committed bool) error {
+	_, err := o.c.FinishCommit(ctx, &rpcpb.FinishCommitRequest{Ts: uint64(ts), Committed: committed})
+	return wire.FromStatus(ctx, err)
+}
+
+// RegisterOracle serves an oracle.
+func RegisterOracle(s grpc.ServiceRegistrar, o txn.Oracle) {
+	rpcpb.RegisterOracleServer(s, &oracleServer{o: o})
+}
+
+type oracleServer struct {
+	rpcpb.UnimplementedOracleServer
+	o txn.Oracle
+}
+
+func (s *oracleServer) Snapshot(ctx context.Context, _ *rpcpb.Empty) (*rpcpb.SnapshotReply, error) {
+	i, err := s.o.Snapshot(ctx)
+	return &rpcpb.SnapshotReply{Snapshot: uint64(i.Snapshot), Catalog: uint64(i.Catalog), Epoch: i.Epoch}, err
+}
+
+func (s *oracleServer) NextIDs(ctx context.Context, q *rpcpb.NextIDsRequest) (*rpcpb.NextIDsReply, error) {
+	id, err := s.o.NextIDs(ctx, int(q.N))
+	return &rpcpb.NextIDsReply{First: uint64(id)}, err
+}
+
+func (s *oracleServer) BeginCommit(ctx context.Context, q *rpcpb.BeginCommitRequest) (*rpcpb.TimestampReply, error) {
+	var nodes []txn.NodeID
+	for _, n := range q.Participants {
+		nodes = append(nodes, txn.NodeID(n))
+	}
+	ts, err := s.o.BeginCommit(ctx, txn.ID(q.Txn), txn.NodeID(q.Gateway), nodes, q.Catalog)
+	return &rpcpb.TimestampReply{Ts: uint64(ts)}, err
+}
+
+func (s *oracleServer) FinishCommit(ctx context.Context, q *rpcpb.FinishCommitRequest) (*rpcpb.Empty, error) {
+	return empty, s.o.FinishCommit(ctx, txn.Timestamp(q.Ts), q.Committed)
+}
