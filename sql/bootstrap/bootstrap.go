@@ -20,6 +20,9 @@ var catalogViews string
 //go:embed information_schema.sql
 var informationSchema string
 
+//go:embed absent.sql
+var absentViews string
+
 // OIDs of the databases every store has.
 const (
 	Template1 types.OID = 1
@@ -88,7 +91,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	c := &ddl.Context{Txn: t, Manager: o.Manager, Catalog: cat, Env: &analyze.Env{SearchPath: []types.OID{catalog.PgCatalogNamespace}, Types: types.DefaultEnv(),
 		CurrentUser: catalog.BootstrapRole}, User: catalog.BootstrapRole, SessionUser: catalog.BootstrapRole, Lower: o.Lower, Bootstrap: firstOID}
-	for _, text := range []string{catalogViews, informationSchema} {
+	for _, text := range []string{catalogViews, informationSchema, absentViews} {
 		stmts, err := parse.Parse(text)
 		if err != nil {
 			return err

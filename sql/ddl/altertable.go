@@ -277,8 +277,10 @@ func (c *Context) alterOne(ctx context.Context, rel *catalog.Relation, cmd *pg_q
 		return nil // there are no user triggers
 	case pg_query.AlterTableType_AT_ClusterOn, pg_query.AlterTableType_AT_DropCluster:
 		return nil // rows are kept in primary key order
-	case pg_query.AlterTableType_AT_ReplicaIdentity, pg_query.AlterTableType_AT_SetLogged:
-		return nil
+	case pg_query.AlterTableType_AT_ReplicaIdentity:
+		return c.replicaIdentity(ctx, rel, cmd.Def.GetReplicaIdentityStmt())
+	case pg_query.AlterTableType_AT_SetLogged:
+		return c.setPersistence(ctx, rel, 'p')
 	}
 	return pgerror.Unsupported("this form of ALTER TABLE")
 }

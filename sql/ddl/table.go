@@ -18,6 +18,7 @@ type tableDef struct {
 	ns      *catalog.Namespace
 	name    string
 	owner   types.OID
+	kept    byte // relpersistence: 'p' or 'u'; 0 is 'p'
 	options []string
 	columns []*columnDef
 	cons    []*constraintDef
@@ -97,6 +98,7 @@ func (c *Context) createTable(ctx context.Context, s *pg_query.CreateStmt, owner
 			return 0, pgerror.Unsupported("this kind of table element")
 		}
 	}
+	def.kept = s.Relation.Relpersistence[0]
 	return c.buildTable(ctx, def)
 }
 
@@ -130,7 +132,7 @@ func (c *Context) buildTable(ctx context.Context, def *tableDef) (types.OID, err
 			return 0, err
 		}
 	}
-	oid, err := createRelation(ctx, c, relation{namespace: def.ns, name: def.name, kind: catalog.KindTable, owner: def.owner, persistence: 'p',
+	oid, err := createRelation(ctx, c, relation{namespace: def.ns, name: def.name, kind: catalog.KindTable, owner: def.owner, persistence: max(def.kept, 'p'),
 		columns: plainColumns(def.columns), options: def.options})
 	if err != nil {
 		return 0, err
