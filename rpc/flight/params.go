@@ -67,6 +67,9 @@ func paramText(t types.T, a arrow.Array, i int) ([]byte, error) {
 	case *array.FixedSizeBinary:
 		return bytesText(t, a.Value(i)), nil
 	case *array.Date32:
+		if x := infinite(int64(a.Value(i)), int64(types.DateNegInfinity), int64(types.DatePosInfinity)); x != nil {
+			return x, nil
+		}
 		return timeText(a.Value(i).ToTime(), "2006-01-02"), nil
 	case *array.Date64:
 		return timeText(a.Value(i).ToTime(), "2006-01-02"), nil
@@ -76,6 +79,9 @@ func paramText(t types.T, a arrow.Array, i int) ([]byte, error) {
 		return clockText(int64(a.Value(i)) * int64(a.DataType().(*arrow.Time64Type).Unit.Multiplier())), nil
 	case *array.Timestamp:
 		dt := a.DataType().(*arrow.TimestampType)
+		if x := infinite(int64(a.Value(i)), int64(types.TimestampNegInfinity), int64(types.TimestampPosInfinity)); x != nil {
+			return x, nil
+		}
 		at := a.Value(i).ToTime(dt.Unit)
 		if dt.TimeZone != "" {
 			return timeText(at, "2006-01-02 15:04:05.999999+00"), nil
@@ -103,6 +109,18 @@ func paramText(t types.T, a arrow.Array, i int) ([]byte, error) {
 		return paramText(t, a.Storage(), i)
 	}
 	return nil, pgerror.Unsupported("a parameter of Arrow type %s", a.DataType())
+}
+
+// infinite is the text of a date's or timestamp's extreme values, which stand for
+// infinity in results too; nil for others.
+func infinite(v, neg, pos int64) []byte {
+	switch v {
+	case neg:
+		return []byte("-infinity")
+	case pos:
+		return []byte("infinity")
+	}
+	return nil
 }
 
 func floatText(v float64, bits int) []byte { return strconv.AppendFloat(nil, v, 'g', -1, bits) }

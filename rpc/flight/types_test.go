@@ -149,6 +149,39 @@ func TestWithoutArrowForm(t *testing.T) {
 	}
 }
 
+// TestThereAndBack: what a query yields can be bound as it is.
+func TestThereAndBack(t *testing.T) {
+	f := start(t, nil)
+	c := f.client(t, nil)
+	for _, x := range [][2]string{{"date", "infinity"}, {"date", "-infinity"}, {"date", "0044-03-15 BC"}, {"date", "12345-02-28"}, {"date", "0001-01-01"},
+		{"timestamp", "infinity"}, {"timestamp", "0044-03-15 12:00:00.000001 BC"}, {"timestamptz", "-infinity"}, {"timestamptz", "12345-12-31 23:59:59+00"},
+		{"interval", "-1 mons +3 days -04:05:06.000007"}, {"numeric(38,37)", "-9.9999999999999999999999999999999999999"}, {"float8", "-Infinity"}, {"float4", "3.4028235e+38"},
+		{"time", "00:00:00.000001"}, {"timetz", "12:00:00+02"}, {"jsonb", `{"a": [1, null]}`}, {"bytea", `\x00`}, {"oid", "4294967295"}} {
+		ctx := ctxOf(t)
+		info, err := c.Execute(ctx, "SELECT '"+x[1]+"'::"+x[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, recs, err := fetch(ctx, c, info)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := c.Prepare(ctx, "SELECT $1::"+x[0]+" = '"+x[1]+"'::"+x[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.SetParameters(recs[0])
+		if info, err = p.Execute(ctx); err != nil {
+			t.Errorf("%s: %v", x, err)
+			continue
+		}
+		_, recs, err = fetch(ctx, c, info)
+		if got := texts(recs); err != nil || len(got) != 1 || got[0][0] != "true" {
+			t.Errorf("%s: %q, %v", x, got, err)
+		}
+	}
+}
+
 // TestParameters binds values of many Arrow types and reads them back as text.
 func TestParameters(t *testing.T) {
 	f := start(t, nil)
