@@ -327,7 +327,7 @@ func (p *planner) buildModifyingCTEs(sc *scope) {
 func (p *planner) buildRecursive(ent *cteEntry) (rel, []Col) {
 	q := ent.cte.Query
 	op := q.SetOperations
-	if op == nil || op.Op != query.Union || op.Left.RTIndex == 0 || op.Right.RTIndex == 0 {
+	if op == nil || op.Op != query.Union {
 		p.bug("recursive query %q is not a UNION", ent.cte.Name)
 	}
 	ent.table = p.workTable
@@ -335,9 +335,9 @@ func (p *planner) buildRecursive(ent *cteEntry) (rel, []Col) {
 	sc := p.newScope(ent.sc, q)
 	p.buildModifyingCTEs(sc)
 	r := &relRecursive{distinct: !op.All, table: ent.table}
-	r.left, r.lcols = p.buildSetLeaf(op.Left.RTIndex, sc, op)
+	r.left, r.lcols = p.buildSetArg(op.Left, sc, op)
 	ent.inside = true
-	r.right, r.rcols = p.buildSetLeaf(op.Right.RTIndex, sc, op)
+	r.right, r.rcols = p.buildSetArg(op.Right, sc, op)
 	ent.inside = false
 	for i, t := range op.ColTypes {
 		name := ""

@@ -95,9 +95,33 @@ func cloneRel(r rel) rel {
 		n.order = append([]sortItem(nil), x.order...)
 		n.calls = append([]windowItem(nil), x.calls...)
 		return &n
+	case *relProjectSet:
+		n := *x
+		var ok bool
+		if n.unary, ok = sub(x.unary); !ok {
+			return nil
+		}
+		n.items = append([]setItem(nil), x.items...)
+		return &n
+	case *relDistinctOn:
+		n := *x
+		var ok bool
+		if n.unary, ok = sub(x.unary); !ok {
+			return nil
+		}
+		n.keys = exprs(x.keys)
+		return &n
+	case *relSetOp:
+		n := *x
+		n.left, n.right = cloneRel(x.left), cloneRel(x.right)
+		if n.left == nil || n.right == nil {
+			return nil
+		}
+		return &n
 	case *relAppend:
 		n := *x
 		n.ins = nil
+		n.inCols = append([][]Col(nil), x.inCols...)
 		for _, in := range x.ins {
 			c := cloneRel(in)
 			if c == nil {

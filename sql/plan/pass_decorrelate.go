@@ -9,8 +9,8 @@ import (
 // conditions of the right side that use the left's columns are pulled up through
 // its operators into the join: through a filter as they are, through grouping
 // (where they must be equalities) by grouping on the inner column too, through
-// LIMIT by numbering the rows per group. A join whose right side resists stays an
-// Apply, which is always right.
+// LIMIT by numbering the rows per group. A join whose right side resists is
+// unnested in general (unnest.go) or stays an Apply, which is always right.
 func (p *planner) passDecorrelate(r rel, need ColSet) rel {
 	for i, in := range r.inputs() {
 		r.setInput(i, p.passDecorrelate(in, need))
@@ -24,6 +24,9 @@ func (p *planner) passDecorrelate(r rel, need ColSet) rel {
 		return r
 	}
 	if n := p.decorrelate(j, lcols); n != nil {
+		return n
+	}
+	if n := p.unnest(j, lcols); n != nil {
 		return n
 	}
 	p.trace("decorrelate", "apply")

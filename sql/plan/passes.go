@@ -27,6 +27,9 @@ func (p *planner) optimize(r rel, need ColSet) rel {
 			continue
 		}
 		p.rowsMemo = map[rel]float64{}
+		if ps.name == "decorrelate" {
+			p.stopsEarly(r, p.opts.LimitHint > 0)
+		}
 		r = ps.run(p, r, need)
 		p.verify(ps.name, r, need)
 	}

@@ -32,6 +32,7 @@ type planner struct {
 	sizes     []TableSize
 	rowsMemo  map[rel]float64
 	nextID    uint32
+	earlyStop map[*relJoin]bool // joins below a LIMIT, see stopsEarly
 	// derivedSel is the selectivity already applied to single tables because of an OR.
 	derivedSel map[string]float64
 }
@@ -92,14 +93,20 @@ func (p *planner) plan(q *query.Query) (out *Planned, err error) {
 	}()
 	p.findShared(q)
 	root, outs := p.buildStatement(q)
-	for _, c := range p.ctes {
-		c.rel = p.optimize(c.rel, setOf(c.cols...))
+	optimized := 0
+	ctes := func() { // unnesting adds to them
+		for ; optimized < len(p.ctes); optimized++ {
+			c := p.ctes[optimized]
+			c.rel = p.optimize(c.rel, setOf(c.cols...))
+		}
 	}
+	ctes()
 	for i := 0; i < len(p.inits); i++ {
 		p.inits[i].rel = p.optimize(p.inits[i].rel, setOf(p.inits[i].cols...))
 	}
 	need := setOf(outs...)
 	root = p.optimize(root, need)
+	ctes()
 	pl := &Planned{Command: q.Command, names: p, ReadOnly: p.readOnly}
 	for _, c := range p.ctes {
 		c.node = p.physRoot(c.rel, c.cols, 0)
