@@ -25,6 +25,7 @@ const shutdownTimeout = 10 * time.Second
 type startFlags struct {
 	data, addr, flight, cert, key, memory, level, pprof string
 	insecure                                            bool
+	tablets                                             int
 }
 
 func startCommand() *cobra.Command {
@@ -53,6 +54,7 @@ SIGTERM and SIGINT stop the server cleanly.`,
 	fl.StringVar(&f.cert, "tls-cert", "", "file with the TLS certificate chain (PEM)")
 	fl.StringVar(&f.key, "tls-key", "", "file with the TLS private key (PEM)")
 	fl.StringVar(&f.memory, "memory", "", "memory for caches and queries, such as 4GB (default: half of the machine's)")
+	fl.IntVar(&f.tablets, "tablets", 0, "number of tablets of a new data directory, fixed for its life (default 1)")
 	fl.StringVar(&f.level, "log-level", "info", "what to log: debug, info, warn or error")
 	fl.BoolVar(&f.insecure, "insecure", false, "listen beyond loopback without TLS")
 	fl.StringVar(&f.pprof, "pprof-addr", "", "loopback address to serve profiles on")
@@ -99,7 +101,7 @@ func start(ctx context.Context, f startFlags) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 
-	s, err := server.Open(ctx, server.Options{Dir: f.data, MemoryBytes: memory, TLS: tlsConfig, Log: log})
+	s, err := server.Open(ctx, server.Options{Dir: f.data, MemoryBytes: memory, TLS: tlsConfig, Log: log, Tablets: f.tablets})
 	if err != nil {
 		return err
 	}

@@ -390,7 +390,7 @@ func (s *state) buildStorage(ctx context.Context, r *Relation) error {
 		ix.StorageIndex = len(p.Indexes)
 		p.Indexes = append(p.Indexes, x)
 	}
-	return nil
+	return r.place(p)
 }
 
 // readExprList reads pg_index.indexprs: a RowExpr of the expressions.

@@ -150,7 +150,7 @@ func (t *sysTable) storage(db types.OID) *planpb.Table {
 		return p.(*planpb.Table)
 	}
 	p := &planpb.Table{
-		StorageId: storageID(key.db, t.oid), RelationId: storageID(key.db, t.oid), Schema: "pg_catalog", Name: t.name,
+		StorageId: storageID(key.db, t.oid), RelationId: storageID(key.db, t.oid), Schema: "pg_catalog", Name: t.name, Placement: planpb.Placement_SYSTEM,
 	}
 	for _, c := range t.columns {
 		p.Columns = append(p.Columns, &planpb.Column{Attnum: uint32(c.AttNum), Name: c.Name, Type: planpb.NewType(c.Type), NotNull: c.NotNull})

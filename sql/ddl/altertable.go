@@ -129,6 +129,9 @@ func (c *Context) alterOne(ctx context.Context, rel *catalog.Relation, cmd *pg_q
 			}
 			return pgerror.New(pgerror.UndefinedColumn, "column %q of relation %q does not exist", cmd.Name, rel.Name)
 		}
+		if err := keepDistribution(rel, cmd.Name); err != nil {
+			return err
+		}
 		return c.drop(ctx, []catalog.Object{{Class: catalog.ClassRelation, OID: rel.OID, Sub: n}}, cascade, false)
 	case pg_query.AlterTableType_AT_ColumnDefault:
 		if err := onlyFor(rel, "ALTER COLUMN ... SET DEFAULT", catalog.KindTable, catalog.KindView); err != nil {
@@ -742,5 +745,13 @@ func (c *Context) alterOptions(ctx context.Context, rel *catalog.Relation, cmd *
 	if len(opts) > 0 {
 		v = textArray(opts)
 	}
-	return c.writer().Update(ctx, row, catalog.Values{"reloptions": v})
+	if rel.Kind == catalog.KindTable {
+		if err := checkRedistribution(rel, opts); err != nil {
+			return err
+		}
+	}
+	if err := c.writer().Update(ctx, row, catalog.Values{"reloptions": v}); err != nil || rel.Kind != catalog.KindTable {
+		return err
+	}
+	return c.redistribute(ctx, rel, opts)
 }

@@ -328,6 +328,11 @@ func (c *Context) addKey(ctx context.Context, relid types.OID, k *constraintDef,
 			return err
 		}
 	}
+	if k.kind == 'p' {
+		if err := keyHoldsDistribution(rel, atts); err != nil {
+			return err
+		}
+	}
 	ixOID, err := c.createIndexRelation(ctx, rel, spec)
 	if err != nil {
 		return err

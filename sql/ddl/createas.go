@@ -93,15 +93,21 @@ func (c *Context) createTableAs(ctx context.Context, into *pg_query.IntoClause, 
 	if err != nil {
 		return "", err
 	}
+	rel, err := c.reader().Relation(ctx, oid)
+	if err == nil {
+		err = checkDistribution(rel)
+	}
+	if err == nil {
+		err = c.noteNoKey(ctx, oid)
+	}
+	if err != nil {
+		return "", err
+	}
 	if into.SkipData {
 		return "CREATE TABLE AS", nil
 	}
 	if c.Runner == nil {
 		return "SELECT 0", nil
-	}
-	rel, err := c.reader().Relation(ctx, oid)
-	if err != nil {
-		return "", err
 	}
 	_, n, err := c.Runner.Run(ctx, insertFrom(rel, q))
 	if err != nil {

@@ -185,6 +185,9 @@ func (c *Context) renameColumn(ctx context.Context, s *pg_query.RenameStmt) erro
 	if rel.Kind == catalog.KindView {
 		return c.renameViewColumn(ctx, rel, n, s.Newname)
 	}
+	if err := c.renameDistribution(ctx, rel, s.Subname, s.Newname); err != nil {
+		return err
+	}
 	// Index columns that stand for the column are called the same.
 	for _, ix := range rel.Indexes {
 		for i, k := range ix.Keys {

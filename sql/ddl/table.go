@@ -141,6 +141,9 @@ func (c *Context) buildTable(ctx context.Context, def *tableDef) (types.OID, err
 	if err != nil {
 		return 0, err
 	}
+	if err := checkDistribution(rel); err != nil {
+		return 0, err
+	}
 	for i, col := range def.columns {
 		if seqs[i] != 0 {
 			how := catalog.DependAuto
@@ -163,6 +166,9 @@ func (c *Context) buildTable(ctx context.Context, def *tableDef) (types.OID, err
 		if err := c.addKey(ctx, oid, con, true); err != nil {
 			return 0, err
 		}
+	}
+	if err := c.noteNoKey(ctx, oid); err != nil {
+		return 0, err
 	}
 	for _, x := range def.indexes {
 		if err := c.createLikeIndex(ctx, oid, x); err != nil {
@@ -385,6 +391,13 @@ func relOptions(list []*pg_query.Node, known map[string]optionKind) ([]string, e
 		}
 		if err := checkOption(d.Defname, v, k); err != nil {
 			return nil, err
+		}
+		if d.Defname == catalog.DistributionOption {
+			d, err := catalog.ParseDistribution(v)
+			if err != nil {
+				return nil, err
+			}
+			v = d.String()
 		}
 		out = append(out, d.Defname+"="+v)
 	}

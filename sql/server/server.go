@@ -37,7 +37,9 @@ type Options struct {
 	// NoTrust demands passwords on loopback too.
 	NoTrust        bool
 	MaxConnections int
-	Log            *slog.Logger
+	// Tablets of a new store; an existing one must have as many. 0: as it is, 1 for a new one.
+	Tablets int
+	Log     *slog.Logger
 }
 
 // Server is a running node.
@@ -70,6 +72,7 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	so := storage.Options{
+		Tablets:     o.Tablets,
 		MemoryBytes: o.MemoryBytes / 3,
 		Logf:        func(format string, args ...any) { o.Log.Debug(fmt.Sprintf(format, args...)) },
 		OnFatal: func(err error) {
