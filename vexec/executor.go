@@ -68,6 +68,9 @@ type Exec struct {
 	// Chunks opens the rows of ChunkScan slots that the plan itself does not fill
 	// (transition tables); may be nil.
 	Chunks map[uint32]func() Reader
+	// Sources opens the streams that ExchangeSource operators read; nil where no
+	// plan was cut.
+	Sources Sources
 	// BatchSize is the target number of rows of a batch; 0: DefaultBatchSize. Tests vary it.
 	BatchSize int
 }

@@ -3938,6 +3938,9 @@ type Fragment struct {
 	Partitions        uint32        `protobuf:"varint,8,opt,name=partitions,proto3" json:"partitions,omitempty"`                                                 // consumers
 	SlotPartitionEnds []uint32      `protobuf:"varint,9,rep,packed,name=slot_partition_ends,json=slotPartitionEnds,proto3" json:"slot_partition_ends,omitempty"` // SLOT: consumer k gets slots below ends[k] that the ones before do not
 	SlotPartitions    []uint32      `protobuf:"varint,10,rep,packed,name=slot_partitions,json=slotPartitions,proto3" json:"slot_partitions,omitempty"`           // the consumer of each of those ranges
+	ParamTypes        []*Type       `protobuf:"bytes,11,rep,name=param_types,json=paramTypes,proto3" json:"param_types,omitempty"`                               // of params
+	ExecParamTypes    []*Type       `protobuf:"bytes,12,rep,name=exec_param_types,json=execParamTypes,proto3" json:"exec_param_types,omitempty"`                 // of exec_params
+	ExecParamSlots    []uint32      `protobuf:"varint,13,rep,packed,name=exec_param_slots,json=execParamSlots,proto3" json:"exec_param_slots,omitempty"`         // the slots they fill
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -4038,6 +4041,27 @@ func (x *Fragment) GetSlotPartitionEnds() []uint32 {
 func (x *Fragment) GetSlotPartitions() []uint32 {
 	if x != nil {
 		return x.SlotPartitions
+	}
+	return nil
+}
+
+func (x *Fragment) GetParamTypes() []*Type {
+	if x != nil {
+		return x.ParamTypes
+	}
+	return nil
+}
+
+func (x *Fragment) GetExecParamTypes() []*Type {
+	if x != nil {
+		return x.ExecParamTypes
+	}
+	return nil
+}
+
+func (x *Fragment) GetExecParamSlots() []uint32 {
+	if x != nil {
+		return x.ExecParamSlots
 	}
 	return nil
 }
@@ -7467,7 +7491,7 @@ const file_vexec_planpb_plan_proto_rawDesc = "" +
 	"\n" +
 	"\x06EXISTS\x10\x01\x12\t\n" +
 	"\x05ARRAY\x10\x02\x12\a\n" +
-	"\x03ROW\x10\x03\"\xc7\x03\n" +
+	"\x03ROW\x10\x03\"\xe8\x04\n" +
 	"\bFragment\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x127\n" +
 	"\tstatement\x18\x02 \x01(\v2\x19.basalt.plan.v1.StatementR\tstatement\x12-\n" +
@@ -7483,7 +7507,11 @@ const file_vexec_planpb_plan_proto_rawDesc = "" +
 	"partitions\x12.\n" +
 	"\x13slot_partition_ends\x18\t \x03(\rR\x11slotPartitionEnds\x12'\n" +
 	"\x0fslot_partitions\x18\n" +
-	" \x03(\rR\x0eslotPartitions\"\xfa\x01\n" +
+	" \x03(\rR\x0eslotPartitions\x125\n" +
+	"\vparam_types\x18\v \x03(\v2\x14.basalt.plan.v1.TypeR\n" +
+	"paramTypes\x12>\n" +
+	"\x10exec_param_types\x18\f \x03(\v2\x14.basalt.plan.v1.TypeR\x0eexecParamTypes\x12(\n" +
+	"\x10exec_param_slots\x18\r \x03(\rR\x0eexecParamSlots\"\xfa\x01\n" +
 	"\x04Scan\x12+\n" +
 	"\x05table\x18\x01 \x01(\v2\x15.basalt.plan.v1.TableR\x05table\x12\x18\n" +
 	"\acolumns\x18\x02 \x03(\x11R\acolumns\x12,\n" +
@@ -8036,127 +8064,129 @@ var file_vexec_planpb_plan_proto_depIdxs = []int32{
 	18,  // 110: basalt.plan.v1.Fragment.exec_params:type_name -> basalt.plan.v1.Const
 	13,  // 111: basalt.plan.v1.Fragment.output:type_name -> basalt.plan.v1.Exchange.Kind
 	16,  // 112: basalt.plan.v1.Fragment.output_keys:type_name -> basalt.plan.v1.Expr
-	43,  // 113: basalt.plan.v1.Scan.table:type_name -> basalt.plan.v1.Table
-	16,  // 114: basalt.plan.v1.Scan.filter:type_name -> basalt.plan.v1.Expr
-	54,  // 115: basalt.plan.v1.Scan.spans:type_name -> basalt.plan.v1.Span
-	43,  // 116: basalt.plan.v1.IndexScan.table:type_name -> basalt.plan.v1.Table
-	16,  // 117: basalt.plan.v1.IndexScan.filter:type_name -> basalt.plan.v1.Expr
-	54,  // 118: basalt.plan.v1.IndexScan.spans:type_name -> basalt.plan.v1.Span
-	16,  // 119: basalt.plan.v1.Span.eq:type_name -> basalt.plan.v1.Expr
-	16,  // 120: basalt.plan.v1.Span.lower:type_name -> basalt.plan.v1.Expr
-	16,  // 121: basalt.plan.v1.Span.upper:type_name -> basalt.plan.v1.Expr
-	56,  // 122: basalt.plan.v1.Values.rows:type_name -> basalt.plan.v1.Row
-	16,  // 123: basalt.plan.v1.Row.exprs:type_name -> basalt.plan.v1.Expr
-	16,  // 124: basalt.plan.v1.Result.exprs:type_name -> basalt.plan.v1.Expr
-	16,  // 125: basalt.plan.v1.Result.filter:type_name -> basalt.plan.v1.Expr
-	47,  // 126: basalt.plan.v1.Filter.input:type_name -> basalt.plan.v1.Plan
-	16,  // 127: basalt.plan.v1.Filter.predicate:type_name -> basalt.plan.v1.Expr
-	47,  // 128: basalt.plan.v1.Project.input:type_name -> basalt.plan.v1.Plan
-	16,  // 129: basalt.plan.v1.Project.exprs:type_name -> basalt.plan.v1.Expr
-	1,   // 130: basalt.plan.v1.HashJoin.type:type_name -> basalt.plan.v1.JoinType
-	47,  // 131: basalt.plan.v1.HashJoin.left:type_name -> basalt.plan.v1.Plan
-	47,  // 132: basalt.plan.v1.HashJoin.right:type_name -> basalt.plan.v1.Plan
-	16,  // 133: basalt.plan.v1.HashJoin.left_keys:type_name -> basalt.plan.v1.Expr
-	16,  // 134: basalt.plan.v1.HashJoin.right_keys:type_name -> basalt.plan.v1.Expr
-	16,  // 135: basalt.plan.v1.HashJoin.residual:type_name -> basalt.plan.v1.Expr
-	1,   // 136: basalt.plan.v1.NestLoop.type:type_name -> basalt.plan.v1.JoinType
-	47,  // 137: basalt.plan.v1.NestLoop.left:type_name -> basalt.plan.v1.Plan
-	47,  // 138: basalt.plan.v1.NestLoop.right:type_name -> basalt.plan.v1.Plan
-	16,  // 139: basalt.plan.v1.NestLoop.condition:type_name -> basalt.plan.v1.Expr
-	1,   // 140: basalt.plan.v1.MergeJoin.type:type_name -> basalt.plan.v1.JoinType
-	47,  // 141: basalt.plan.v1.MergeJoin.left:type_name -> basalt.plan.v1.Plan
-	47,  // 142: basalt.plan.v1.MergeJoin.right:type_name -> basalt.plan.v1.Plan
-	16,  // 143: basalt.plan.v1.MergeJoin.left_keys:type_name -> basalt.plan.v1.Expr
-	16,  // 144: basalt.plan.v1.MergeJoin.right_keys:type_name -> basalt.plan.v1.Expr
-	16,  // 145: basalt.plan.v1.MergeJoin.residual:type_name -> basalt.plan.v1.Expr
-	1,   // 146: basalt.plan.v1.Apply.type:type_name -> basalt.plan.v1.JoinType
-	47,  // 147: basalt.plan.v1.Apply.left:type_name -> basalt.plan.v1.Plan
-	47,  // 148: basalt.plan.v1.Apply.right:type_name -> basalt.plan.v1.Plan
-	64,  // 149: basalt.plan.v1.Apply.bindings:type_name -> basalt.plan.v1.SlotBinding
-	16,  // 150: basalt.plan.v1.Apply.condition:type_name -> basalt.plan.v1.Expr
-	16,  // 151: basalt.plan.v1.SlotBinding.value:type_name -> basalt.plan.v1.Expr
-	16,  // 152: basalt.plan.v1.SortKey.expr:type_name -> basalt.plan.v1.Expr
-	16,  // 153: basalt.plan.v1.AggCall.args:type_name -> basalt.plan.v1.Expr
-	65,  // 154: basalt.plan.v1.AggCall.order_by:type_name -> basalt.plan.v1.SortKey
-	16,  // 155: basalt.plan.v1.AggCall.filter:type_name -> basalt.plan.v1.Expr
-	16,  // 156: basalt.plan.v1.AggCall.direct_args:type_name -> basalt.plan.v1.Expr
-	15,  // 157: basalt.plan.v1.AggCall.result:type_name -> basalt.plan.v1.Type
-	47,  // 158: basalt.plan.v1.Agg.input:type_name -> basalt.plan.v1.Plan
-	16,  // 159: basalt.plan.v1.Agg.keys:type_name -> basalt.plan.v1.Expr
-	66,  // 160: basalt.plan.v1.Agg.calls:type_name -> basalt.plan.v1.AggCall
-	68,  // 161: basalt.plan.v1.Agg.sets:type_name -> basalt.plan.v1.GroupingSet
-	69,  // 162: basalt.plan.v1.Agg.grouping_calls:type_name -> basalt.plan.v1.GroupingCall
-	7,   // 163: basalt.plan.v1.Agg.phase:type_name -> basalt.plan.v1.Agg.Phase
-	8,   // 164: basalt.plan.v1.Agg.strategy:type_name -> basalt.plan.v1.Agg.Strategy
-	47,  // 165: basalt.plan.v1.Sort.input:type_name -> basalt.plan.v1.Plan
-	65,  // 166: basalt.plan.v1.Sort.keys:type_name -> basalt.plan.v1.SortKey
-	47,  // 167: basalt.plan.v1.Limit.input:type_name -> basalt.plan.v1.Plan
-	16,  // 168: basalt.plan.v1.Limit.count:type_name -> basalt.plan.v1.Expr
-	16,  // 169: basalt.plan.v1.Limit.offset:type_name -> basalt.plan.v1.Expr
-	65,  // 170: basalt.plan.v1.Limit.ties:type_name -> basalt.plan.v1.SortKey
-	47,  // 171: basalt.plan.v1.Unique.input:type_name -> basalt.plan.v1.Plan
-	16,  // 172: basalt.plan.v1.Unique.keys:type_name -> basalt.plan.v1.Expr
-	9,   // 173: basalt.plan.v1.SetOp.op:type_name -> basalt.plan.v1.SetOp.Op
-	47,  // 174: basalt.plan.v1.SetOp.left:type_name -> basalt.plan.v1.Plan
-	47,  // 175: basalt.plan.v1.SetOp.right:type_name -> basalt.plan.v1.Plan
-	47,  // 176: basalt.plan.v1.Append.inputs:type_name -> basalt.plan.v1.Plan
-	10,  // 177: basalt.plan.v1.WindowFrame.mode:type_name -> basalt.plan.v1.WindowFrame.Mode
-	11,  // 178: basalt.plan.v1.WindowFrame.start:type_name -> basalt.plan.v1.WindowFrame.Bound
-	11,  // 179: basalt.plan.v1.WindowFrame.end:type_name -> basalt.plan.v1.WindowFrame.Bound
-	16,  // 180: basalt.plan.v1.WindowFrame.start_offset:type_name -> basalt.plan.v1.Expr
-	16,  // 181: basalt.plan.v1.WindowFrame.end_offset:type_name -> basalt.plan.v1.Expr
-	12,  // 182: basalt.plan.v1.WindowFrame.exclude:type_name -> basalt.plan.v1.WindowFrame.Exclude
-	16,  // 183: basalt.plan.v1.WindowCall.args:type_name -> basalt.plan.v1.Expr
-	16,  // 184: basalt.plan.v1.WindowCall.filter:type_name -> basalt.plan.v1.Expr
-	15,  // 185: basalt.plan.v1.WindowCall.result:type_name -> basalt.plan.v1.Type
-	47,  // 186: basalt.plan.v1.Window.input:type_name -> basalt.plan.v1.Plan
-	16,  // 187: basalt.plan.v1.Window.partition:type_name -> basalt.plan.v1.Expr
-	65,  // 188: basalt.plan.v1.Window.order:type_name -> basalt.plan.v1.SortKey
-	75,  // 189: basalt.plan.v1.Window.frame:type_name -> basalt.plan.v1.WindowFrame
-	76,  // 190: basalt.plan.v1.Window.calls:type_name -> basalt.plan.v1.WindowCall
-	47,  // 191: basalt.plan.v1.ProjectSet.input:type_name -> basalt.plan.v1.Plan
-	79,  // 192: basalt.plan.v1.ProjectSet.exprs:type_name -> basalt.plan.v1.SetExpr
-	16,  // 193: basalt.plan.v1.SetExpr.expr:type_name -> basalt.plan.v1.Expr
-	80,  // 194: basalt.plan.v1.SetExpr.set:type_name -> basalt.plan.v1.SetFunc
-	16,  // 195: basalt.plan.v1.SetFunc.args:type_name -> basalt.plan.v1.Expr
-	15,  // 196: basalt.plan.v1.SetFunc.result:type_name -> basalt.plan.v1.Type
-	82,  // 197: basalt.plan.v1.FunctionScan.funcs:type_name -> basalt.plan.v1.TableFunc
-	80,  // 198: basalt.plan.v1.TableFunc.set:type_name -> basalt.plan.v1.SetFunc
-	16,  // 199: basalt.plan.v1.TableFunc.scalar:type_name -> basalt.plan.v1.Expr
-	15,  // 200: basalt.plan.v1.TableFunc.columns:type_name -> basalt.plan.v1.Type
-	47,  // 201: basalt.plan.v1.RecursiveUnion.left:type_name -> basalt.plan.v1.Plan
-	47,  // 202: basalt.plan.v1.RecursiveUnion.right:type_name -> basalt.plan.v1.Plan
-	47,  // 203: basalt.plan.v1.Gather.input:type_name -> basalt.plan.v1.Plan
-	65,  // 204: basalt.plan.v1.Gather.merge_keys:type_name -> basalt.plan.v1.SortKey
-	47,  // 205: basalt.plan.v1.Materialize.input:type_name -> basalt.plan.v1.Plan
-	47,  // 206: basalt.plan.v1.Exchange.input:type_name -> basalt.plan.v1.Plan
-	13,  // 207: basalt.plan.v1.Exchange.kind:type_name -> basalt.plan.v1.Exchange.Kind
-	16,  // 208: basalt.plan.v1.Exchange.keys:type_name -> basalt.plan.v1.Expr
-	65,  // 209: basalt.plan.v1.Exchange.merge_keys:type_name -> basalt.plan.v1.SortKey
-	65,  // 210: basalt.plan.v1.ExchangeSource.merge_keys:type_name -> basalt.plan.v1.SortKey
-	14,  // 211: basalt.plan.v1.Modify.op:type_name -> basalt.plan.v1.Modify.Op
-	43,  // 212: basalt.plan.v1.Modify.table:type_name -> basalt.plan.v1.Table
-	47,  // 213: basalt.plan.v1.Modify.input:type_name -> basalt.plan.v1.Plan
-	16,  // 214: basalt.plan.v1.Modify.returning:type_name -> basalt.plan.v1.Expr
-	92,  // 215: basalt.plan.v1.Modify.checks:type_name -> basalt.plan.v1.Check
-	94,  // 216: basalt.plan.v1.Modify.on_conflict:type_name -> basalt.plan.v1.OnConflict
-	93,  // 217: basalt.plan.v1.Modify.generated:type_name -> basalt.plan.v1.Assignment
-	47,  // 218: basalt.plan.v1.Modify.recheck:type_name -> basalt.plan.v1.Plan
-	95,  // 219: basalt.plan.v1.Modify.merge_actions:type_name -> basalt.plan.v1.MergeAction
-	16,  // 220: basalt.plan.v1.Check.expr:type_name -> basalt.plan.v1.Expr
-	16,  // 221: basalt.plan.v1.Assignment.value:type_name -> basalt.plan.v1.Expr
-	93,  // 222: basalt.plan.v1.OnConflict.set:type_name -> basalt.plan.v1.Assignment
-	16,  // 223: basalt.plan.v1.OnConflict.where:type_name -> basalt.plan.v1.Expr
-	14,  // 224: basalt.plan.v1.MergeAction.op:type_name -> basalt.plan.v1.Modify.Op
-	47,  // 225: basalt.plan.v1.LockRows.input:type_name -> basalt.plan.v1.Plan
-	97,  // 226: basalt.plan.v1.LockRows.targets:type_name -> basalt.plan.v1.LockTarget
-	47,  // 227: basalt.plan.v1.LockRows.recheck:type_name -> basalt.plan.v1.Plan
-	43,  // 228: basalt.plan.v1.LockTarget.table:type_name -> basalt.plan.v1.Table
-	229, // [229:229] is the sub-list for method output_type
-	229, // [229:229] is the sub-list for method input_type
-	229, // [229:229] is the sub-list for extension type_name
-	229, // [229:229] is the sub-list for extension extendee
-	0,   // [0:229] is the sub-list for field type_name
+	15,  // 113: basalt.plan.v1.Fragment.param_types:type_name -> basalt.plan.v1.Type
+	15,  // 114: basalt.plan.v1.Fragment.exec_param_types:type_name -> basalt.plan.v1.Type
+	43,  // 115: basalt.plan.v1.Scan.table:type_name -> basalt.plan.v1.Table
+	16,  // 116: basalt.plan.v1.Scan.filter:type_name -> basalt.plan.v1.Expr
+	54,  // 117: basalt.plan.v1.Scan.spans:type_name -> basalt.plan.v1.Span
+	43,  // 118: basalt.plan.v1.IndexScan.table:type_name -> basalt.plan.v1.Table
+	16,  // 119: basalt.plan.v1.IndexScan.filter:type_name -> basalt.plan.v1.Expr
+	54,  // 120: basalt.plan.v1.IndexScan.spans:type_name -> basalt.plan.v1.Span
+	16,  // 121: basalt.plan.v1.Span.eq:type_name -> basalt.plan.v1.Expr
+	16,  // 122: basalt.plan.v1.Span.lower:type_name -> basalt.plan.v1.Expr
+	16,  // 123: basalt.plan.v1.Span.upper:type_name -> basalt.plan.v1.Expr
+	56,  // 124: basalt.plan.v1.Values.rows:type_name -> basalt.plan.v1.Row
+	16,  // 125: basalt.plan.v1.Row.exprs:type_name -> basalt.plan.v1.Expr
+	16,  // 126: basalt.plan.v1.Result.exprs:type_name -> basalt.plan.v1.Expr
+	16,  // 127: basalt.plan.v1.Result.filter:type_name -> basalt.plan.v1.Expr
+	47,  // 128: basalt.plan.v1.Filter.input:type_name -> basalt.plan.v1.Plan
+	16,  // 129: basalt.plan.v1.Filter.predicate:type_name -> basalt.plan.v1.Expr
+	47,  // 130: basalt.plan.v1.Project.input:type_name -> basalt.plan.v1.Plan
+	16,  // 131: basalt.plan.v1.Project.exprs:type_name -> basalt.plan.v1.Expr
+	1,   // 132: basalt.plan.v1.HashJoin.type:type_name -> basalt.plan.v1.JoinType
+	47,  // 133: basalt.plan.v1.HashJoin.left:type_name -> basalt.plan.v1.Plan
+	47,  // 134: basalt.plan.v1.HashJoin.right:type_name -> basalt.plan.v1.Plan
+	16,  // 135: basalt.plan.v1.HashJoin.left_keys:type_name -> basalt.plan.v1.Expr
+	16,  // 136: basalt.plan.v1.HashJoin.right_keys:type_name -> basalt.plan.v1.Expr
+	16,  // 137: basalt.plan.v1.HashJoin.residual:type_name -> basalt.plan.v1.Expr
+	1,   // 138: basalt.plan.v1.NestLoop.type:type_name -> basalt.plan.v1.JoinType
+	47,  // 139: basalt.plan.v1.NestLoop.left:type_name -> basalt.plan.v1.Plan
+	47,  // 140: basalt.plan.v1.NestLoop.right:type_name -> basalt.plan.v1.Plan
+	16,  // 141: basalt.plan.v1.NestLoop.condition:type_name -> basalt.plan.v1.Expr
+	1,   // 142: basalt.plan.v1.MergeJoin.type:type_name -> basalt.plan.v1.JoinType
+	47,  // 143: basalt.plan.v1.MergeJoin.left:type_name -> basalt.plan.v1.Plan
+	47,  // 144: basalt.plan.v1.MergeJoin.right:type_name -> basalt.plan.v1.Plan
+	16,  // 145: basalt.plan.v1.MergeJoin.left_keys:type_name -> basalt.plan.v1.Expr
+	16,  // 146: basalt.plan.v1.MergeJoin.right_keys:type_name -> basalt.plan.v1.Expr
+	16,  // 147: basalt.plan.v1.MergeJoin.residual:type_name -> basalt.plan.v1.Expr
+	1,   // 148: basalt.plan.v1.Apply.type:type_name -> basalt.plan.v1.JoinType
+	47,  // 149: basalt.plan.v1.Apply.left:type_name -> basalt.plan.v1.Plan
+	47,  // 150: basalt.plan.v1.Apply.right:type_name -> basalt.plan.v1.Plan
+	64,  // 151: basalt.plan.v1.Apply.bindings:type_name -> basalt.plan.v1.SlotBinding
+	16,  // 152: basalt.plan.v1.Apply.condition:type_name -> basalt.plan.v1.Expr
+	16,  // 153: basalt.plan.v1.SlotBinding.value:type_name -> basalt.plan.v1.Expr
+	16,  // 154: basalt.plan.v1.SortKey.expr:type_name -> basalt.plan.v1.Expr
+	16,  // 155: basalt.plan.v1.AggCall.args:type_name -> basalt.plan.v1.Expr
+	65,  // 156: basalt.plan.v1.AggCall.order_by:type_name -> basalt.plan.v1.SortKey
+	16,  // 157: basalt.plan.v1.AggCall.filter:type_name -> basalt.plan.v1.Expr
+	16,  // 158: basalt.plan.v1.AggCall.direct_args:type_name -> basalt.plan.v1.Expr
+	15,  // 159: basalt.plan.v1.AggCall.result:type_name -> basalt.plan.v1.Type
+	47,  // 160: basalt.plan.v1.Agg.input:type_name -> basalt.plan.v1.Plan
+	16,  // 161: basalt.plan.v1.Agg.keys:type_name -> basalt.plan.v1.Expr
+	66,  // 162: basalt.plan.v1.Agg.calls:type_name -> basalt.plan.v1.AggCall
+	68,  // 163: basalt.plan.v1.Agg.sets:type_name -> basalt.plan.v1.GroupingSet
+	69,  // 164: basalt.plan.v1.Agg.grouping_calls:type_name -> basalt.plan.v1.GroupingCall
+	7,   // 165: basalt.plan.v1.Agg.phase:type_name -> basalt.plan.v1.Agg.Phase
+	8,   // 166: basalt.plan.v1.Agg.strategy:type_name -> basalt.plan.v1.Agg.Strategy
+	47,  // 167: basalt.plan.v1.Sort.input:type_name -> basalt.plan.v1.Plan
+	65,  // 168: basalt.plan.v1.Sort.keys:type_name -> basalt.plan.v1.SortKey
+	47,  // 169: basalt.plan.v1.Limit.input:type_name -> basalt.plan.v1.Plan
+	16,  // 170: basalt.plan.v1.Limit.count:type_name -> basalt.plan.v1.Expr
+	16,  // 171: basalt.plan.v1.Limit.offset:type_name -> basalt.plan.v1.Expr
+	65,  // 172: basalt.plan.v1.Limit.ties:type_name -> basalt.plan.v1.SortKey
+	47,  // 173: basalt.plan.v1.Unique.input:type_name -> basalt.plan.v1.Plan
+	16,  // 174: basalt.plan.v1.Unique.keys:type_name -> basalt.plan.v1.Expr
+	9,   // 175: basalt.plan.v1.SetOp.op:type_name -> basalt.plan.v1.SetOp.Op
+	47,  // 176: basalt.plan.v1.SetOp.left:type_name -> basalt.plan.v1.Plan
+	47,  // 177: basalt.plan.v1.SetOp.right:type_name -> basalt.plan.v1.Plan
+	47,  // 178: basalt.plan.v1.Append.inputs:type_name -> basalt.plan.v1.Plan
+	10,  // 179: basalt.plan.v1.WindowFrame.mode:type_name -> basalt.plan.v1.WindowFrame.Mode
+	11,  // 180: basalt.plan.v1.WindowFrame.start:type_name -> basalt.plan.v1.WindowFrame.Bound
+	11,  // 181: basalt.plan.v1.WindowFrame.end:type_name -> basalt.plan.v1.WindowFrame.Bound
+	16,  // 182: basalt.plan.v1.WindowFrame.start_offset:type_name -> basalt.plan.v1.Expr
+	16,  // 183: basalt.plan.v1.WindowFrame.end_offset:type_name -> basalt.plan.v1.Expr
+	12,  // 184: basalt.plan.v1.WindowFrame.exclude:type_name -> basalt.plan.v1.WindowFrame.Exclude
+	16,  // 185: basalt.plan.v1.WindowCall.args:type_name -> basalt.plan.v1.Expr
+	16,  // 186: basalt.plan.v1.WindowCall.filter:type_name -> basalt.plan.v1.Expr
+	15,  // 187: basalt.plan.v1.WindowCall.result:type_name -> basalt.plan.v1.Type
+	47,  // 188: basalt.plan.v1.Window.input:type_name -> basalt.plan.v1.Plan
+	16,  // 189: basalt.plan.v1.Window.partition:type_name -> basalt.plan.v1.Expr
+	65,  // 190: basalt.plan.v1.Window.order:type_name -> basalt.plan.v1.SortKey
+	75,  // 191: basalt.plan.v1.Window.frame:type_name -> basalt.plan.v1.WindowFrame
+	76,  // 192: basalt.plan.v1.Window.calls:type_name -> basalt.plan.v1.WindowCall
+	47,  // 193: basalt.plan.v1.ProjectSet.input:type_name -> basalt.plan.v1.Plan
+	79,  // 194: basalt.plan.v1.ProjectSet.exprs:type_name -> basalt.plan.v1.SetExpr
+	16,  // 195: basalt.plan.v1.SetExpr.expr:type_name -> basalt.plan.v1.Expr
+	80,  // 196: basalt.plan.v1.SetExpr.set:type_name -> basalt.plan.v1.SetFunc
+	16,  // 197: basalt.plan.v1.SetFunc.args:type_name -> basalt.plan.v1.Expr
+	15,  // 198: basalt.plan.v1.SetFunc.result:type_name -> basalt.plan.v1.Type
+	82,  // 199: basalt.plan.v1.FunctionScan.funcs:type_name -> basalt.plan.v1.TableFunc
+	80,  // 200: basalt.plan.v1.TableFunc.set:type_name -> basalt.plan.v1.SetFunc
+	16,  // 201: basalt.plan.v1.TableFunc.scalar:type_name -> basalt.plan.v1.Expr
+	15,  // 202: basalt.plan.v1.TableFunc.columns:type_name -> basalt.plan.v1.Type
+	47,  // 203: basalt.plan.v1.RecursiveUnion.left:type_name -> basalt.plan.v1.Plan
+	47,  // 204: basalt.plan.v1.RecursiveUnion.right:type_name -> basalt.plan.v1.Plan
+	47,  // 205: basalt.plan.v1.Gather.input:type_name -> basalt.plan.v1.Plan
+	65,  // 206: basalt.plan.v1.Gather.merge_keys:type_name -> basalt.plan.v1.SortKey
+	47,  // 207: basalt.plan.v1.Materialize.input:type_name -> basalt.plan.v1.Plan
+	47,  // 208: basalt.plan.v1.Exchange.input:type_name -> basalt.plan.v1.Plan
+	13,  // 209: basalt.plan.v1.Exchange.kind:type_name -> basalt.plan.v1.Exchange.Kind
+	16,  // 210: basalt.plan.v1.Exchange.keys:type_name -> basalt.plan.v1.Expr
+	65,  // 211: basalt.plan.v1.Exchange.merge_keys:type_name -> basalt.plan.v1.SortKey
+	65,  // 212: basalt.plan.v1.ExchangeSource.merge_keys:type_name -> basalt.plan.v1.SortKey
+	14,  // 213: basalt.plan.v1.Modify.op:type_name -> basalt.plan.v1.Modify.Op
+	43,  // 214: basalt.plan.v1.Modify.table:type_name -> basalt.plan.v1.Table
+	47,  // 215: basalt.plan.v1.Modify.input:type_name -> basalt.plan.v1.Plan
+	16,  // 216: basalt.plan.v1.Modify.returning:type_name -> basalt.plan.v1.Expr
+	92,  // 217: basalt.plan.v1.Modify.checks:type_name -> basalt.plan.v1.Check
+	94,  // 218: basalt.plan.v1.Modify.on_conflict:type_name -> basalt.plan.v1.OnConflict
+	93,  // 219: basalt.plan.v1.Modify.generated:type_name -> basalt.plan.v1.Assignment
+	47,  // 220: basalt.plan.v1.Modify.recheck:type_name -> basalt.plan.v1.Plan
+	95,  // 221: basalt.plan.v1.Modify.merge_actions:type_name -> basalt.plan.v1.MergeAction
+	16,  // 222: basalt.plan.v1.Check.expr:type_name -> basalt.plan.v1.Expr
+	16,  // 223: basalt.plan.v1.Assignment.value:type_name -> basalt.plan.v1.Expr
+	93,  // 224: basalt.plan.v1.OnConflict.set:type_name -> basalt.plan.v1.Assignment
+	16,  // 225: basalt.plan.v1.OnConflict.where:type_name -> basalt.plan.v1.Expr
+	14,  // 226: basalt.plan.v1.MergeAction.op:type_name -> basalt.plan.v1.Modify.Op
+	47,  // 227: basalt.plan.v1.LockRows.input:type_name -> basalt.plan.v1.Plan
+	97,  // 228: basalt.plan.v1.LockRows.targets:type_name -> basalt.plan.v1.LockTarget
+	47,  // 229: basalt.plan.v1.LockRows.recheck:type_name -> basalt.plan.v1.Plan
+	43,  // 230: basalt.plan.v1.LockTarget.table:type_name -> basalt.plan.v1.Table
+	231, // [231:231] is the sub-list for method output_type
+	231, // [231:231] is the sub-list for method input_type
+	231, // [231:231] is the sub-list for extension type_name
+	231, // [231:231] is the sub-list for extension extendee
+	0,   // [0:231] is the sub-list for field type_name
 }
 
 func init() { file_vexec_planpb_plan_proto_init() }

@@ -2937,20 +2937,24 @@ func (x *PlacementReply) GetSystemNode() uint32 {
 }
 
 type RunRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Query         []byte                 `protobuf:"bytes,1,opt,name=query,proto3" json:"query,omitempty"`        // 16 bytes, names the running statement everywhere
-	Fragment      uint32                 `protobuf:"varint,2,opt,name=fragment,proto3" json:"fragment,omitempty"` // its number in the statement
-	Plan          []byte                 `protobuf:"bytes,3,opt,name=plan,proto3" json:"plan,omitempty"`          // vexec/planpb.Fragment
-	Branch        *Branch                `protobuf:"bytes,4,opt,name=branch,proto3" json:"branch,omitempty"`
-	At            *ReadAt                `protobuf:"bytes,5,opt,name=at,proto3" json:"at,omitempty"`
-	Tablets       []uint32               `protobuf:"varint,6,rep,packed,name=tablets,proto3" json:"tablets,omitempty"` // data tablets it reads, all on this node
-	Settings      []byte                 `protobuf:"bytes,7,opt,name=settings,proto3" json:"settings,omitempty"`       // what functions see of the session (JSON, version inside)
-	Sources       []*Source              `protobuf:"bytes,8,rep,name=sources,proto3" json:"sources,omitempty"`         // where its ExchangeSources pull from
-	Site          uint32                 `protobuf:"varint,9,opt,name=site,proto3" json:"site,omitempty"`              // this node's position among the fragment's sites: its partition of the exchanges it reads
-	WorkMem       int64                  `protobuf:"varint,10,opt,name=work_mem,json=workMem,proto3" json:"work_mem,omitempty"`
-	Analyze       bool                   `protobuf:"varint,11,opt,name=analyze,proto3" json:"analyze,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Query    []byte                 `protobuf:"bytes,1,opt,name=query,proto3" json:"query,omitempty"`        // 16 bytes, names the running statement everywhere
+	Fragment uint32                 `protobuf:"varint,2,opt,name=fragment,proto3" json:"fragment,omitempty"` // its number in the statement
+	Plan     []byte                 `protobuf:"bytes,3,opt,name=plan,proto3" json:"plan,omitempty"`          // vexec/planpb.Fragment
+	Branch   *Branch                `protobuf:"bytes,4,opt,name=branch,proto3" json:"branch,omitempty"`
+	At       *ReadAt                `protobuf:"bytes,5,opt,name=at,proto3" json:"at,omitempty"`
+	Tablets  []uint32               `protobuf:"varint,6,rep,packed,name=tablets,proto3" json:"tablets,omitempty"` // data tablets it reads, all on this node
+	Settings []byte                 `protobuf:"bytes,7,opt,name=settings,proto3" json:"settings,omitempty"`       // what functions see of the session (JSON, version inside)
+	Sources  []*Source              `protobuf:"bytes,8,rep,name=sources,proto3" json:"sources,omitempty"`         // where its ExchangeSources pull from
+	Site     uint32                 `protobuf:"varint,9,opt,name=site,proto3" json:"site,omitempty"`              // this node's position among the fragment's sites: its partition of the exchanges it reads
+	WorkMem  int64                  `protobuf:"varint,10,opt,name=work_mem,json=workMem,proto3" json:"work_mem,omitempty"`
+	Analyze  bool                   `protobuf:"varint,11,opt,name=analyze,proto3" json:"analyze,omitempty"`
+	// A fragment that changes rows numbers its writes and locks from seq on (not above seq_end).
+	Seq              uint64 `protobuf:"varint,12,opt,name=seq,proto3" json:"seq,omitempty"`
+	SeqEnd           uint64 `protobuf:"varint,13,opt,name=seq_end,json=seqEnd,proto3" json:"seq_end,omitempty"`
+	LockTimeoutNanos int64  `protobuf:"varint,14,opt,name=lock_timeout_nanos,json=lockTimeoutNanos,proto3" json:"lock_timeout_nanos,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *RunRequest) Reset() {
@@ -3058,6 +3062,27 @@ func (x *RunRequest) GetAnalyze() bool {
 		return x.Analyze
 	}
 	return false
+}
+
+func (x *RunRequest) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *RunRequest) GetSeqEnd() uint64 {
+	if x != nil {
+		return x.SeqEnd
+	}
+	return 0
+}
+
+func (x *RunRequest) GetLockTimeoutNanos() int64 {
+	if x != nil {
+		return x.LockTimeoutNanos
+	}
+	return 0
 }
 
 type Source struct {
@@ -3286,11 +3311,14 @@ func (x *Batch) GetRows() int64 {
 	return 0
 }
 
+// With discard, the rows are not wanted: the producer need not keep them. It is
+// answered at once with no batch.
 type FetchRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Query         []byte                 `protobuf:"bytes,1,opt,name=query,proto3" json:"query,omitempty"`
 	Exchange      uint32                 `protobuf:"varint,2,opt,name=exchange,proto3" json:"exchange,omitempty"`
 	Partition     uint32                 `protobuf:"varint,3,opt,name=partition,proto3" json:"partition,omitempty"`
+	Discard       bool                   `protobuf:"varint,4,opt,name=discard,proto3" json:"discard,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3344,6 +3372,13 @@ func (x *FetchRequest) GetPartition() uint32 {
 		return x.Partition
 	}
 	return 0
+}
+
+func (x *FetchRequest) GetDiscard() bool {
+	if x != nil {
+		return x.Discard
+	}
+	return false
 }
 
 type FragmentStats struct {
@@ -3438,6 +3473,14 @@ type OpStats struct {
 	Nanos         int64                  `protobuf:"varint,4,opt,name=nanos,proto3" json:"nanos,omitempty"`
 	SpillFiles    int64                  `protobuf:"varint,5,opt,name=spill_files,json=spillFiles,proto3" json:"spill_files,omitempty"`
 	SpillBytes    int64                  `protobuf:"varint,6,opt,name=spill_bytes,json=spillBytes,proto3" json:"spill_bytes,omitempty"`
+	StartupNanos  int64                  `protobuf:"varint,7,opt,name=startup_nanos,json=startupNanos,proto3" json:"startup_nanos,omitempty"`
+	MemoryPeak    int64                  `protobuf:"varint,8,opt,name=memory_peak,json=memoryPeak,proto3" json:"memory_peak,omitempty"`
+	Batches       int64                  `protobuf:"varint,9,opt,name=batches,proto3" json:"batches,omitempty"`
+	RowsRemoved   int64                  `protobuf:"varint,10,opt,name=rows_removed,json=rowsRemoved,proto3" json:"rows_removed,omitempty"`
+	Workers       int64                  `protobuf:"varint,11,opt,name=workers,proto3" json:"workers,omitempty"`
+	HashBuckets   int64                  `protobuf:"varint,12,opt,name=hash_buckets,json=hashBuckets,proto3" json:"hash_buckets,omitempty"`
+	HashBatches   int64                  `protobuf:"varint,13,opt,name=hash_batches,json=hashBatches,proto3" json:"hash_batches,omitempty"`
+	SortMethod    string                 `protobuf:"bytes,14,opt,name=sort_method,json=sortMethod,proto3" json:"sort_method,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3512,6 +3555,62 @@ func (x *OpStats) GetSpillBytes() int64 {
 		return x.SpillBytes
 	}
 	return 0
+}
+
+func (x *OpStats) GetStartupNanos() int64 {
+	if x != nil {
+		return x.StartupNanos
+	}
+	return 0
+}
+
+func (x *OpStats) GetMemoryPeak() int64 {
+	if x != nil {
+		return x.MemoryPeak
+	}
+	return 0
+}
+
+func (x *OpStats) GetBatches() int64 {
+	if x != nil {
+		return x.Batches
+	}
+	return 0
+}
+
+func (x *OpStats) GetRowsRemoved() int64 {
+	if x != nil {
+		return x.RowsRemoved
+	}
+	return 0
+}
+
+func (x *OpStats) GetWorkers() int64 {
+	if x != nil {
+		return x.Workers
+	}
+	return 0
+}
+
+func (x *OpStats) GetHashBuckets() int64 {
+	if x != nil {
+		return x.HashBuckets
+	}
+	return 0
+}
+
+func (x *OpStats) GetHashBatches() int64 {
+	if x != nil {
+		return x.HashBatches
+	}
+	return 0
+}
+
+func (x *OpStats) GetSortMethod() string {
+	if x != nil {
+		return x.SortMethod
+	}
+	return ""
 }
 
 var File_rpc_proto_node_proto protoreflect.FileDescriptor
@@ -3742,7 +3841,7 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\atablets\x18\x01 \x03(\v2\x1a.basalt.node.v1.TabletInfoR\atablets\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x1f\n" +
 	"\vsystem_node\x18\x03 \x01(\rR\n" +
-	"systemNode\"\xdb\x02\n" +
+	"systemNode\"\xb4\x03\n" +
 	"\n" +
 	"RunRequest\x12\x14\n" +
 	"\x05query\x18\x01 \x01(\fR\x05query\x12\x1a\n" +
@@ -3756,7 +3855,10 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\x04site\x18\t \x01(\rR\x04site\x12\x19\n" +
 	"\bwork_mem\x18\n" +
 	" \x01(\x03R\aworkMem\x12\x18\n" +
-	"\aanalyze\x18\v \x01(\bR\aanalyze\"\\\n" +
+	"\aanalyze\x18\v \x01(\bR\aanalyze\x12\x10\n" +
+	"\x03seq\x18\f \x01(\x04R\x03seq\x12\x17\n" +
+	"\aseq_end\x18\r \x01(\x04R\x06seqEnd\x12,\n" +
+	"\x12lock_timeout_nanos\x18\x0e \x01(\x03R\x10lockTimeoutNanos\"\\\n" +
 	"\x06Source\x12\x1a\n" +
 	"\bexchange\x18\x01 \x01(\rR\bexchange\x126\n" +
 	"\tproducers\x18\x02 \x03(\v2\x18.basalt.node.v1.ProducerR\tproducers\"2\n" +
@@ -3770,11 +3872,12 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\x06schema\x18\x01 \x01(\fR\x06schema\x12\x16\n" +
 	"\x06header\x18\x02 \x01(\fR\x06header\x12\x12\n" +
 	"\x04body\x18\x03 \x01(\fR\x04body\x12\x12\n" +
-	"\x04rows\x18\x04 \x01(\x03R\x04rows\"^\n" +
+	"\x04rows\x18\x04 \x01(\x03R\x04rows\"x\n" +
 	"\fFetchRequest\x12\x14\n" +
 	"\x05query\x18\x01 \x01(\fR\x05query\x12\x1a\n" +
 	"\bexchange\x18\x02 \x01(\rR\bexchange\x12\x1c\n" +
-	"\tpartition\x18\x03 \x01(\rR\tpartition\"\xd2\x01\n" +
+	"\tpartition\x18\x03 \x01(\rR\tpartition\x12\x18\n" +
+	"\adiscard\x18\x04 \x01(\bR\adiscard\"\xd2\x01\n" +
 	"\rFragmentStats\x12)\n" +
 	"\x03ops\x18\x01 \x03(\v2\x17.basalt.node.v1.OpStatsR\x03ops\x12\x1d\n" +
 	"\n" +
@@ -3783,7 +3886,7 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\x05nanos\x18\x04 \x01(\x03R\x05nanos\x12\x1f\n" +
 	"\vmemory_peak\x18\x05 \x01(\x03R\n" +
 	"memoryPeak\x12#\n" +
-	"\rrows_affected\x18\x06 \x01(\x03R\frowsAffected\"\x9b\x01\n" +
+	"\rrows_affected\x18\x06 \x01(\x03R\frowsAffected\"\x9f\x03\n" +
 	"\aOpStats\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x12\n" +
 	"\x04rows\x18\x02 \x01(\x03R\x04rows\x12\x14\n" +
@@ -3792,7 +3895,18 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\vspill_files\x18\x05 \x01(\x03R\n" +
 	"spillFiles\x12\x1f\n" +
 	"\vspill_bytes\x18\x06 \x01(\x03R\n" +
-	"spillBytes*)\n" +
+	"spillBytes\x12#\n" +
+	"\rstartup_nanos\x18\a \x01(\x03R\fstartupNanos\x12\x1f\n" +
+	"\vmemory_peak\x18\b \x01(\x03R\n" +
+	"memoryPeak\x12\x18\n" +
+	"\abatches\x18\t \x01(\x03R\abatches\x12!\n" +
+	"\frows_removed\x18\n" +
+	" \x01(\x03R\vrowsRemoved\x12\x18\n" +
+	"\aworkers\x18\v \x01(\x03R\aworkers\x12!\n" +
+	"\fhash_buckets\x18\f \x01(\x03R\vhashBuckets\x12!\n" +
+	"\fhash_batches\x18\r \x01(\x03R\vhashBatches\x12\x1f\n" +
+	"\vsort_method\x18\x0e \x01(\tR\n" +
+	"sortMethod*)\n" +
 	"\x04Role\x12\a\n" +
 	"\x03ALL\x10\x00\x12\v\n" +
 	"\aGATEWAY\x10\x01\x12\v\n" +
