@@ -57,14 +57,13 @@ func (c *Context) createTable(ctx context.Context, s *pg_query.CreateStmt, owner
 		}
 		return 0, err
 	}
-	if old, err := c.reader().RelationByName(ctx, ns.OID, name); err != nil {
+	old, err := c.reader().RelationByName(ctx, ns.OID, name)
+	if err != nil {
 		return 0, err
-	} else if old != nil {
-		if s.IfNotExists {
-			c.notice(notice(pgerror.DuplicateTable, "relation %q already exists, skipping", name))
-			return 0, nil
-		}
-		return 0, pgerror.New(pgerror.DuplicateTable, "relation %q already exists", name)
+	}
+	if old != nil && s.IfNotExists {
+		c.notice(notice(pgerror.DuplicateTable, "relation %q already exists, skipping", name))
+		return 0, nil
 	}
 	if err := c.refuseCatalog(ns, name); err != nil {
 		return 0, err
@@ -117,6 +116,12 @@ func (c *Context) buildTable(ctx context.Context, def *tableDef) (types.OID, err
 	w := c.writer()
 	if err := checkColumnNames(c, plainColumns(def.columns), catalog.KindTable); err != nil {
 		return 0, err
+	}
+	// What a definition says of itself is checked before its name is looked for.
+	if old, err := c.reader().RelationByName(ctx, def.ns.OID, def.name); err != nil {
+		return 0, err
+	} else if old != nil {
+		return 0, pgerror.New(pgerror.DuplicateTable, "relation %q already exists", def.name)
 	}
 	if err := checkKeys(c, def); err != nil {
 		return 0, err

@@ -17,10 +17,11 @@ import (
 
 // Options of DECLARE, PostgreSQL's CURSOR_OPT bits.
 const (
-	cursorBinary   = 0x0001
-	cursorScroll   = 0x0002
-	cursorNoScroll = 0x0004
-	cursorHold     = 0x0020
+	cursorBinary      = 0x0001
+	cursorScroll      = 0x0002
+	cursorNoScroll    = 0x0004
+	cursorInsensitive = 0x0008
+	cursorHold        = 0x0020
 )
 
 // declareStmt runs DECLARE: the portal is opened, its rows are read by FETCH.
@@ -53,6 +54,9 @@ func (s *Session) declareStmt(ctx context.Context, st *parse.Statement, d *pg_qu
 			what, detail = "SCROLL CURSOR", "Scrollable cursors must be READ ONLY."
 		case hold:
 			what, detail = "CURSOR WITH HOLD", "Holdable cursors must be READ ONLY."
+		case d.Options&cursorInsensitive != 0:
+			return pgerror.New(pgerror.InvalidCursorDefinition, "DECLARE INSENSITIVE CURSOR ... %s is not valid", c.writes[len("SELECT "):]).
+				WithDetail("Insensitive cursors must be READ ONLY.")
 		}
 		if what != "" {
 			return pgerror.New(pgerror.FeatureNotSupported, "DECLARE %s ... %s is not supported", what, c.writes[len("SELECT "):]).WithDetail("%s", detail)

@@ -31,6 +31,7 @@ func boolOption(d *pg_query.DefElem) (bool, error) {
 func explainOptions(e *pg_query.ExplainStmt) (o plan.ExplainOptions, err error) {
 	o.Costs = true
 	var timing, summary *bool
+	wal := false
 	for _, n := range e.Options {
 		d := n.GetDefElem()
 		b := false
@@ -53,7 +54,9 @@ func explainOptions(e *pg_query.ExplainStmt) (o plan.ExplainOptions, err error) 
 			timing = &b
 		case "summary":
 			summary = &b
-		case "wal", "settings", "generic_plan":
+		case "wal":
+			wal = b
+		case "settings", "generic_plan":
 		case "format":
 			text, _ := constText(d.Arg)
 			switch text {
@@ -68,6 +71,9 @@ func explainOptions(e *pg_query.ExplainStmt) (o plan.ExplainOptions, err error) 
 		default:
 			return o, pgerror.New(pgerror.SyntaxError, `unrecognized EXPLAIN option "%s"`, d.Defname).WithPosition(int(d.Location) + 1)
 		}
+	}
+	if wal && !o.Analyze {
+		return o, pgerror.New(pgerror.InvalidParameterValue, "EXPLAIN option WAL requires ANALYZE")
 	}
 	if timing != nil && *timing && !o.Analyze {
 		return o, pgerror.New(pgerror.InvalidParameterValue, "EXPLAIN option TIMING requires ANALYZE")

@@ -288,7 +288,7 @@ func (m *maker) compileKind(e *planpb.Expr) (node, error) {
 		if len(l) != len(r) {
 			return nil, pgerror.Internal("row comparison of %d and %d columns", len(l), len(r))
 		}
-		return &rowCompareNode{op: k.RowCompare.GetOp(), left: l, right: r, ts: typesOf(k.RowCompare.GetLeft())}, err
+		return &rowCompareNode{op: k.RowCompare.GetOp(), left: l, right: r, ts: typesOf(k.RowCompare.GetLeft()), rts: typesOf(k.RowCompare.GetRight())}, err
 	case *planpb.Expr_FieldSelect:
 		arg, err := m.compile(k.FieldSelect.GetArg())
 		if err != nil {

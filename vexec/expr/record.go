@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"cmp"
+
 	"github.com/apache/arrow/go/v17/arrow"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
@@ -51,7 +53,8 @@ func (r *rowNode) eval(f *Frame, in *Input) (arrow.Array, error) {
 type rowCompareNode struct {
 	op          planpb.RowCompare_Op
 	left, right []node
-	ts          []types.T
+	ts          []types.T // of left
+	rts         []types.T // of right
 }
 
 func (r *rowCompareNode) constant() bool { return allConstant(r.left) && allConstant(r.right) }
@@ -74,14 +77,18 @@ func (r *rowCompareNode) eval(f *Frame, in *Input) (arrow.Array, error) {
 		if err != nil {
 			return nil, err
 		}
-		cmp, lv, rv := kernel.Comparer(f.Ctx.Env, r.ts[k], l, rt), kernel.Valid(l), kernel.Valid(rt)
+		order, err := pairComparer(f.Ctx.Env, r.ts[k], r.rts[k], l, rt)
+		if err != nil {
+			return nil, err
+		}
+		lv, rv := kernel.Valid(l), kernel.Valid(rt)
 		var left []int32
 		for i := range cur.N {
 			if !lv.Get(i) || !rv.Get(i) {
 				state[at(i)] = 2
 				continue
 			}
-			switch c := cmp(i, i); {
+			switch c := order(i, i); {
 			case c < 0:
 				state[at(i)] = boolByte(r.op == planpb.RowCompare_LT || r.op == planpb.RowCompare_LE)
 			case c > 0:
@@ -99,6 +106,56 @@ func (r *rowCompareNode) eval(f *Frame, in *Input) (arrow.Array, error) {
 		state[at(i)] = boolByte(r.op == planpb.RowCompare_LE || r.op == planpb.RowCompare_GE)
 	}
 	return kernel.BoolsFromStates(state), nil
+}
+
+// pairComparer compares vectors whose types may differ: a row comparison's
+// operators may be of two types (int8 > int4). Integers and floats mix; other
+// pairs of stored forms that differ are refused.
+func pairComparer(env *types.Env, lt, rt types.T, l, r arrow.Array) (kernel.RowCompare, error) {
+	if lt.OID == rt.OID {
+		return kernel.Comparer(env, lt, l, r), nil
+	}
+	if a, b := widenInts(lt.OID, l), widenInts(rt.OID, r); a != nil && b != nil {
+		return func(i, j int) int { return cmp.Compare(a(i), b(j)) }, nil
+	}
+	if a, b := widenFloats(lt.OID, l), widenFloats(rt.OID, r); a != nil && b != nil {
+		return func(i, j int) int { return kernel.CompareFloat(a(i), b(j)) }, nil
+	}
+	if isText(lt.OID) && isText(rt.OID) {
+		return kernel.Comparer(env, types.Of(types.Text), l, r), nil
+	}
+	return nil, pgerror.Unsupported("a row comparison of different types")
+}
+
+func isText(t types.OID) bool { return t == types.Text || t == types.VarChar || t == types.Name }
+
+// widenInts reads an integer vector as int64; nil when it is of another type.
+func widenInts(t types.OID, v arrow.Array) func(int) int64 {
+	switch t {
+	case types.Int2:
+		x := kernel.Values[int16](v)
+		return func(i int) int64 { return int64(x[i]) }
+	case types.Int4:
+		x := kernel.Values[int32](v)
+		return func(i int) int64 { return int64(x[i]) }
+	case types.Int8:
+		x := kernel.Values[int64](v)
+		return func(i int) int64 { return x[i] }
+	}
+	return nil
+}
+
+// widenFloats reads a float vector as float64; nil when it is of another type.
+func widenFloats(t types.OID, v arrow.Array) func(int) float64 {
+	switch t {
+	case types.Float4:
+		x := kernel.Values[float32](v)
+		return func(i int) float64 { return float64(x[i]) }
+	case types.Float8:
+		x := kernel.Values[float64](v)
+		return func(i int) float64 { return x[i] }
+	}
+	return nil
 }
 
 func boolByte(b bool) byte {
