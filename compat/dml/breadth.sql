@@ -70,7 +70,7 @@ UPDATE acct SET owner = v FROM (VALUES ('p'), ('q')) x(v) WHERE id = 9999;
 UPDATE acct a SET a.owner = 'x';
 UPDATE acct SET bal = DEFAULT WHERE id = 3 RETURNING bal;
 UPDATE acct SET id = id + 1 WHERE id IN (10, 11);
-UPDATE acct SET id = id + 1000 WHERE id >= 10 RETURNING id;
+WITH u AS (UPDATE acct SET id = id + 1000 WHERE id >= 10 RETURNING id) SELECT * FROM u ORDER BY id;
 UPDATE acct SET owner = NULL WHERE id = 3;
 UPDATE acct SET bal = -1 WHERE id = 3;
 UPDATE acct SET owner = 'Bob' WHERE id = 3;

@@ -1,6 +1,6 @@
 CREATE TABLE w (id int, g text, v int, d date, n numeric);
 INSERT INTO w VALUES (1,'a',10,'2024-01-01',1.5),(2,'a',20,'2024-01-02',2.5),(3,'a',20,'2024-01-05',NULL),(4,'b',5,'2024-01-05',4),(5,'b',NULL,'2024-01-09',5),(6,'b',7,NULL,0.1),(7,NULL,1,'2024-02-01',9);
-SELECT id, row_number() OVER (), rank() OVER (ORDER BY v), dense_rank() OVER (ORDER BY v), percent_rank() OVER (ORDER BY v), cume_dist() OVER (ORDER BY v) FROM w ORDER BY id;
+SELECT id, row_number() OVER (ORDER BY id), rank() OVER (ORDER BY v), dense_rank() OVER (ORDER BY v), percent_rank() OVER (ORDER BY v), cume_dist() OVER (ORDER BY v) FROM w ORDER BY id;
 SELECT id, ntile(3) OVER (ORDER BY id), ntile(10) OVER (ORDER BY id) FROM w ORDER BY id;
 SELECT ntile(0) OVER (ORDER BY id) FROM w;
 SELECT ntile(NULL) OVER (ORDER BY id) FROM w LIMIT 1;
@@ -81,6 +81,6 @@ SELECT generate_series(1,2), row_number() OVER (ORDER BY id) FROM w WHERE id < 3
 SELECT id, row_number() OVER (ORDER BY generate_series(1,2)) FROM w WHERE id = 1;
 UPDATE w SET v = row_number() OVER ();
 DELETE FROM w WHERE rank() OVER () = 1;
-UPDATE w SET v = s.r FROM (SELECT id, rank() OVER (ORDER BY id DESC) r FROM w) s WHERE s.id = w.id RETURNING w.id, w.v;
+WITH u AS (UPDATE w SET v = s.r FROM (SELECT id, rank() OVER (ORDER BY id DESC) r FROM w) s WHERE s.id = w.id RETURNING w.id, w.v) SELECT * FROM u ORDER BY id;
 INSERT INTO w (id) VALUES (rank() OVER ());
 SELECT pg_typeof(row_number() OVER ()), pg_typeof(ntile(1) OVER ()), pg_typeof(cume_dist() OVER ()), pg_typeof(lag(1::int2) OVER ());

@@ -169,6 +169,7 @@ var parserCodes = []struct {
 	part string
 	code pgerror.Code
 }{
+	{"LIMIT #,# syntax", pgerror.SyntaxError},
 	{"is reserved", pgerror.ReservedName},
 	{"syntax error", pgerror.SyntaxError},
 	{"not implemented", pgerror.FeatureNotSupported},

@@ -30,12 +30,16 @@ import (
 // copyStmt runs COPY.
 func (s *Session) copyStmt(ctx context.Context, st *parse.Statement, c *pg_query.CopyStmt) (*result, error) {
 	if c.Filename != "" || c.IsProgram {
-		what := "COPY to or from a file"
+		what, role := "COPY to a file", "pg_write_server_files"
+		if c.IsFrom {
+			what, role = "COPY from a file", "pg_read_server_files"
+		}
 		if c.IsProgram {
 			return nil, pgerror.Unsupported("COPY to or from an external program")
 		}
 		if !s.currentUser.Super {
 			return nil, pgerror.New(pgerror.InsufficientPrivilege, "permission denied to %s", what).
+				WithDetail("Only roles with privileges of the %q role may %s.", role, what).
 				WithHint(`Anyone can COPY to stdout or from stdin. psql's \copy command also works for anyone.`)
 		}
 	}

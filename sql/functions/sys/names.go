@@ -171,7 +171,21 @@ func registerComments(r *expr.Registry) {
 		return describe(ctx, s, "pg_description", own, o, c, int32(0))
 	}))
 	add(r, "obj_description(oid)", one(func(ctx *expr.Context, s Session, o types.OID) (types.Datum, error) {
-		return describe(ctx, s, "pg_description", own, o)
+		// Any class's object of this OID, but no column of one.
+		rr, ok := s.CatalogReader().(catalog.RowReader)
+		if !ok {
+			return nil, nil
+		}
+		rows, err := rr.Rows(ctx.Ctx, "pg_description", own, o)
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows {
+			if row.Int("objsubid") == 0 {
+				return row.Str("description"), nil
+			}
+		}
+		return nil, nil
 	}))
 	add(r, "col_description(oid,int4)", two(func(ctx *expr.Context, s Session, o types.OID, n int32) (types.Datum, error) {
 		return describe(ctx, s, "pg_description", own, o, catalog.ClassRelation, n)

@@ -56,7 +56,7 @@ func sequence(ctx *expr.Context, oid types.OID, privs string) (Session, *catalog
 		return nil, nil, nil, err
 	}
 	if rel == nil {
-		return nil, nil, nil, pgerror.New(pgerror.UndefinedTable, "could not open relation with OID %d", oid)
+		return nil, nil, nil, pgerror.New(pgerror.InternalError, "could not open relation with OID %d", oid)
 	}
 	if rel.Kind != catalog.KindSequence {
 		return nil, nil, nil, pgerror.New(pgerror.WrongObjectType, "%q is not a sequence", rel.Name)
