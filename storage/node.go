@@ -77,7 +77,7 @@ func Open(dir string, o Options) (*Node, error) {
 	if err != nil {
 		return nil, errors.Join(err, n.mgr.Close(), eng.Close())
 	}
-	if n.shared, err = table.NewShared(eng, place); err != nil {
+	if n.shared, err = table.NewShared(eng, place, nil); err != nil {
 		return nil, errors.Join(err, n.mgr.Close(), eng.Close())
 	}
 	if !o.DisableGC {

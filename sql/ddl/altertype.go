@@ -186,14 +186,16 @@ func (c *Context) conversion(ctx context.Context, rel *catalog.Relation, col *ca
 	return conv, err
 }
 
-// needsRewrite reports whether a conversion changes stored values.
+// needsRewrite reports whether a conversion changes stored values: in rows, or in
+// keys, which tell signed from unsigned.
 func needsRewrite(e query.Expr) bool {
+	to := e.Type()
 	for {
 		switch x := e.(type) {
 		case *query.RelabelType:
 			e = x.Arg
 		case *query.Var:
-			return false
+			return types.ArrowType(x.T).ID() != types.ArrowType(to).ID()
 		default:
 			return true
 		}

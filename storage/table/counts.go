@@ -22,6 +22,9 @@ var countsKey = []byte("rowcounts")
 
 func (c *counts) load(eng *engine.Engine) error {
 	c.rows = map[uint64]int64{}
+	if eng == nil {
+		return nil
+	}
 	v, ok, err := eng.LocalGet(countsKey)
 	if err != nil || !ok {
 		return err
@@ -34,7 +37,7 @@ func (c *counts) load(eng *engine.Engine) error {
 
 func (c *counts) save(eng *engine.Engine) error {
 	c.mu.Lock()
-	if !c.dirty {
+	if !c.dirty || eng == nil {
 		c.mu.Unlock()
 		return nil
 	}
@@ -73,9 +76,7 @@ func (s *Shared) Forget(storageID uint64) {
 	delete(s.counts.rows, storageID)
 	s.counts.dirty = true
 	s.counts.mu.Unlock()
-	s.mu.Lock()
-	delete(s.rowIDs, storageID)
-	s.mu.Unlock()
+	s.rowIDs.ForgetRowIDs(storageID)
 }
 
 // count notes rows written by the transaction; it counts when it commits. Rows

@@ -49,7 +49,7 @@ func (s *Store) InsertBatch(ctx context.Context, table *planpb.Table, ext *vexec
 		return src
 	}
 	stored := ext.Cols[:len(sc.cols):len(sc.cols)]
-	keys, err := s.rowKeys(sc, n, at)
+	keys, err := s.rowKeys(ctx, sc, n, at)
 	if err != nil {
 		return err
 	}
@@ -148,11 +148,11 @@ func (s *Store) lockFresh(ctx context.Context, sc *schema, keys [][]byte, rows [
 }
 
 // rowKeys makes the keys of n rows, of their primary keys or of new row ids.
-func (s *Store) rowKeys(sc *schema, n int, at func(j int) *vectorRow) ([][]byte, error) {
+func (s *Store) rowKeys(ctx context.Context, sc *schema, n int, at func(j int) *vectorRow) ([][]byte, error) {
 	var nextID uint64
 	var err error
 	if len(sc.key) == 0 {
-		if nextID, err = s.shared.nextRowIDs(sc, n); err != nil {
+		if nextID, err = s.shared.rowIDs.NextRowIDs(ctx, sc.t.StorageId, sc.spread.tablets, n); err != nil {
 			return nil, err
 		}
 	}
@@ -247,7 +247,7 @@ func (s *Store) InsertOrConflict(ctx context.Context, table *planpb.Table, oc *p
 	src := datumRow(ext)
 	var key []byte
 	if len(sc.key) == 0 {
-		id, err := s.shared.nextRowIDs(sc, 1)
+		id, err := s.shared.rowIDs.NextRowIDs(ctx, sc.t.StorageId, sc.spread.tablets, 1)
 		if err != nil {
 			return nil, err
 		}

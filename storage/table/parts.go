@@ -100,6 +100,9 @@ func (s *Store) cuts(ranges []keyRange, parts int) ([][]byte, error) {
 	if c, ok := s.splits[string(id)]; ok {
 		return c, nil
 	}
+	if s.shared.eng == nil {
+		return nil, nil
+	}
 	c, err := s.shared.eng.Splits(ranges[0].lower, ranges[len(ranges)-1].upper, parts)
 	if err != nil {
 		return nil, err

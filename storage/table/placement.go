@@ -237,7 +237,7 @@ func (s *schema) eachTablet(keys [][]byte, f func(keys [][]byte, at []int) error
 // confined to, one of them when rows are copies.
 func (s *Store) readable(sc *schema) []txn.TabletID {
 	out := sc.spread.tablets
-	if s.tablets != nil {
+	if s.confined {
 		out = nil
 		for _, t := range sc.spread.tablets {
 			if slices.Contains(s.tablets, t) {

@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 
 	"github.com/basaltdb/basalt/sql/types"
-	"github.com/basaltdb/basalt/sql/types/keyenc"
 	"github.com/basaltdb/basalt/storage/engine"
 	"github.com/basaltdb/basalt/storage/rowcodec"
 	"github.com/basaltdb/basalt/txn"
@@ -14,23 +13,27 @@ import (
 	"github.com/basaltdb/basalt/vexec/planpb"
 )
 
-// Shared is what all transactions of a node share: row id allocators, row counts
-// and the tables of cached plans in prepared form.
+// Shared is what all transactions of a node share: the placement, row ids, row
+// counts and the tables of cached plans in prepared form.
 type Shared struct {
-	eng    *engine.Engine
+	eng    *engine.Engine // nil where no data is
 	place  atomic.Pointer[txn.Placement]
-	mu     sync.Mutex
-	rowIDs map[uint64]*atomic.Uint64
+	rowIDs RowIDs
 	counts counts
 
 	schemaMu sync.RWMutex
 	schemas  map[*planpb.Table]*schema
 }
 
-// NewShared makes the shared part over an engine.
-func NewShared(eng *engine.Engine, place *txn.Placement) (*Shared, error) {
-	s := &Shared{eng: eng, rowIDs: map[uint64]*atomic.Uint64{}, schemas: map[*planpb.Table]*schema{}}
+// NewShared makes the shared part over an engine, nil on a node without data, which
+// then counts rows in memory only. ids gives hidden row ids; nil: the engine's own
+// keys say which are used, for the only process that writes.
+func NewShared(eng *engine.Engine, place *txn.Placement, ids RowIDs) (*Shared, error) {
+	s := &Shared{eng: eng, rowIDs: ids, schemas: map[*planpb.Table]*schema{}}
 	s.place.Store(place)
+	if ids == nil {
+		s.rowIDs = &ownRowIDs{shared: s, next: map[uint64]*atomic.Uint64{}}
+	}
 	return s, s.counts.load(eng)
 }
 
@@ -41,53 +44,14 @@ func (s *Shared) Placement() *txn.Placement { return s.place.Load() }
 // REQUIRES: rows written under the old one lie as the new one says.
 func (s *Shared) SetPlacement(p *txn.Placement) { s.place.Store(p) }
 
-// nextRowIDs reserves n hidden row ids of a table; the first is returned.
-func (s *Shared) nextRowIDs(sc *schema, n int) (uint64, error) {
-	s.mu.Lock()
-	a := s.rowIDs[sc.t.StorageId]
-	if a == nil {
-		highest, err := s.highestRowID(sc)
-		if err != nil {
-			s.mu.Unlock()
-			return 0, err
-		}
-		a = new(atomic.Uint64)
-		a.Store(highest)
-		s.rowIDs[sc.t.StorageId] = a
-	}
-	s.mu.Unlock()
-	return a.Add(uint64(n)) - uint64(n) + 1, nil
-}
-
-// highestRowID finds a table's highest row id. It looks at the newest version of
-// the highest key of each tablet, tombstone or not: ids are not reused while
-// anything remembers them.
-func (s *Shared) highestRowID(sc *schema) (uint64, error) {
-	var highest uint64
-	for _, t := range sc.spread.tablets {
-		it, err := s.eng.NewIter(engine.IterOptions{Lower: keyenc.Prefix(t, sc.t.StorageId), Upper: keyenc.PrefixEnd(t, sc.t.StorageId),
-			At: engine.MaxTimestamp, Reverse: true, Tombstones: true})
-		if err != nil {
-			return 0, err
-		}
-		if it.Next() {
-			if id, ok := decodeRowID(it.Key()[keyenc.PrefixLen:]); ok {
-				highest = max(highest, id)
-			}
-		}
-		if err := it.Recycle(); err != nil {
-			return 0, err
-		}
-	}
-	return highest, nil
-}
-
 // Store implements vexec.Store for one transaction.
 type Store struct {
-	shared  *Shared
-	tx      txn.RowTxn
-	env     *types.Env
-	tablets []txn.TabletID // scans read these only; nil: all
+	shared *Shared
+	tx     txn.RowTxn
+	env    *types.Env
+	// confined: scans read these tablets only.
+	confined bool
+	tablets  []txn.TabletID
 
 	mu     sync.Mutex
 	splits map[string][][]byte
@@ -111,7 +75,7 @@ func NewStore(shared *Shared, tx txn.RowTxn, env *types.Env) *Store {
 // Confine makes scans read the rows and entries of the given tablets only: a
 // fragment's share. Of copied rows they read one copy, if there is one in them.
 // REQUIRES: before the first scan.
-func (s *Store) Confine(tablets []txn.TabletID) { s.tablets = tablets }
+func (s *Store) Confine(tablets []txn.TabletID) { s.confined, s.tablets = true, tablets }
 
 // SetEnv changes the environment, between statements.
 func (s *Store) SetEnv(env *types.Env) { s.env = env }
