@@ -202,6 +202,9 @@ func (em *emitter) op(n *Node) *planpb.Plan {
 			return em.pass(in[0])
 		}
 		pl.Op = &planpb.Plan_Gather{Gather: &planpb.Gather{Input: in[0], Workers: uint32(o.workers), MergeKeys: em.sortKeys(o.merge, inLay())}}
+	case *exchangeOp:
+		pl.Op = &planpb.Plan_Exchange{Exchange: &planpb.Exchange{Id: o.id, Input: in[0], Kind: o.kind, Keys: p.lowerAll(o.keys, inLay()),
+			MergeKeys: em.sortKeys(o.merge, inLay()), OnGateway: o.onGateway}}
 	case *materializeOp:
 		pl.Op = &planpb.Plan_Materialize{Materialize: &planpb.Materialize{Input: in[0]}}
 	default:
@@ -308,7 +311,13 @@ func (em *emitter) aggCall(a *query.Aggref, lay layout) *planpb.AggCall {
 
 func (em *emitter) agg(pl *planpb.Plan, n *Node, o *aggOp, in *planpb.Plan) {
 	p := em.p
-	lay := layoutOf(n.Inputs[0].Cols)
+	from := n.Inputs[0]
+	if o.phase == planpb.Agg_FINAL {
+		// Keys and calls repeat PARTIAL's, over PARTIAL's input; what comes in are its
+		// keys and states.
+		from = o.partial.Inputs[0]
+	}
+	lay := layoutOf(from.Cols)
 	a := &planpb.Agg{Input: in, Phase: o.phase}
 	if o.sorted {
 		a.Strategy = planpb.Agg_SORTED

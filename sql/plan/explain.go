@@ -19,6 +19,10 @@ const (
 type ExplainOptions struct {
 	Analyze, Verbose, Costs, Buffers, Timing, Summary bool
 	Format                                            ExplainFormat
+	// Distributed shows exchanges, and with Analyze what ran on which node.
+	Distributed bool
+	// Runs are the fragments that ran, with Analyze and Distributed.
+	Runs []FragmentRun
 	// Stats are the counters of the finished run, with Analyze.
 	Stats *vexec.Stats
 	// PlanningTime and ExecutionTime are shown with Summary.

@@ -11,6 +11,9 @@ func explainJSON(root *description, o ExplainOptions) string {
 	var b strings.Builder
 	b.WriteString("[\n  {\n    \"Plan\": ")
 	root.json(&b, 4, "", o)
+	if runs := perNode(o); len(runs) > 0 {
+		fmt.Fprintf(&b, ",\n    \"Nodes\": %s", jsonValue(runs))
+	}
 	if o.Summary {
 		fmt.Fprintf(&b, ",\n    \"Planning Time\": %s", millis(o.PlanningTime))
 		if o.Analyze {
@@ -126,6 +129,12 @@ func jsonValue(v any) string {
 		q := make([]string, len(x))
 		for i, s := range x {
 			q[i] = quoteJSON(s)
+		}
+		return "[" + strings.Join(q, ", ") + "]"
+	case []FragmentRun:
+		q := make([]string, len(x))
+		for i := range x {
+			q[i] = x[i].json()
 		}
 		return "[" + strings.Join(q, ", ") + "]"
 	case bool:

@@ -161,6 +161,7 @@ func (d *describer) onName(schema, name, alias string) string {
 }
 
 func (d *describer) describe(n *Node) *description {
+	n, hidden := d.visible(n)
 	x := &description{n: n}
 	if d.opts.Analyze && d.opts.Stats != nil {
 		if st, ok := d.opts.Stats.Op(n.ID); ok {
@@ -178,7 +179,7 @@ func (d *describer) describe(n *Node) *description {
 	if x.title == "" {
 		x.title = x.name
 	}
-	d.cond("Filter", n.filters(), x)
+	d.cond("Filter", append(n.filters(), hidden...), x)
 	if d.opts.Analyze && d.opts.Stats != nil {
 		id := n.filterID
 		s, isScan := n.Op.(*scanOp)
@@ -329,6 +330,8 @@ func (d *describer) fill(n *Node, x *description) {
 	case *materializeOp:
 		x.name = "Materialize"
 		d.child(n, x)
+	case *exchangeOp:
+		d.exchange(n, o, x)
 	}
 }
 
@@ -450,6 +453,15 @@ func (d *describer) agg(n *Node, o *aggOp, x *description) {
 		}
 		x.props = append(x.props, property{label: "Group Key", value: keyNames(all)})
 	}
-	x.fields = append(x.fields, property{label: "Strategy", value: strategy}, property{label: "Partial Mode", value: "Simple"})
+	mode := "Simple"
+	if d.opts.Distributed {
+		switch o.phase {
+		case planpb.Agg_PARTIAL:
+			mode, x.title = "Partial", "Partial "+x.title
+		case planpb.Agg_FINAL:
+			mode, x.title = "Finalize", "Finalize "+x.title
+		}
+	}
+	x.fields = append(x.fields, property{label: "Strategy", value: strategy}, property{label: "Partial Mode", value: mode})
 	d.child(n, x)
 }

@@ -20,6 +20,7 @@ func explain(pl *Planned, o ExplainOptions) []string {
 	}
 	var lines []string
 	root.text(&lines, 0, "", o)
+	lines = append(lines, nodeLines(o)...)
 	if o.Summary {
 		if o.PlanningTime > 0 || o.Analyze || o.Summary {
 			lines = append(lines, fmt.Sprintf("Planning Time: %s ms", millis(o.PlanningTime)))
@@ -91,6 +92,12 @@ func (d *description) text(lines *[]string, indent int, arrow string, o ExplainO
 		v := pr.value
 		if l, ok := v.([]string); ok {
 			v = strings.Join(l, ", ")
+		}
+		if r, ok := v.([]FragmentRun); ok {
+			for i := range r {
+				*lines = append(*lines, pad+r[i].text(o))
+			}
+			continue
 		}
 		if f, ok := v.(float64); ok {
 			v = fmt.Sprintf("%.0f", f)

@@ -28,6 +28,8 @@ type Node struct {
 	Order []sortItem
 	// safe: may run below a Gather (parallel.go).
 	safe bool
+	// spread: put there by the distribute pass; only EXPLAIN (DISTRIBUTED) shows it.
+	spread bool
 }
 
 // step is a filter (filter not empty) or a projection to cols (items compute
@@ -86,6 +88,7 @@ type (
 		phase     planpb.Agg_Phase
 		sorted    bool
 		distinct  bool
+		partial   *Node // FINAL: the PARTIAL aggregation whose states it takes
 	}
 	sortOp struct {
 		keys      []sortItem
@@ -137,6 +140,14 @@ type (
 		merge   []sortItem
 	}
 	materializeOp struct{}
+	// exchangeOp moves its input's rows between sites (distribute.go).
+	exchangeOp struct {
+		id        uint32
+		kind      planpb.Exchange_Kind
+		keys      []query.Expr
+		merge     []sortItem
+		onGateway bool
+	}
 )
 
 type joinMethod uint8
@@ -180,6 +191,7 @@ func (o *modifyOp) opName() string      { return "modify" }
 func (o *lockOp) opName() string        { return "lock rows" }
 func (o *gatherOp) opName() string      { return "gather" }
 func (o *materializeOp) opName() string { return "materialize" }
+func (o *exchangeOp) opName() string    { return "exchange" }
 
 // newNode makes a node whose operator delivers base.
 func (p *planner) newNode(op nodeOp, base []Col, inputs ...*Node) *Node {

@@ -26,6 +26,9 @@ type Options struct {
 	HasParams bool
 	// Workers is the number of workers a Gather may use; 0 or 1: no Gather.
 	Workers int
+	// Sites is the number of storage nodes over which tables are spread, as far as
+	// costs go; 0 or 1: plans have no exchanges.
+	Sites int
 	// WorkMem in bytes, for choosing between strategies; 0: 64 MiB.
 	WorkMem int64
 	// LimitHint is the number of rows the client will fetch (a cursor, a portal
@@ -74,6 +77,8 @@ type Planned struct {
 	Sizes []TableSize
 	// ReadOnly: no Modify and no LockRows anywhere.
 	ReadOnly bool
+	// Exchanges counts the exchanges in the plan; 0: it runs on the gateway alone.
+	Exchanges int
 	// Cacheable: the plan does not depend on parameter values or on anything but the
 	// catalog's version, the settings and the parameter types.
 	Cacheable bool

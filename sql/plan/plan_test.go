@@ -130,6 +130,8 @@ func (f *fixture) options(workers int) plan.Options {
 //
 //	explain [workers=N] [costs]   the rules that fired and the plan of a statement
 //	tpch query=N [workers=N]      the same for a TPC-H query
+//
+// With sites=N tables are spread over N nodes and exchanges are shown.
 func TestPlans(t *testing.T) {
 	f := newFixture(t)
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
@@ -146,17 +148,20 @@ func TestPlans(t *testing.T) {
 				}
 				sql = string(b)
 			}
-			return f.explain(sql, workers, d.HasArg("costs"))
+			sites := 0
+			d.MaybeScanArgs(t, "sites", &sites)
+			return f.explain(sql, workers, sites, d.HasArg("costs"))
 		})
 	})
 }
 
-func (f *fixture) explain(sql string, workers int, costs bool) string {
+func (f *fixture) explain(sql string, workers, sites int, costs bool) string {
 	q, err := f.analyze(sql)
 	if err != nil {
 		return "analysis: " + err.Error()
 	}
 	opts := f.options(workers)
+	opts.Sites = sites
 	fired := map[string]bool{}
 	opts.Trace = func(pass, rule string) { fired[pass+"."+rule] = true }
 	p, err := plan.Plan(context.Background(), q, opts)
@@ -168,7 +173,7 @@ func (f *fixture) explain(sql string, workers int, costs bool) string {
 		rules = append(rules, r)
 	}
 	sort.Strings(rules)
-	return "rules: " + strings.Join(rules, " ") + "\n" + strings.Join(plan.Explain(p, plan.ExplainOptions{Costs: costs}), "\n")
+	return "rules: " + strings.Join(rules, " ") + "\n" + strings.Join(plan.Explain(p, plan.ExplainOptions{Costs: costs, Distributed: sites > 1}), "\n")
 }
 
 func BenchmarkPlan(b *testing.B) {

@@ -122,6 +122,7 @@ func (p *planner) plan(q *query.Query) (out *Planned, err error) {
 		pl.InitPlans = append(pl.InitPlans, ip.node)
 	}
 	pl.Root = p.physRoot(root, outs, p.opts.LimitHint)
+	p.distribute(pl)
 	p.labelInitPlans()
 	pl.Statement = p.emitStatement(pl.Root)
 	pl.Columns = p.resultColumns(q)
