@@ -15,11 +15,17 @@ import (
 )
 
 // TestAnswers loads TPC-H at SF 0.01 and compares the 22 answers, byte for byte,
-// with PostgreSQL's: over the wire, and through psql where it is installed.
+// with PostgreSQL's: over the wire, and through psql where it is installed; from
+// one tablet and from eight.
 func TestAnswers(t *testing.T) {
+	t.Run("lone", func(t *testing.T) { answers(t) })
+	t.Run("tablets", func(t *testing.T) { answers(t, "--tablets", "8") })
+}
+
+func answers(t *testing.T, args ...string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	n := nodetest.Start(t, filepath.Join(t.TempDir(), "data"))
+	n := nodetest.Start(t, filepath.Join(t.TempDir(), "data"), args...)
 	conn := n.Connect(ctx)
 	if _, err := tpch.Load(ctx, conn, 0.01, nil); err != nil {
 		t.Fatal(err)

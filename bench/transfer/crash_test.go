@@ -25,13 +25,18 @@ func TestKillDuringTransfers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts and kills a server twenty times")
 	}
+	t.Run("lone", func(t *testing.T) { killDuringTransfers(t, crashRounds) })
+	t.Run("tablets", func(t *testing.T) { killDuringTransfers(t, crashRounds/2, "--tablets", "8") })
+}
+
+func killDuringTransfers(t *testing.T, rounds int, args ...string) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 
-	n := nodetest.Start(t, filepath.Join(t.TempDir(), "data"))
+	n := nodetest.Start(t, filepath.Join(t.TempDir(), "data"), args...)
 	conn := n.Connect(ctx)
 	if err := transfer.Init(ctx, conn, 1, nil); err != nil {
 		t.Fatal(err)
@@ -39,7 +44,7 @@ func TestKillDuringTransfers(t *testing.T) {
 	conn.Close(ctx)
 
 	acknowledged := map[string]bool{}
-	for round := range crashRounds {
+	for round := range rounds {
 		acked := transfersUntilKilled(ctx, n, round, time.Duration(200+rng.IntN(800))*time.Millisecond, rng.Uint64())
 		for _, id := range acked {
 			acknowledged[id] = true
@@ -67,12 +72,12 @@ func TestKillDuringTransfers(t *testing.T) {
 		}
 		conn.Close(ctx)
 	}
-	if len(acknowledged) < crashRounds {
-		t.Fatalf("only %d transfers in %d rounds: the test did not test", len(acknowledged), crashRounds)
+	if len(acknowledged) < rounds {
+		t.Fatalf("only %d transfers in %d rounds: the test did not test", len(acknowledged), rounds)
 	}
 	n.Stop()
 	n.CheckData()
-	t.Logf("%d acknowledged transfers survived %d kills", len(acknowledged), crashRounds)
+	t.Logf("%d acknowledged transfers survived %d kills", len(acknowledged), rounds)
 }
 
 // transfersUntilKilled runs eight clients, kills the server after a while, and

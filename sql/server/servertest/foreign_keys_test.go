@@ -10,14 +10,25 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/basaltdb/basalt/sql/server"
 	"github.com/basaltdb/basalt/sql/server/servertest"
 )
 
+// eachSetting runs a test on a node with one tablet and on one with eight.
+func eachSetting(t *testing.T, f func(t *testing.T, n *servertest.Node)) {
+	for _, tablets := range []int{1, 8} {
+		t.Run(fmt.Sprintf("tablets=%d", tablets), func(t *testing.T) {
+			f(t, servertest.StartWith(t, server.Options{InMemory: true, Tablets: tablets}))
+		})
+	}
+}
+
 // TestForeignKeysAcrossSnapshots runs one transaction whose snapshot is taken
 // first, another that commits, and the first's change. Expected codes are PostgreSQL's.
-func TestForeignKeysAcrossSnapshots(t *testing.T) {
+func TestForeignKeysAcrossSnapshots(t *testing.T) { eachSetting(t, testForeignKeysAcrossSnapshots) }
+
+func testForeignKeysAcrossSnapshots(t *testing.T, n *servertest.Node) {
 	ctx := context.Background()
-	n := servertest.Start(t)
 	a, b := n.Connect(t), n.Connect(t)
 	exec(t, a, "CREATE TABLE p (id int PRIMARY KEY, u int UNIQUE, v int)")
 	exec(t, a, "CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES p)")
@@ -80,9 +91,10 @@ func noOrphans(t *testing.T, c *pgx.Conn) {
 }
 
 // TestForeignKeysWait has the two changes meet while both transactions are open.
-func TestForeignKeysWait(t *testing.T) {
+func TestForeignKeysWait(t *testing.T) { eachSetting(t, testForeignKeysWait) }
+
+func testForeignKeysWait(t *testing.T, n *servertest.Node) {
 	ctx := context.Background()
-	n := servertest.Start(t)
 	a, b := n.Connect(t), n.Connect(t)
 	exec(t, a, "CREATE TABLE p (id int PRIMARY KEY)")
 	exec(t, a, "CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES p)")
@@ -133,9 +145,10 @@ func TestForeignKeysWait(t *testing.T) {
 
 // TestForeignKeysUnderLoad lets sessions insert and delete at both ends at random:
 // no row may be left without the row it refers to, and every acknowledged change counts.
-func TestForeignKeysUnderLoad(t *testing.T) {
+func TestForeignKeysUnderLoad(t *testing.T) { eachSetting(t, testForeignKeysUnderLoad) }
+
+func testForeignKeysUnderLoad(t *testing.T, n *servertest.Node) {
 	ctx := context.Background()
-	n := servertest.Start(t)
 	setup := n.Connect(t)
 	exec(t, setup, "CREATE TABLE p (id int PRIMARY KEY, v int)")
 	exec(t, setup, "CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES p, cc int)")
