@@ -92,7 +92,11 @@ func (s *OracleService) NextIDs(_ context.Context, n int) (ID, error) {
 }
 
 // BeginCommit implements Oracle.
-func (s *OracleService) BeginCommit(_ context.Context, id ID, gateway NodeID, participants []NodeID, catalog bool) (Timestamp, error) {
+func (s *OracleService) BeginCommit(_ context.Context, id ID, gateway NodeID, epoch uint64, participants []NodeID, catalog bool) (Timestamp, error) {
+	if epoch != s.epoch {
+		return 0, pgerror.New(pgerror.SerializationFailure, "could not commit transaction %d: the first node of the cluster has restarted since it began", id).
+			WithHint("The transaction might succeed if retried.")
+	}
 	slot, err := s.m.oracle.begin()
 	if err != nil {
 		return 0, err

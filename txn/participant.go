@@ -157,7 +157,9 @@ type Oracle interface {
 	NextIDs(ctx context.Context, n int) (ID, error)
 	// BeginCommit draws a commit timestamp; until FinishCommit no snapshot passes it.
 	// participants are who to ask when the gateway dies, the one with the record first.
-	BeginCommit(ctx context.Context, id ID, gateway NodeID, participants []NodeID, catalog bool) (Timestamp, error)
+	// epoch is that of the transaction's first snapshot: when the first node has begun
+	// another one since, the transaction's relation locks are lost (40001).
+	BeginCommit(ctx context.Context, id ID, gateway NodeID, epoch uint64, participants []NodeID, catalog bool) (Timestamp, error)
 	// FinishCommit reports that the commit is applied everywhere, or that it was
 	// aborted, and waits until the watermark has reached it.
 	FinishCommit(ctx context.Context, ts Timestamp, committed bool) error

@@ -36,8 +36,8 @@ func (o *Oracle) NextIDs(ctx context.Context, n int) (txn.ID, error) {
 }
 
 // BeginCommit implements txn.Oracle.
-func (o *Oracle) BeginCommit(ctx context.Context, id txn.ID, gateway txn.NodeID, participants []txn.NodeID, catalog bool) (txn.Timestamp, error) {
-	q := &rpcpb.BeginCommitRequest{Txn: uint64(id), Gateway: uint32(gateway), Catalog: catalog}
+func (o *Oracle) BeginCommit(ctx context.Context, id txn.ID, gateway txn.NodeID, epoch uint64, participants []txn.NodeID, catalog bool) (txn.Timestamp, error) {
+	q := &rpcpb.BeginCommitRequest{Txn: uint64(id), Gateway: uint32(gateway), Epoch: epoch, Catalog: catalog}
 	for _, n := range participants {
 		q.Participants = append(q.Participants, uint32(n))
 	}
@@ -76,7 +76,7 @@ func (s *oracleServer) BeginCommit(ctx context.Context, q *rpcpb.BeginCommitRequ
 	for _, n := range q.Participants {
 		nodes = append(nodes, txn.NodeID(n))
 	}
-	ts, err := s.o.BeginCommit(ctx, txn.ID(q.Txn), txn.NodeID(q.Gateway), nodes, q.Catalog)
+	ts, err := s.o.BeginCommit(ctx, txn.ID(q.Txn), txn.NodeID(q.Gateway), q.Epoch, nodes, q.Catalog)
 	return &rpcpb.TimestampReply{Ts: uint64(ts)}, err
 }
 

@@ -32,6 +32,9 @@ func (t *transaction) Commit(ctx context.Context) (txn.Timestamp, error) {
 	if t.snapErr != nil {
 		return fail(t.snapErr)
 	}
+	if err := t.fenced(); err != nil && len(writers) > 0 {
+		return fail(err)
+	}
 	if err := t.c.syncNow(ctx); err != nil {
 		return fail(err)
 	}
@@ -67,7 +70,7 @@ func (t *transaction) decide(ctx context.Context, writers []*part) (txn.Timestam
 	for i, p := range writers {
 		nodes[i] = p.node
 	}
-	ts, err := t.c.cfg.Oracle.BeginCommit(ctx, id, t.c.cfg.Self, nodes, t.catalog)
+	ts, err := t.c.cfg.Oracle.BeginCommit(ctx, id, t.c.cfg.Self, t.epoch, nodes, t.catalog)
 	if err != nil {
 		t.abortAll(nil)
 		return 0, err

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/txn"
 )
 
@@ -43,9 +44,11 @@ const (
 
 // Coordinator is the DB of a gateway.
 type Coordinator struct {
-	cfg   Config
-	pins  pins
-	epoch atomic.Uint64
+	cfg Config
+	// pins are the snapshots in use; Fence puts others in their place, by which
+	// transactions see that they are from before.
+	pins      atomic.Pointer[pins]
+	suspended atomic.Bool
 	// catalog is the newest catalog change heard of.
 	catalog atomic.Uint64
 	// nowDirty: UpdateNow has written what no sync has covered yet.
@@ -78,7 +81,8 @@ func New(cfg Config) *Coordinator {
 	if cfg.EndWait <= 0 {
 		cfg.EndWait = 2 * time.Second
 	}
-	c := &Coordinator{cfg: cfg, pins: pins{live: map[txn.Timestamp]int{}}}
+	c := &Coordinator{cfg: cfg}
+	c.pins.Store(newPins())
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }
@@ -144,15 +148,17 @@ func (c *Coordinator) nextID(ctx context.Context) (txn.ID, error) {
 	return c.ids.next - 1, nil
 }
 
-// snapshot asks the oracle for a snapshot and pins it; unpin it.
-func (c *Coordinator) snapshot(ctx context.Context) (txn.Timestamp, error) {
-	done := c.pins.expect()
+// snapshot asks the oracle for a snapshot and pins it in p; unpin it.
+func (c *Coordinator) snapshot(ctx context.Context, p *pins) (txn.SnapshotInfo, error) {
+	if c.suspended.Load() {
+		return txn.SnapshotInfo{}, pgerror.New(pgerror.ConnectionFailure, "this gateway has no contact to the first node of the cluster")
+	}
+	done := p.expect()
 	info, err := c.cfg.Oracle.Snapshot(ctx)
 	if err != nil {
 		done(0)
-		return 0, err
+		return txn.SnapshotInfo{}, err
 	}
-	c.epoch.Store(info.Epoch)
 	if c.cfg.OnCatalog != nil {
 		for {
 			old := c.catalog.Load()
@@ -166,11 +172,33 @@ func (c *Coordinator) snapshot(ctx context.Context) (txn.Timestamp, error) {
 		}
 	}
 	done(info.Snapshot)
-	return info.Snapshot, nil
+	return info, nil
 }
 
+// Refresh asks for a snapshot nobody uses: an idle gateway's OldestSnapshot goes on
+// by it, and a newer catalog is heard of.
+func (c *Coordinator) Refresh(ctx context.Context) error {
+	p := c.pins.Load()
+	info, err := c.snapshot(ctx, p)
+	if err == nil {
+		p.unpin(info.Snapshot)
+	}
+	return err
+}
+
+// Fence is for a gateway whose lease has ended: others may already have ended its
+// branches, and nothing keeps what its snapshots see. Every transaction begun so
+// far fails, and until Resume there are no snapshots.
+func (c *Coordinator) Fence() {
+	c.suspended.Store(true)
+	c.pins.Store(newPins())
+}
+
+// Resume ends what Fence began. REQUIRES: the gateway has a lease again.
+func (c *Coordinator) Resume() { c.suspended.Store(false) }
+
 // OldestSnapshot implements txn.DB: what the gateway reports to the oracle.
-func (c *Coordinator) OldestSnapshot() txn.Timestamp { return c.pins.oldest() }
+func (c *Coordinator) OldestSnapshot() txn.Timestamp { return c.pins.Load().oldest() }
 
 // system is the node of the system tablet.
 func (c *Coordinator) system() (txn.Participant, error) {
@@ -212,6 +240,9 @@ func (c *Coordinator) ReadNow(ctx context.Context, key []byte) ([]byte, error) {
 	}
 	return p.ReadNow(ctx, key)
 }
+
+// SyncNow makes what UpdateNow wrote durable.
+func (c *Coordinator) SyncNow(ctx context.Context) error { return c.syncNow(ctx) }
 
 // syncNow makes sequence values that were handed out durable.
 func (c *Coordinator) syncNow(ctx context.Context) error {
@@ -269,6 +300,8 @@ func (c *Coordinator) Blockers(pid int32) []int32 {
 	}
 	return out
 }
+
+func newPins() *pins { return &pins{live: map[txn.Timestamp]int{}} }
 
 // pins are the snapshots in use.
 type pins struct {

@@ -47,13 +47,14 @@ func (t *transaction) newIter(ctx context.Context, o txn.IterOptions, at txn.Rea
 	if l, ok := p.p.(iterParticipant); ok {
 		return l.NewIter(ctx, b, at, o)
 	}
-	return &pageIter{ctx: ctx, p: p.p, b: b, at: at, rows: pageRowsMin,
+	return &pageIter{ctx: ctx, t: t, p: p.p, b: b, at: at, rows: pageRowsMin,
 		scan: txn.ScanPage{Lower: o.Lower, Upper: o.Upper, Reverse: o.Reverse, CommittedOnly: o.CommittedOnly, BytesMax: pageBytesMax}}, nil
 }
 
 // pageIter walks by pages; the page after the present one is fetched ahead.
 type pageIter struct {
 	ctx   context.Context
+	t     *transaction
 	p     txn.Participant
 	b     txn.Branch
 	at    txn.ReadAt
@@ -91,7 +92,10 @@ func (i *pageIter) Next() bool {
 			s.RowsMax = i.rows
 			r.page, r.err = i.p.Scan(i.ctx, i.b, i.at, s)
 		}
-		if i.err = r.err; i.err != nil {
+		if i.err = r.err; i.err == nil {
+			i.err = i.t.fenced()
+		}
+		if i.err != nil {
 			return false
 		}
 		i.page, i.pos = r.page, 0
@@ -155,7 +159,7 @@ func (t *transaction) NewView() (txn.View, error) {
 	if err := t.usable(ctx); err != nil {
 		return nil, err
 	}
-	t.c.pins.pin(t.snap)
+	t.pins.pin(t.snap)
 	return &view{t: t, at: t.readAt()}, nil
 }
 
@@ -172,7 +176,7 @@ func (v *view) NewIter(ctx context.Context, o txn.IterOptions) (txn.Iter, error)
 
 func (v *view) Close() {
 	if v.at.Snapshot != 0 {
-		v.t.c.pins.unpin(v.at.Snapshot)
+		v.t.pins.unpin(v.at.Snapshot)
 		v.at.Snapshot = 0
 	}
 }

@@ -180,6 +180,14 @@ func (t *transaction) LockRelation(ctx context.Context, id uint64, mode txn.Rela
 	if t.HoldsRelation(id, mode) {
 		return nil
 	}
+	if t.snapErr != nil {
+		return t.snapErr
+	}
+	if t.epoch == 0 { // a lock does not fix the snapshot of REPEATABLE READ
+		if err := t.lookAround(ctx); err != nil {
+			return err
+		}
+	}
 	if _, err := t.ensureID(ctx); err != nil {
 		return err
 	}
@@ -199,7 +207,9 @@ func (t *transaction) LockRelation(ctx context.Context, id uint64, mode txn.Rela
 		return err
 	}
 	t.rels = append(t.rels, heldRelation{id: id, mode: mode, seq: t.seq})
-	return nil
+	// Whoever changed the relation between our snapshot and our lock is visible now:
+	// the catalog must not be read as of before.
+	return t.lookAround(ctx)
 }
 
 // HoldsRelation implements txn.RowTxn.

@@ -24,6 +24,10 @@ type transaction struct {
 	// snapErr is why the last BeginStatement got no snapshot; it fails what follows.
 	snapErr error
 	ended   bool
+	// pins hold the transaction's snapshots; when the coordinator has others, it was fenced.
+	pins *pins
+	// epoch of the first snapshot.
+	epoch   uint64
 	catalog bool // the system tablet was written
 
 	id atomic.Uint64
@@ -109,15 +113,52 @@ func (t *transaction) BeginStatement() {
 
 // takeSnapshot puts a new snapshot in force.
 func (t *transaction) takeSnapshot(ctx context.Context) error {
-	ts, err := t.c.snapshot(ctx)
+	if t.pins == nil {
+		t.pins = t.c.pins.Load()
+	}
+	if err := t.fenced(); err != nil {
+		return err
+	}
+	info, err := t.c.snapshot(ctx, t.pins)
 	if err != nil {
 		return err
 	}
 	if t.snap != 0 {
-		t.c.pins.unpin(t.snap)
+		t.pins.unpin(t.snap)
 	}
-	t.snap = ts
+	if t.snap = info.Snapshot; t.epoch == 0 {
+		t.epoch = info.Epoch
+	}
 	return nil
+}
+
+// lookAround hears of the newest catalog, and of the epoch, without a new snapshot.
+func (t *transaction) lookAround(ctx context.Context) error {
+	if t.pins == nil {
+		t.pins = t.c.pins.Load()
+	}
+	if err := t.fenced(); err != nil {
+		return err
+	}
+	info, err := t.c.snapshot(ctx, t.pins)
+	if err != nil {
+		return err
+	}
+	t.pins.unpin(info.Snapshot)
+	if t.epoch == 0 {
+		t.epoch = info.Epoch
+	}
+	return nil
+}
+
+// fenced fails a transaction from before the last Fence.
+func (t *transaction) fenced() error {
+	if t.pins == nil || t.pins == t.c.pins.Load() {
+		return nil
+	}
+	return pgerror.New("72000", "snapshot too old").
+		WithDetail("The gateway was without contact to the cluster for longer than its lease.").
+		WithHint("The transaction might succeed if retried.")
 }
 
 func (t *transaction) usable(ctx context.Context) error {
@@ -126,6 +167,9 @@ func (t *transaction) usable(ctx context.Context) error {
 	}
 	if t.snapErr != nil {
 		return t.snapErr
+	}
+	if err := t.fenced(); err != nil {
+		return err
 	}
 	if t.snap == 0 {
 		if t.stmt == 0 {
@@ -150,13 +194,16 @@ func (t *transaction) Snapshot() txn.Timestamp {
 func (t *transaction) FreshSnapshot() txn.Timestamp {
 	ctx, cancel := context.WithTimeout(t.c.ctx, snapshotWait)
 	defer cancel()
-	ts, err := t.c.snapshot(ctx)
+	if t.snapErr = t.usable(ctx); t.snapErr != nil {
+		return t.snap
+	}
+	info, err := t.c.snapshot(ctx, t.pins)
 	if err != nil {
 		t.snapErr = err
 		return t.snap
 	}
-	t.c.pins.unpin(ts)
-	return ts
+	t.pins.unpin(info.Snapshot)
+	return info.Snapshot
 }
 
 func (t *transaction) ReadNewest() (done func()) {
@@ -174,7 +221,7 @@ func (t *transaction) ReadNewest() (done func()) {
 	t.outer = own
 	return func() {
 		if t.outer != 0 && !t.ended {
-			t.c.pins.unpin(t.snap)
+			t.pins.unpin(t.snap)
 			t.snap, t.outer = t.outer, 0
 		}
 	}
@@ -223,7 +270,7 @@ func (t *transaction) partAt(n txn.NodeID) (*part, error) {
 // branch names the branch of a part. REQUIRES: t.mu held where others may run.
 func (t *transaction) branch(p *part) txn.Branch {
 	pid := t.opts.ProcessID
-	return txn.Branch{Txn: txn.ID(t.id.Load()), Gateway: t.c.cfg.Self, Epoch: t.c.epoch.Load(), Isolation: t.opts.Isolation, ProcessID: pid, Begun: p.begun}
+	return txn.Branch{Txn: txn.ID(t.id.Load()), Gateway: t.c.cfg.Self, Epoch: t.epoch, Isolation: t.opts.Isolation, ProcessID: pid, Begun: p.begun}
 }
 
 // flush sends a part's pending writes. REQUIRES: t.mu held.
@@ -276,7 +323,11 @@ func (t *transaction) get(ctx context.Context, key []byte, at txn.ReadAt) ([]byt
 	if err != nil {
 		return nil, false, err
 	}
-	return p.p.Get(ctx, b, at, key)
+	v, ok, err := p.p.Get(ctx, b, at, key)
+	if err == nil {
+		err = t.fenced() // what it saw may have been collected
+	}
+	return v, ok, err
 }
 
 func (t *transaction) Put(ctx context.Context, key, value []byte) error {
@@ -385,10 +436,10 @@ func (t *transaction) Rollback() {
 // release gives the snapshots back.
 func (t *transaction) release() {
 	if t.snap != 0 {
-		t.c.pins.unpin(t.snap)
+		t.pins.unpin(t.snap)
 	}
 	if t.outer != 0 {
-		t.c.pins.unpin(t.outer)
+		t.pins.unpin(t.outer)
 	}
 	t.snap, t.outer, t.rels = 0, 0, nil
 }

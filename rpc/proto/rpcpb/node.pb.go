@@ -402,6 +402,7 @@ type BeginCommitRequest struct {
 	Gateway       uint32                 `protobuf:"varint,2,opt,name=gateway,proto3" json:"gateway,omitempty"`
 	Participants  []uint32               `protobuf:"varint,3,rep,packed,name=participants,proto3" json:"participants,omitempty"`
 	Catalog       bool                   `protobuf:"varint,4,opt,name=catalog,proto3" json:"catalog,omitempty"`
+	Epoch         uint64                 `protobuf:"varint,5,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -462,6 +463,13 @@ func (x *BeginCommitRequest) GetCatalog() bool {
 		return x.Catalog
 	}
 	return false
+}
+
+func (x *BeginCommitRequest) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
 }
 
 type TimestampReply struct {
@@ -2337,6 +2345,7 @@ type JoinRequest struct {
 	SqlAddr       string                 `protobuf:"bytes,5,opt,name=sql_addr,json=sqlAddr,proto3" json:"sql_addr,omitempty"`
 	FlightAddr    string                 `protobuf:"bytes,6,opt,name=flight_addr,json=flightAddr,proto3" json:"flight_addr,omitempty"`
 	Version       string                 `protobuf:"bytes,7,opt,name=version,proto3" json:"version,omitempty"`
+	Incarnation   uint64                 `protobuf:"varint,8,opt,name=incarnation,proto3" json:"incarnation,omitempty"` // drawn at random by the process
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2420,6 +2429,13 @@ func (x *JoinRequest) GetVersion() string {
 	return ""
 }
 
+func (x *JoinRequest) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
 type JoinReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          uint32                 `protobuf:"varint,1,opt,name=node,proto3" json:"node,omitempty"`
@@ -2491,8 +2507,11 @@ func (x *JoinReply) GetStatus() *StatusReply {
 type HeartbeatRequest struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	Node           uint32                 `protobuf:"varint,1,opt,name=node,proto3" json:"node,omitempty"`
-	Incarnation    uint64                 `protobuf:"varint,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
-	OldestSnapshot uint64                 `protobuf:"varint,3,opt,name=oldest_snapshot,json=oldestSnapshot,proto3" json:"oldest_snapshot,omitempty"`
+	Incarnation    uint64                 `protobuf:"varint,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`                             // of the process: what Join said
+	OldestSnapshot uint64                 `protobuf:"varint,3,opt,name=oldest_snapshot,json=oldestSnapshot,proto3" json:"oldest_snapshot,omitempty"` // a gateway's
+	Reaped         []uint64               `protobuf:"varint,4,rep,packed,name=reaped,proto3" json:"reaped,omitempty"`                                // storage ids whose rows are gone from this node
+	Tablets        []*TabletInfo          `protobuf:"bytes,5,rep,name=tablets,proto3" json:"tablets,omitempty"`                                      // the sizes of its tablets
+	Rows           []*RowCount            `protobuf:"bytes,6,rep,name=rows,proto3" json:"rows,omitempty"`                                            // rows written and removed by the gateway's commits since the last beat
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -2548,20 +2567,96 @@ func (x *HeartbeatRequest) GetOldestSnapshot() uint64 {
 	return 0
 }
 
+func (x *HeartbeatRequest) GetReaped() []uint64 {
+	if x != nil {
+		return x.Reaped
+	}
+	return nil
+}
+
+func (x *HeartbeatRequest) GetTablets() []*TabletInfo {
+	if x != nil {
+		return x.Tablets
+	}
+	return nil
+}
+
+func (x *HeartbeatRequest) GetRows() []*RowCount {
+	if x != nil {
+		return x.Rows
+	}
+	return nil
+}
+
+// RowCount is an estimate: rows of a table, or how many more or less there are.
+type RowCount struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	StorageId     uint64                 `protobuf:"varint,1,opt,name=storage_id,json=storageId,proto3" json:"storage_id,omitempty"`
+	Rows          int64                  `protobuf:"zigzag64,2,opt,name=rows,proto3" json:"rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RowCount) Reset() {
+	*x = RowCount{}
+	mi := &file_rpc_proto_node_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RowCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RowCount) ProtoMessage() {}
+
+func (x *RowCount) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RowCount.ProtoReflect.Descriptor instead.
+func (*RowCount) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *RowCount) GetStorageId() uint64 {
+	if x != nil {
+		return x.StorageId
+	}
+	return 0
+}
+
+func (x *RowCount) GetRows() int64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
 type HeartbeatReply struct {
 	state            protoimpl.MessageState `protogen:"open.v1"`
 	Horizon          uint64                 `protobuf:"varint,1,opt,name=horizon,proto3" json:"horizon,omitempty"`
 	Epoch            uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	PlacementVersion uint64                 `protobuf:"varint,3,opt,name=placement_version,json=placementVersion,proto3" json:"placement_version,omitempty"`
 	Fenced           bool                   `protobuf:"varint,4,opt,name=fenced,proto3" json:"fenced,omitempty"`
-	Status           *StatusReply           `protobuf:"bytes,5,opt,name=status,proto3" json:"status,omitempty"` // when it has changed
+	Status           *StatusReply           `protobuf:"bytes,5,opt,name=status,proto3" json:"status,omitempty"`
+	Dropped          []uint64               `protobuf:"varint,6,rep,packed,name=dropped,proto3" json:"dropped,omitempty"` // storage ids to remove; answered by reaped
+	Rows             []*RowCount            `protobuf:"bytes,7,rep,name=rows,proto3" json:"rows,omitempty"`               // of all tables whose count has changed since the node's last beat
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
 
 func (x *HeartbeatReply) Reset() {
 	*x = HeartbeatReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[39]
+	mi := &file_rpc_proto_node_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2573,7 +2668,7 @@ func (x *HeartbeatReply) String() string {
 func (*HeartbeatReply) ProtoMessage() {}
 
 func (x *HeartbeatReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[39]
+	mi := &file_rpc_proto_node_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2586,7 +2681,7 @@ func (x *HeartbeatReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatReply.ProtoReflect.Descriptor instead.
 func (*HeartbeatReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{39}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *HeartbeatReply) GetHorizon() uint64 {
@@ -2624,6 +2719,20 @@ func (x *HeartbeatReply) GetStatus() *StatusReply {
 	return nil
 }
 
+func (x *HeartbeatReply) GetDropped() []uint64 {
+	if x != nil {
+		return x.Dropped
+	}
+	return nil
+}
+
+func (x *HeartbeatReply) GetRows() []*RowCount {
+	if x != nil {
+		return x.Rows
+	}
+	return nil
+}
+
 type NodeInfo struct {
 	state              protoimpl.MessageState `protogen:"open.v1"`
 	Id                 uint32                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -2641,7 +2750,7 @@ type NodeInfo struct {
 
 func (x *NodeInfo) Reset() {
 	*x = NodeInfo{}
-	mi := &file_rpc_proto_node_proto_msgTypes[40]
+	mi := &file_rpc_proto_node_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2653,7 +2762,7 @@ func (x *NodeInfo) String() string {
 func (*NodeInfo) ProtoMessage() {}
 
 func (x *NodeInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[40]
+	mi := &file_rpc_proto_node_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2666,7 +2775,7 @@ func (x *NodeInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeInfo.ProtoReflect.Descriptor instead.
 func (*NodeInfo) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{40}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *NodeInfo) GetId() uint32 {
@@ -2745,7 +2854,7 @@ type TabletInfo struct {
 
 func (x *TabletInfo) Reset() {
 	*x = TabletInfo{}
-	mi := &file_rpc_proto_node_proto_msgTypes[41]
+	mi := &file_rpc_proto_node_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2757,7 +2866,7 @@ func (x *TabletInfo) String() string {
 func (*TabletInfo) ProtoMessage() {}
 
 func (x *TabletInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[41]
+	mi := &file_rpc_proto_node_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2770,7 +2879,7 @@ func (x *TabletInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TabletInfo.ProtoReflect.Descriptor instead.
 func (*TabletInfo) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{41}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *TabletInfo) GetId() uint32 {
@@ -2820,7 +2929,7 @@ type StatusReply struct {
 
 func (x *StatusReply) Reset() {
 	*x = StatusReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[42]
+	mi := &file_rpc_proto_node_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2832,7 +2941,7 @@ func (x *StatusReply) String() string {
 func (*StatusReply) ProtoMessage() {}
 
 func (x *StatusReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[42]
+	mi := &file_rpc_proto_node_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2845,7 +2954,7 @@ func (x *StatusReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusReply.ProtoReflect.Descriptor instead.
 func (*StatusReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{42}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *StatusReply) GetNodes() []*NodeInfo {
@@ -2887,7 +2996,7 @@ type PlacementReply struct {
 
 func (x *PlacementReply) Reset() {
 	*x = PlacementReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[43]
+	mi := &file_rpc_proto_node_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2899,7 +3008,7 @@ func (x *PlacementReply) String() string {
 func (*PlacementReply) ProtoMessage() {}
 
 func (x *PlacementReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[43]
+	mi := &file_rpc_proto_node_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2912,7 +3021,7 @@ func (x *PlacementReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlacementReply.ProtoReflect.Descriptor instead.
 func (*PlacementReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{43}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *PlacementReply) GetTablets() []*TabletInfo {
@@ -2959,7 +3068,7 @@ type RunRequest struct {
 
 func (x *RunRequest) Reset() {
 	*x = RunRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[44]
+	mi := &file_rpc_proto_node_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2971,7 +3080,7 @@ func (x *RunRequest) String() string {
 func (*RunRequest) ProtoMessage() {}
 
 func (x *RunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[44]
+	mi := &file_rpc_proto_node_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2984,7 +3093,7 @@ func (x *RunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRequest.ProtoReflect.Descriptor instead.
 func (*RunRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{44}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *RunRequest) GetQuery() []byte {
@@ -3095,7 +3204,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_rpc_proto_node_proto_msgTypes[45]
+	mi := &file_rpc_proto_node_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3107,7 +3216,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[45]
+	mi := &file_rpc_proto_node_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3120,7 +3229,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{45}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Source) GetExchange() uint32 {
@@ -3147,7 +3256,7 @@ type Producer struct {
 
 func (x *Producer) Reset() {
 	*x = Producer{}
-	mi := &file_rpc_proto_node_proto_msgTypes[46]
+	mi := &file_rpc_proto_node_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3159,7 +3268,7 @@ func (x *Producer) String() string {
 func (*Producer) ProtoMessage() {}
 
 func (x *Producer) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[46]
+	mi := &file_rpc_proto_node_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3172,7 +3281,7 @@ func (x *Producer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Producer.ProtoReflect.Descriptor instead.
 func (*Producer) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{46}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Producer) GetNode() uint32 {
@@ -3199,7 +3308,7 @@ type RunEvent struct {
 
 func (x *RunEvent) Reset() {
 	*x = RunEvent{}
-	mi := &file_rpc_proto_node_proto_msgTypes[47]
+	mi := &file_rpc_proto_node_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3211,7 +3320,7 @@ func (x *RunEvent) String() string {
 func (*RunEvent) ProtoMessage() {}
 
 func (x *RunEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[47]
+	mi := &file_rpc_proto_node_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3224,7 +3333,7 @@ func (x *RunEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunEvent.ProtoReflect.Descriptor instead.
 func (*RunEvent) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{47}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *RunEvent) GetBatch() *Batch {
@@ -3255,7 +3364,7 @@ type Batch struct {
 
 func (x *Batch) Reset() {
 	*x = Batch{}
-	mi := &file_rpc_proto_node_proto_msgTypes[48]
+	mi := &file_rpc_proto_node_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3267,7 +3376,7 @@ func (x *Batch) String() string {
 func (*Batch) ProtoMessage() {}
 
 func (x *Batch) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[48]
+	mi := &file_rpc_proto_node_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3280,7 +3389,7 @@ func (x *Batch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Batch.ProtoReflect.Descriptor instead.
 func (*Batch) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{48}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Batch) GetSchema() []byte {
@@ -3325,7 +3434,7 @@ type FetchRequest struct {
 
 func (x *FetchRequest) Reset() {
 	*x = FetchRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[49]
+	mi := &file_rpc_proto_node_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3337,7 +3446,7 @@ func (x *FetchRequest) String() string {
 func (*FetchRequest) ProtoMessage() {}
 
 func (x *FetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[49]
+	mi := &file_rpc_proto_node_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3350,7 +3459,7 @@ func (x *FetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
 func (*FetchRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{49}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *FetchRequest) GetQuery() []byte {
@@ -3395,7 +3504,7 @@ type FragmentStats struct {
 
 func (x *FragmentStats) Reset() {
 	*x = FragmentStats{}
-	mi := &file_rpc_proto_node_proto_msgTypes[50]
+	mi := &file_rpc_proto_node_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3407,7 +3516,7 @@ func (x *FragmentStats) String() string {
 func (*FragmentStats) ProtoMessage() {}
 
 func (x *FragmentStats) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[50]
+	mi := &file_rpc_proto_node_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3420,7 +3529,7 @@ func (x *FragmentStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FragmentStats.ProtoReflect.Descriptor instead.
 func (*FragmentStats) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{50}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *FragmentStats) GetOps() []*OpStats {
@@ -3487,7 +3596,7 @@ type OpStats struct {
 
 func (x *OpStats) Reset() {
 	*x = OpStats{}
-	mi := &file_rpc_proto_node_proto_msgTypes[51]
+	mi := &file_rpc_proto_node_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3499,7 +3608,7 @@ func (x *OpStats) String() string {
 func (*OpStats) ProtoMessage() {}
 
 func (x *OpStats) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[51]
+	mi := &file_rpc_proto_node_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3512,7 +3621,7 @@ func (x *OpStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpStats.ProtoReflect.Descriptor instead.
 func (*OpStats) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{51}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *OpStats) GetId() uint32 {
@@ -3642,12 +3751,13 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\x0eNextIDsRequest\x12\f\n" +
 	"\x01n\x18\x01 \x01(\x05R\x01n\"$\n" +
 	"\fNextIDsReply\x12\x14\n" +
-	"\x05first\x18\x01 \x01(\x04R\x05first\"~\n" +
+	"\x05first\x18\x01 \x01(\x04R\x05first\"\x94\x01\n" +
 	"\x12BeginCommitRequest\x12\x10\n" +
 	"\x03txn\x18\x01 \x01(\x04R\x03txn\x12\x18\n" +
 	"\agateway\x18\x02 \x01(\rR\agateway\x12\"\n" +
 	"\fparticipants\x18\x03 \x03(\rR\fparticipants\x12\x18\n" +
-	"\acatalog\x18\x04 \x01(\bR\acatalog\" \n" +
+	"\acatalog\x18\x04 \x01(\bR\acatalog\x12\x14\n" +
+	"\x05epoch\x18\x05 \x01(\x04R\x05epoch\" \n" +
 	"\x0eTimestampReply\x12\x0e\n" +
 	"\x02ts\x18\x01 \x01(\x04R\x02ts\"C\n" +
 	"\x13FinishCommitRequest\x12\x0e\n" +
@@ -3787,7 +3897,7 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\x03txn\x18\x01 \x01(\x04R\x03txn\x12+\n" +
 	"\x05error\x18\x02 \x01(\v2\x15.basalt.node.v1.ErrorR\x05error\"-\n" +
 	"\x11EndGatewayRequest\x12\x18\n" +
-	"\agateway\x18\x01 \x01(\rR\agateway\"\xda\x01\n" +
+	"\agateway\x18\x01 \x01(\rR\agateway\"\xfc\x01\n" +
 	"\vJoinRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\rR\x04node\x12\x1c\n" +
 	"\tdirectory\x18\x02 \x01(\fR\tdirectory\x12(\n" +
@@ -3796,22 +3906,32 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\bsql_addr\x18\x05 \x01(\tR\asqlAddr\x12\x1f\n" +
 	"\vflight_addr\x18\x06 \x01(\tR\n" +
 	"flightAddr\x12\x18\n" +
-	"\aversion\x18\a \x01(\tR\aversion\"\x84\x01\n" +
+	"\aversion\x18\a \x01(\tR\aversion\x12 \n" +
+	"\vincarnation\x18\b \x01(\x04R\vincarnation\"\x84\x01\n" +
 	"\tJoinReply\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\rR\x04node\x12\x18\n" +
 	"\acluster\x18\x02 \x01(\fR\acluster\x12\x14\n" +
 	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x123\n" +
-	"\x06status\x18\x04 \x01(\v2\x1b.basalt.node.v1.StatusReplyR\x06status\"q\n" +
+	"\x06status\x18\x04 \x01(\v2\x1b.basalt.node.v1.StatusReplyR\x06status\"\xed\x01\n" +
 	"\x10HeartbeatRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\rR\x04node\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12'\n" +
-	"\x0foldest_snapshot\x18\x03 \x01(\x04R\x0eoldestSnapshot\"\xba\x01\n" +
+	"\x0foldest_snapshot\x18\x03 \x01(\x04R\x0eoldestSnapshot\x12\x16\n" +
+	"\x06reaped\x18\x04 \x03(\x04R\x06reaped\x124\n" +
+	"\atablets\x18\x05 \x03(\v2\x1a.basalt.node.v1.TabletInfoR\atablets\x12,\n" +
+	"\x04rows\x18\x06 \x03(\v2\x18.basalt.node.v1.RowCountR\x04rows\"=\n" +
+	"\bRowCount\x12\x1d\n" +
+	"\n" +
+	"storage_id\x18\x01 \x01(\x04R\tstorageId\x12\x12\n" +
+	"\x04rows\x18\x02 \x01(\x12R\x04rows\"\x82\x02\n" +
 	"\x0eHeartbeatReply\x12\x18\n" +
 	"\ahorizon\x18\x01 \x01(\x04R\ahorizon\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12+\n" +
 	"\x11placement_version\x18\x03 \x01(\x04R\x10placementVersion\x12\x16\n" +
 	"\x06fenced\x18\x04 \x01(\bR\x06fenced\x123\n" +
-	"\x06status\x18\x05 \x01(\v2\x1b.basalt.node.v1.StatusReplyR\x06status\"\xa2\x02\n" +
+	"\x06status\x18\x05 \x01(\v2\x1b.basalt.node.v1.StatusReplyR\x06status\x12\x18\n" +
+	"\adropped\x18\x06 \x03(\x04R\adropped\x12,\n" +
+	"\x04rows\x18\a \x03(\v2\x18.basalt.node.v1.RowCountR\x04rows\"\xa2\x02\n" +
 	"\bNodeInfo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12(\n" +
 	"\x04role\x18\x02 \x01(\x0e2\x14.basalt.node.v1.RoleR\x04role\x12\x19\n" +
@@ -3964,7 +4084,7 @@ func file_rpc_proto_node_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_node_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_node_proto_msgTypes = make([]protoimpl.MessageInfo, 52)
+var file_rpc_proto_node_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
 var file_rpc_proto_node_proto_goTypes = []any{
 	(Role)(0),                   // 0: basalt.node.v1.Role
 	(*Error)(nil),               // 1: basalt.node.v1.Error
@@ -4006,19 +4126,20 @@ var file_rpc_proto_node_proto_goTypes = []any{
 	(*JoinRequest)(nil),         // 37: basalt.node.v1.JoinRequest
 	(*JoinReply)(nil),           // 38: basalt.node.v1.JoinReply
 	(*HeartbeatRequest)(nil),    // 39: basalt.node.v1.HeartbeatRequest
-	(*HeartbeatReply)(nil),      // 40: basalt.node.v1.HeartbeatReply
-	(*NodeInfo)(nil),            // 41: basalt.node.v1.NodeInfo
-	(*TabletInfo)(nil),          // 42: basalt.node.v1.TabletInfo
-	(*StatusReply)(nil),         // 43: basalt.node.v1.StatusReply
-	(*PlacementReply)(nil),      // 44: basalt.node.v1.PlacementReply
-	(*RunRequest)(nil),          // 45: basalt.node.v1.RunRequest
-	(*Source)(nil),              // 46: basalt.node.v1.Source
-	(*Producer)(nil),            // 47: basalt.node.v1.Producer
-	(*RunEvent)(nil),            // 48: basalt.node.v1.RunEvent
-	(*Batch)(nil),               // 49: basalt.node.v1.Batch
-	(*FetchRequest)(nil),        // 50: basalt.node.v1.FetchRequest
-	(*FragmentStats)(nil),       // 51: basalt.node.v1.FragmentStats
-	(*OpStats)(nil),             // 52: basalt.node.v1.OpStats
+	(*RowCount)(nil),            // 40: basalt.node.v1.RowCount
+	(*HeartbeatReply)(nil),      // 41: basalt.node.v1.HeartbeatReply
+	(*NodeInfo)(nil),            // 42: basalt.node.v1.NodeInfo
+	(*TabletInfo)(nil),          // 43: basalt.node.v1.TabletInfo
+	(*StatusReply)(nil),         // 44: basalt.node.v1.StatusReply
+	(*PlacementReply)(nil),      // 45: basalt.node.v1.PlacementReply
+	(*RunRequest)(nil),          // 46: basalt.node.v1.RunRequest
+	(*Source)(nil),              // 47: basalt.node.v1.Source
+	(*Producer)(nil),            // 48: basalt.node.v1.Producer
+	(*RunEvent)(nil),            // 49: basalt.node.v1.RunEvent
+	(*Batch)(nil),               // 50: basalt.node.v1.Batch
+	(*FetchRequest)(nil),        // 51: basalt.node.v1.FetchRequest
+	(*FragmentStats)(nil),       // 52: basalt.node.v1.FragmentStats
+	(*OpStats)(nil),             // 53: basalt.node.v1.OpStats
 }
 var file_rpc_proto_node_proto_depIdxs = []int32{
 	9,  // 0: basalt.node.v1.GetRequest.branch:type_name -> basalt.node.v1.Branch
@@ -4042,86 +4163,89 @@ var file_rpc_proto_node_proto_depIdxs = []int32{
 	33, // 18: basalt.node.v1.WaitsReply.waits:type_name -> basalt.node.v1.Wait
 	1,  // 19: basalt.node.v1.CancelWaitRequest.error:type_name -> basalt.node.v1.Error
 	0,  // 20: basalt.node.v1.JoinRequest.role:type_name -> basalt.node.v1.Role
-	43, // 21: basalt.node.v1.JoinReply.status:type_name -> basalt.node.v1.StatusReply
-	43, // 22: basalt.node.v1.HeartbeatReply.status:type_name -> basalt.node.v1.StatusReply
-	0,  // 23: basalt.node.v1.NodeInfo.role:type_name -> basalt.node.v1.Role
-	41, // 24: basalt.node.v1.StatusReply.nodes:type_name -> basalt.node.v1.NodeInfo
-	42, // 25: basalt.node.v1.StatusReply.tablets:type_name -> basalt.node.v1.TabletInfo
-	42, // 26: basalt.node.v1.PlacementReply.tablets:type_name -> basalt.node.v1.TabletInfo
-	9,  // 27: basalt.node.v1.RunRequest.branch:type_name -> basalt.node.v1.Branch
-	10, // 28: basalt.node.v1.RunRequest.at:type_name -> basalt.node.v1.ReadAt
-	46, // 29: basalt.node.v1.RunRequest.sources:type_name -> basalt.node.v1.Source
-	47, // 30: basalt.node.v1.Source.producers:type_name -> basalt.node.v1.Producer
-	49, // 31: basalt.node.v1.RunEvent.batch:type_name -> basalt.node.v1.Batch
-	51, // 32: basalt.node.v1.RunEvent.stats:type_name -> basalt.node.v1.FragmentStats
-	52, // 33: basalt.node.v1.FragmentStats.ops:type_name -> basalt.node.v1.OpStats
-	2,  // 34: basalt.node.v1.Oracle.Snapshot:input_type -> basalt.node.v1.Empty
-	4,  // 35: basalt.node.v1.Oracle.NextIDs:input_type -> basalt.node.v1.NextIDsRequest
-	6,  // 36: basalt.node.v1.Oracle.BeginCommit:input_type -> basalt.node.v1.BeginCommitRequest
-	8,  // 37: basalt.node.v1.Oracle.FinishCommit:input_type -> basalt.node.v1.FinishCommitRequest
-	11, // 38: basalt.node.v1.Participant.Get:input_type -> basalt.node.v1.GetRequest
-	13, // 39: basalt.node.v1.Participant.Scan:input_type -> basalt.node.v1.ScanRequest
-	16, // 40: basalt.node.v1.Participant.Lock:input_type -> basalt.node.v1.LockRequest
-	19, // 41: basalt.node.v1.Participant.Write:input_type -> basalt.node.v1.WriteRequest
-	20, // 42: basalt.node.v1.Participant.LockRelation:input_type -> basalt.node.v1.LockRelationRequest
-	21, // 43: basalt.node.v1.Participant.RollbackTo:input_type -> basalt.node.v1.RollbackToRequest
-	22, // 44: basalt.node.v1.Participant.Own:input_type -> basalt.node.v1.OwnRequest
-	24, // 45: basalt.node.v1.Participant.Prepare:input_type -> basalt.node.v1.PrepareRequest
-	25, // 46: basalt.node.v1.Participant.Decide:input_type -> basalt.node.v1.ApplyRequest
-	25, // 47: basalt.node.v1.Participant.Apply:input_type -> basalt.node.v1.ApplyRequest
-	26, // 48: basalt.node.v1.Participant.Release:input_type -> basalt.node.v1.BranchRequest
-	26, // 49: basalt.node.v1.Participant.Abort:input_type -> basalt.node.v1.BranchRequest
-	27, // 50: basalt.node.v1.Participant.Outcome:input_type -> basalt.node.v1.OutcomeRequest
-	27, // 51: basalt.node.v1.Participant.Forget:input_type -> basalt.node.v1.OutcomeRequest
-	29, // 52: basalt.node.v1.Participant.ReadNow:input_type -> basalt.node.v1.NowRequest
-	29, // 53: basalt.node.v1.Participant.SwapNow:input_type -> basalt.node.v1.NowRequest
-	2,  // 54: basalt.node.v1.Participant.SyncNow:input_type -> basalt.node.v1.Empty
-	2,  // 55: basalt.node.v1.Participant.Locks:input_type -> basalt.node.v1.Empty
-	2,  // 56: basalt.node.v1.Participant.Waits:input_type -> basalt.node.v1.Empty
-	35, // 57: basalt.node.v1.Participant.CancelWait:input_type -> basalt.node.v1.CancelWaitRequest
-	36, // 58: basalt.node.v1.Participant.EndGateway:input_type -> basalt.node.v1.EndGatewayRequest
-	37, // 59: basalt.node.v1.Cluster.Join:input_type -> basalt.node.v1.JoinRequest
-	39, // 60: basalt.node.v1.Cluster.Heartbeat:input_type -> basalt.node.v1.HeartbeatRequest
-	2,  // 61: basalt.node.v1.Cluster.Status:input_type -> basalt.node.v1.Empty
-	2,  // 62: basalt.node.v1.Cluster.Place:input_type -> basalt.node.v1.Empty
-	45, // 63: basalt.node.v1.Fragments.Run:input_type -> basalt.node.v1.RunRequest
-	50, // 64: basalt.node.v1.Fragments.Fetch:input_type -> basalt.node.v1.FetchRequest
-	3,  // 65: basalt.node.v1.Oracle.Snapshot:output_type -> basalt.node.v1.SnapshotReply
-	5,  // 66: basalt.node.v1.Oracle.NextIDs:output_type -> basalt.node.v1.NextIDsReply
-	7,  // 67: basalt.node.v1.Oracle.BeginCommit:output_type -> basalt.node.v1.TimestampReply
-	2,  // 68: basalt.node.v1.Oracle.FinishCommit:output_type -> basalt.node.v1.Empty
-	12, // 69: basalt.node.v1.Participant.Get:output_type -> basalt.node.v1.GetReply
-	14, // 70: basalt.node.v1.Participant.Scan:output_type -> basalt.node.v1.ScanReply
-	18, // 71: basalt.node.v1.Participant.Lock:output_type -> basalt.node.v1.LockReply
-	2,  // 72: basalt.node.v1.Participant.Write:output_type -> basalt.node.v1.Empty
-	2,  // 73: basalt.node.v1.Participant.LockRelation:output_type -> basalt.node.v1.Empty
-	2,  // 74: basalt.node.v1.Participant.RollbackTo:output_type -> basalt.node.v1.Empty
-	23, // 75: basalt.node.v1.Participant.Own:output_type -> basalt.node.v1.OwnReply
-	2,  // 76: basalt.node.v1.Participant.Prepare:output_type -> basalt.node.v1.Empty
-	2,  // 77: basalt.node.v1.Participant.Decide:output_type -> basalt.node.v1.Empty
-	2,  // 78: basalt.node.v1.Participant.Apply:output_type -> basalt.node.v1.Empty
-	2,  // 79: basalt.node.v1.Participant.Release:output_type -> basalt.node.v1.Empty
-	2,  // 80: basalt.node.v1.Participant.Abort:output_type -> basalt.node.v1.Empty
-	28, // 81: basalt.node.v1.Participant.Outcome:output_type -> basalt.node.v1.OutcomeReply
-	2,  // 82: basalt.node.v1.Participant.Forget:output_type -> basalt.node.v1.Empty
-	30, // 83: basalt.node.v1.Participant.ReadNow:output_type -> basalt.node.v1.NowReply
-	30, // 84: basalt.node.v1.Participant.SwapNow:output_type -> basalt.node.v1.NowReply
-	2,  // 85: basalt.node.v1.Participant.SyncNow:output_type -> basalt.node.v1.Empty
-	32, // 86: basalt.node.v1.Participant.Locks:output_type -> basalt.node.v1.LocksReply
-	34, // 87: basalt.node.v1.Participant.Waits:output_type -> basalt.node.v1.WaitsReply
-	2,  // 88: basalt.node.v1.Participant.CancelWait:output_type -> basalt.node.v1.Empty
-	2,  // 89: basalt.node.v1.Participant.EndGateway:output_type -> basalt.node.v1.Empty
-	38, // 90: basalt.node.v1.Cluster.Join:output_type -> basalt.node.v1.JoinReply
-	40, // 91: basalt.node.v1.Cluster.Heartbeat:output_type -> basalt.node.v1.HeartbeatReply
-	43, // 92: basalt.node.v1.Cluster.Status:output_type -> basalt.node.v1.StatusReply
-	44, // 93: basalt.node.v1.Cluster.Place:output_type -> basalt.node.v1.PlacementReply
-	48, // 94: basalt.node.v1.Fragments.Run:output_type -> basalt.node.v1.RunEvent
-	49, // 95: basalt.node.v1.Fragments.Fetch:output_type -> basalt.node.v1.Batch
-	65, // [65:96] is the sub-list for method output_type
-	34, // [34:65] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	44, // 21: basalt.node.v1.JoinReply.status:type_name -> basalt.node.v1.StatusReply
+	43, // 22: basalt.node.v1.HeartbeatRequest.tablets:type_name -> basalt.node.v1.TabletInfo
+	40, // 23: basalt.node.v1.HeartbeatRequest.rows:type_name -> basalt.node.v1.RowCount
+	44, // 24: basalt.node.v1.HeartbeatReply.status:type_name -> basalt.node.v1.StatusReply
+	40, // 25: basalt.node.v1.HeartbeatReply.rows:type_name -> basalt.node.v1.RowCount
+	0,  // 26: basalt.node.v1.NodeInfo.role:type_name -> basalt.node.v1.Role
+	42, // 27: basalt.node.v1.StatusReply.nodes:type_name -> basalt.node.v1.NodeInfo
+	43, // 28: basalt.node.v1.StatusReply.tablets:type_name -> basalt.node.v1.TabletInfo
+	43, // 29: basalt.node.v1.PlacementReply.tablets:type_name -> basalt.node.v1.TabletInfo
+	9,  // 30: basalt.node.v1.RunRequest.branch:type_name -> basalt.node.v1.Branch
+	10, // 31: basalt.node.v1.RunRequest.at:type_name -> basalt.node.v1.ReadAt
+	47, // 32: basalt.node.v1.RunRequest.sources:type_name -> basalt.node.v1.Source
+	48, // 33: basalt.node.v1.Source.producers:type_name -> basalt.node.v1.Producer
+	50, // 34: basalt.node.v1.RunEvent.batch:type_name -> basalt.node.v1.Batch
+	52, // 35: basalt.node.v1.RunEvent.stats:type_name -> basalt.node.v1.FragmentStats
+	53, // 36: basalt.node.v1.FragmentStats.ops:type_name -> basalt.node.v1.OpStats
+	2,  // 37: basalt.node.v1.Oracle.Snapshot:input_type -> basalt.node.v1.Empty
+	4,  // 38: basalt.node.v1.Oracle.NextIDs:input_type -> basalt.node.v1.NextIDsRequest
+	6,  // 39: basalt.node.v1.Oracle.BeginCommit:input_type -> basalt.node.v1.BeginCommitRequest
+	8,  // 40: basalt.node.v1.Oracle.FinishCommit:input_type -> basalt.node.v1.FinishCommitRequest
+	11, // 41: basalt.node.v1.Participant.Get:input_type -> basalt.node.v1.GetRequest
+	13, // 42: basalt.node.v1.Participant.Scan:input_type -> basalt.node.v1.ScanRequest
+	16, // 43: basalt.node.v1.Participant.Lock:input_type -> basalt.node.v1.LockRequest
+	19, // 44: basalt.node.v1.Participant.Write:input_type -> basalt.node.v1.WriteRequest
+	20, // 45: basalt.node.v1.Participant.LockRelation:input_type -> basalt.node.v1.LockRelationRequest
+	21, // 46: basalt.node.v1.Participant.RollbackTo:input_type -> basalt.node.v1.RollbackToRequest
+	22, // 47: basalt.node.v1.Participant.Own:input_type -> basalt.node.v1.OwnRequest
+	24, // 48: basalt.node.v1.Participant.Prepare:input_type -> basalt.node.v1.PrepareRequest
+	25, // 49: basalt.node.v1.Participant.Decide:input_type -> basalt.node.v1.ApplyRequest
+	25, // 50: basalt.node.v1.Participant.Apply:input_type -> basalt.node.v1.ApplyRequest
+	26, // 51: basalt.node.v1.Participant.Release:input_type -> basalt.node.v1.BranchRequest
+	26, // 52: basalt.node.v1.Participant.Abort:input_type -> basalt.node.v1.BranchRequest
+	27, // 53: basalt.node.v1.Participant.Outcome:input_type -> basalt.node.v1.OutcomeRequest
+	27, // 54: basalt.node.v1.Participant.Forget:input_type -> basalt.node.v1.OutcomeRequest
+	29, // 55: basalt.node.v1.Participant.ReadNow:input_type -> basalt.node.v1.NowRequest
+	29, // 56: basalt.node.v1.Participant.SwapNow:input_type -> basalt.node.v1.NowRequest
+	2,  // 57: basalt.node.v1.Participant.SyncNow:input_type -> basalt.node.v1.Empty
+	2,  // 58: basalt.node.v1.Participant.Locks:input_type -> basalt.node.v1.Empty
+	2,  // 59: basalt.node.v1.Participant.Waits:input_type -> basalt.node.v1.Empty
+	35, // 60: basalt.node.v1.Participant.CancelWait:input_type -> basalt.node.v1.CancelWaitRequest
+	36, // 61: basalt.node.v1.Participant.EndGateway:input_type -> basalt.node.v1.EndGatewayRequest
+	37, // 62: basalt.node.v1.Cluster.Join:input_type -> basalt.node.v1.JoinRequest
+	39, // 63: basalt.node.v1.Cluster.Heartbeat:input_type -> basalt.node.v1.HeartbeatRequest
+	2,  // 64: basalt.node.v1.Cluster.Status:input_type -> basalt.node.v1.Empty
+	2,  // 65: basalt.node.v1.Cluster.Place:input_type -> basalt.node.v1.Empty
+	46, // 66: basalt.node.v1.Fragments.Run:input_type -> basalt.node.v1.RunRequest
+	51, // 67: basalt.node.v1.Fragments.Fetch:input_type -> basalt.node.v1.FetchRequest
+	3,  // 68: basalt.node.v1.Oracle.Snapshot:output_type -> basalt.node.v1.SnapshotReply
+	5,  // 69: basalt.node.v1.Oracle.NextIDs:output_type -> basalt.node.v1.NextIDsReply
+	7,  // 70: basalt.node.v1.Oracle.BeginCommit:output_type -> basalt.node.v1.TimestampReply
+	2,  // 71: basalt.node.v1.Oracle.FinishCommit:output_type -> basalt.node.v1.Empty
+	12, // 72: basalt.node.v1.Participant.Get:output_type -> basalt.node.v1.GetReply
+	14, // 73: basalt.node.v1.Participant.Scan:output_type -> basalt.node.v1.ScanReply
+	18, // 74: basalt.node.v1.Participant.Lock:output_type -> basalt.node.v1.LockReply
+	2,  // 75: basalt.node.v1.Participant.Write:output_type -> basalt.node.v1.Empty
+	2,  // 76: basalt.node.v1.Participant.LockRelation:output_type -> basalt.node.v1.Empty
+	2,  // 77: basalt.node.v1.Participant.RollbackTo:output_type -> basalt.node.v1.Empty
+	23, // 78: basalt.node.v1.Participant.Own:output_type -> basalt.node.v1.OwnReply
+	2,  // 79: basalt.node.v1.Participant.Prepare:output_type -> basalt.node.v1.Empty
+	2,  // 80: basalt.node.v1.Participant.Decide:output_type -> basalt.node.v1.Empty
+	2,  // 81: basalt.node.v1.Participant.Apply:output_type -> basalt.node.v1.Empty
+	2,  // 82: basalt.node.v1.Participant.Release:output_type -> basalt.node.v1.Empty
+	2,  // 83: basalt.node.v1.Participant.Abort:output_type -> basalt.node.v1.Empty
+	28, // 84: basalt.node.v1.Participant.Outcome:output_type -> basalt.node.v1.OutcomeReply
+	2,  // 85: basalt.node.v1.Participant.Forget:output_type -> basalt.node.v1.Empty
+	30, // 86: basalt.node.v1.Participant.ReadNow:output_type -> basalt.node.v1.NowReply
+	30, // 87: basalt.node.v1.Participant.SwapNow:output_type -> basalt.node.v1.NowReply
+	2,  // 88: basalt.node.v1.Participant.SyncNow:output_type -> basalt.node.v1.Empty
+	32, // 89: basalt.node.v1.Participant.Locks:output_type -> basalt.node.v1.LocksReply
+	34, // 90: basalt.node.v1.Participant.Waits:output_type -> basalt.node.v1.WaitsReply
+	2,  // 91: basalt.node.v1.Participant.CancelWait:output_type -> basalt.node.v1.Empty
+	2,  // 92: basalt.node.v1.Participant.EndGateway:output_type -> basalt.node.v1.Empty
+	38, // 93: basalt.node.v1.Cluster.Join:output_type -> basalt.node.v1.JoinReply
+	41, // 94: basalt.node.v1.Cluster.Heartbeat:output_type -> basalt.node.v1.HeartbeatReply
+	44, // 95: basalt.node.v1.Cluster.Status:output_type -> basalt.node.v1.StatusReply
+	45, // 96: basalt.node.v1.Cluster.Place:output_type -> basalt.node.v1.PlacementReply
+	49, // 97: basalt.node.v1.Fragments.Run:output_type -> basalt.node.v1.RunEvent
+	50, // 98: basalt.node.v1.Fragments.Fetch:output_type -> basalt.node.v1.Batch
+	68, // [68:99] is the sub-list for method output_type
+	37, // [37:68] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_node_proto_init() }
@@ -4135,7 +4259,7 @@ func file_rpc_proto_node_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_node_proto_rawDesc), len(file_rpc_proto_node_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   52,
+			NumMessages:   53,
 			NumExtensions: 0,
 			NumServices:   4,
 		},
