@@ -6,6 +6,9 @@
 //	             ├─ table.Shared    rows, indexes, scans
 //	             └─ the reaper      drops the key ranges of dropped tables
 //
+// Placement. A store has the tablets it was made with (placement.go); which of them
+// a key lies in is the business of storage/table.
+//
 // Dropping. DROP TABLE, TRUNCATE and rewrites leave a storage id behind. Node.Drop
 // writes the id, within the transaction, to a queue in the store's own key range
 // (storage id 1); once the transaction has committed and no snapshot can see it

@@ -36,8 +36,17 @@ type Options struct {
 	// Tablets cuts the data of a new store into so many tablets; a store keeps the
 	// number it was made with. 0: as it is, 1 for a new one.
 	Tablets int
+	// Peers are told of dropped tables, whose rows other nodes have too; nil: there are none.
+	Peers Peers
 	// DisableGC leaves old versions and dropped tables in place (tests).
 	DisableGC bool
+}
+
+// Peers are the other nodes of the database.
+type Peers interface {
+	// DropStorage removes what the nodes have under some storage ids. Called again
+	// after an error.
+	DropStorage(ctx context.Context, storageIDs []uint64) error
 }
 
 // Node is an open store.
@@ -175,18 +184,44 @@ func (n *Node) ReapNow() error {
 	if err != nil {
 		return err
 	}
+	if len(ids) == 0 {
+		return nil
+	}
+	if n.opts.Peers != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), dropTimeout)
+		defer cancel()
+		if err := n.opts.Peers.DropStorage(ctx, ids); err != nil {
+			return err
+		}
+	}
+	if err := n.DropStorage(ids...); err != nil {
+		return err
+	}
+	var queue []txn.KeyRange
 	for _, id := range ids {
 		q := dropKey(id)
-		ranges := []txn.KeyRange{{Lower: q, Upper: append(q[:len(q):len(q)], 0)}}
+		queue = append(queue, txn.KeyRange{Lower: q, Upper: append(q[:len(q):len(q)], 0)})
+	}
+	return n.mgr.DropRanges(queue...)
+}
+
+// dropTimeout bounds the wait for peers; the next round tries again.
+const dropTimeout = 10 * time.Second
+
+// DropStorage removes what this node has under some storage ids, at once. REQUIRES:
+// no snapshot in use can see them.
+func (n *Node) DropStorage(storageIDs ...uint64) error {
+	var ranges []txn.KeyRange
+	for _, id := range storageIDs {
+		if id < firstStorageID {
+			return pgerror.Internal("storage id %d cannot be dropped", id)
+		}
 		for _, t := range n.tablets() {
 			ranges = append(ranges, txn.KeyRange{Lower: keyenc.Prefix(t, id), Upper: keyenc.PrefixEnd(t, id)})
 		}
-		if err := n.mgr.DropRanges(ranges...); err != nil {
-			return err
-		}
 		n.shared.Forget(id)
 	}
-	return nil
+	return n.mgr.DropRanges(ranges...)
 }
 
 // dropped lists the queue as of at.

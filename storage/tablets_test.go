@@ -421,3 +421,62 @@ func TestPlacementRecord(t *testing.T) {
 		t.Error("two numbers of slots")
 	}
 }
+
+// peers is a node that is told of dropped tables, and fails the first time.
+type peers struct{ dropped, calls int }
+
+func (p *peers) DropStorage(_ context.Context, ids []uint64) error {
+	if p.calls++; p.calls == 1 {
+		return pgerror.New("08006", "not now")
+	}
+	p.dropped += len(ids)
+	return nil
+}
+
+// placer gives a placement when it is first needed.
+type placer struct{ calls int }
+
+func (p *placer) Place(context.Context) (*txn.Placement, error) {
+	p.calls++
+	return txn.EvenPlacement(1, []txn.NodeID{1}, 4), nil
+}
+
+// TestPlacedLate starts without tablets for data: system tables work, the first
+// table of a user asks where to lie. Dropped tables stay queued until peers have heard.
+func TestPlacedLate(t *testing.T) {
+	ps, pl := &peers{}, &placer{}
+	n := openMem(t, vfs.NewMem(), Options{Peers: ps, DisableGC: true})
+	defer func() { must(t, n.Close()) }()
+	n.shared.SetPlacement(&txn.Placement{System: 1})
+	sys, tb := accounts(), accounts()
+	sys.Placement, sys.StorageId = planpb.Placement_SYSTEM, 900
+	insert := func(tb *planpb.Table) error {
+		return inTxn(t, n, func(tx txn.Txn) error {
+			return n.Store(tx, nil).InsertBatch(ctx, tb, batchOf(tb, row(int32(1), nil, nil), row(int32(2), nil, nil)))
+		})
+	}
+	must(t, insert(sys))
+	if got := report(insert(tb)); got != `55000 there are no tablets to keep table "accounts" in  [. ]` {
+		t.Error(got)
+	}
+	n.shared.SetPlacer(pl)
+	must(t, insert(tb))
+	must(t, inTxn(t, n, func(tx txn.Txn) error { return n.Store(tx, nil).Check(ctx, tb, nil) }))
+	if pl.calls != 1 || len(n.Placement().Tablets) != 4 {
+		t.Error(pl.calls, n.Placement())
+	}
+	must(t, inTxn(t, n, func(tx txn.Txn) error { return n.Drop(ctx, tx, 100, 101, 102) }))
+	if err := n.ReapNow(); !pgerror.Is(err, "08006") {
+		t.Error(err)
+	}
+	if ids, err := n.DroppedIDs(); err != nil || len(ids) != 3 {
+		t.Error(ids, err)
+	}
+	must(t, n.ReapNow())
+	if ids, err := n.DroppedIDs(); err != nil || len(ids) != 0 || ps.dropped != 3 {
+		t.Error(ids, ps, err)
+	}
+	if ids, err := n.StorageIDs(); err != nil || slices.Contains(ids, 100) || !slices.Contains(ids, 900) {
+		t.Error(ids, err)
+	}
+}

@@ -19,7 +19,7 @@ type Eval func(ctx context.Context, rows *vexec.Batch) (*vexec.Batch, error)
 // REQUIRES: the index is empty, and the transaction's lock keeps other writers
 // off the table. 23505 when a unique index meets equal keys.
 func (s *Store) BuildIndex(ctx context.Context, t *planpb.Table, pos int, eval Eval) error {
-	sc, err := s.schema(t)
+	sc, err := s.schema(ctx, t)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ type Checked struct{ Rows, Entries int64 }
 // CheckCount is Check and counts the rows and index entries it has read, up to
 // the fault if there is one.
 func (s *Store) CheckCount(ctx context.Context, t *planpb.Table, eval Eval) (n Checked, err error) {
-	sc, err := s.schema(t)
+	sc, err := s.schema(ctx, t)
 	if err != nil {
 		return n, err
 	}

@@ -8,6 +8,12 @@
 // key is the columns alone, its value the locator; or it has the locator behind
 // the columns in its key and no value.
 //
+// Where keys lie. A table's spread (placement.go) says in which tablets: one, by the
+// slot of the row's distribution columns, or a copy in each. A row's slot is
+// computed from its locator. A unique entry lies by the slot of its own columns,
+// another beside its row. Ranges of a scan name their tablets (ranges.go); ordered
+// scans merge them (merge_iter.go), others read one after the other.
+//
 // Invariants. (1) At every timestamp a row has exactly one entry in every index
 // (none in a partial index whose predicate is not true), and every entry has its
 // row: Check verifies it. (2) Rows and unique entries are written under the lock

@@ -32,7 +32,7 @@ func decodeRowID(loc []byte) (uint64, bool) {
 // InsertBatch implements vexec.Mutator. It goes index by index over the whole
 // batch, and reports the violation that going row by row would have met first.
 func (s *Store) InsertBatch(ctx context.Context, table *planpb.Table, ext *vexec.Batch) error {
-	sc, err := s.schema(table)
+	sc, err := s.schema(ctx, table)
 	if err != nil {
 		return err
 	}
@@ -240,7 +240,7 @@ func (s *Store) removeEntry(ctx context.Context, sc *schema, e *entry) error {
 
 // InsertOrConflict implements vexec.Mutator.
 func (s *Store) InsertOrConflict(ctx context.Context, table *planpb.Table, oc *planpb.OnConflict, ext []types.Datum) (*vexec.Conflict, error) {
-	sc, err := s.schema(table)
+	sc, err := s.schema(ctx, table)
 	if err != nil {
 		return nil, err
 	}
@@ -350,7 +350,7 @@ retry:
 
 // LockRow implements vexec.Mutator.
 func (s *Store) LockRow(ctx context.Context, table *planpb.Table, locator []byte, strength, policy uint32) (vexec.RowState, []types.Datum, error) {
-	sc, err := s.schema(table)
+	sc, err := s.schema(ctx, table)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -438,7 +438,7 @@ func (s *Store) sharedKey(ctx context.Context, sc *schema, n txn.Newest) ([]type
 
 // Update implements vexec.Mutator.
 func (s *Store) Update(ctx context.Context, table *planpb.Table, locator []byte, oldExt, newExt []types.Datum) error {
-	sc, err := s.schema(table)
+	sc, err := s.schema(ctx, table)
 	if err != nil {
 		return err
 	}
@@ -519,7 +519,7 @@ func (s *Store) Update(ctx context.Context, table *planpb.Table, locator []byte,
 
 // Delete implements vexec.Mutator.
 func (s *Store) Delete(ctx context.Context, table *planpb.Table, locator []byte, oldExt []types.Datum) error {
-	sc, err := s.schema(table)
+	sc, err := s.schema(ctx, table)
 	if err != nil {
 		return err
 	}

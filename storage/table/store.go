@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/storage/engine"
 	"github.com/basaltdb/basalt/storage/rowcodec"
@@ -18,6 +19,7 @@ import (
 type Shared struct {
 	eng    *engine.Engine // nil where no data is
 	place  atomic.Pointer[txn.Placement]
+	placer Placer
 	rowIDs RowIDs
 	counts counts
 
@@ -36,6 +38,16 @@ func NewShared(eng *engine.Engine, place *txn.Placement, ids RowIDs) (*Shared, e
 	}
 	return s, s.counts.load(eng)
 }
+
+// Placer decides where rows will lie, when the first table needs it.
+type Placer interface {
+	// Place gives the placement, which has tablets and is durable. Called again it
+	// gives the same one.
+	Place(ctx context.Context) (*txn.Placement, error)
+}
+
+// SetPlacer has a placement without tablets made good by p. REQUIRES: no store is in use yet.
+func (s *Shared) SetPlacer(p Placer) { s.placer = p }
 
 // Placement is the placement in force.
 func (s *Shared) Placement() *txn.Placement { return s.place.Load() }
@@ -81,7 +93,7 @@ func (s *Store) Confine(tablets []txn.TabletID) { s.confined, s.tablets = true, 
 func (s *Store) SetEnv(env *types.Env) { s.env = env }
 
 // schema prepares a table, once per plan and placement. A planpb.Table never changes after its first use.
-func (s *Store) schema(t *planpb.Table) (*schema, error) {
+func (s *Store) schema(ctx context.Context, t *planpb.Table) (*schema, error) {
 	sh := s.shared
 	sh.schemaMu.RLock()
 	sc := sh.schemas[t]
@@ -89,6 +101,16 @@ func (s *Store) schema(t *planpb.Table) (*schema, error) {
 	place := sh.place.Load()
 	if sc != nil && sc.spread.place == place {
 		return sc, nil
+	}
+	if len(place.Tablets) == 0 && t.Placement != planpb.Placement_SYSTEM {
+		if sh.placer == nil {
+			return nil, pgerror.New(pgerror.ObjectNotInPrerequisiteState, "there are no tablets to keep table \"%s\" in", t.Name)
+		}
+		var err error
+		if place, err = sh.placer.Place(ctx); err != nil {
+			return nil, err
+		}
+		sh.place.Store(place)
 	}
 	sc, err := newSchema(t, place)
 	if err != nil {
@@ -124,7 +146,7 @@ const schemasMax = 2048
 
 // Scan implements vexec.Store.
 func (s *Store) Scan(ctx context.Context, scan *planpb.Scan, bounds []vexec.KeyBounds, part, parts int) (vexec.Reader, bool, error) {
-	sc, err := s.schema(scan.Table)
+	sc, err := s.schema(ctx, scan.Table)
 	if err != nil {
 		return nil, false, err
 	}
@@ -147,7 +169,7 @@ func (s *Store) Scan(ctx context.Context, scan *planpb.Scan, bounds []vexec.KeyB
 
 // IndexScan implements vexec.Store.
 func (s *Store) IndexScan(ctx context.Context, scan *planpb.IndexScan, bounds []vexec.KeyBounds, part, parts int) (vexec.Reader, bool, error) {
-	sc, err := s.schema(scan.Table)
+	sc, err := s.schema(ctx, scan.Table)
 	if err != nil {
 		return nil, false, err
 	}
