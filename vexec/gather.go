@@ -2,6 +2,7 @@ package vexec
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"sync/atomic"
 
@@ -165,7 +166,8 @@ func startRun(w *worker, id uint32, workers uint32, merge bool, body func(ctx co
 	q.env.Stats.update(id, func(o *OpStats) { o.Workers = max(o.Workers, int64(n)) })
 	for i := range n {
 		r.wg.Add(1)
-		ww := &worker{q: q, frame: w.frame.Clone(), parts: n, part: i, pool: r.pool, chunks: w.chunks, workTables: w.workTables}
+		ww := &worker{q: q, frame: w.frame.Clone(), parts: n, part: i, pool: r.pool, chunks: w.chunks,
+			workTables: maps.Clone(w.workTables)}
 		go func() {
 			defer r.wg.Done()
 			err := func() (err error) {

@@ -16,7 +16,7 @@ const parallelMinCost = 200
 
 // parallelize puts a Gather over n where that pays.
 func (p *planner) parallelize(n *Node) *Node {
-	if p.opts.Workers < 2 || p.opts.Settings.NoParallel || len(n.Order) > 0 {
+	if p.opts.Workers < 2 || p.opts.Settings.NoParallel || len(n.Order) > 0 || p.keepOrder {
 		return n
 	}
 	if g, ok := n.Op.(*gateOp); ok && len(n.steps) == 0 {
@@ -131,4 +131,52 @@ func (p *planner) stableTree(n *Node) bool {
 		}
 	}
 	return true
+}
+
+// rowOrderMatters: some aggregate without ORDER BY shows the order in which its
+// rows come. PostgreSQL users see the order of the scan there, so workers, whose
+// streams mix, stay out of what lies below, up to the next sort or grouping. Joins
+// keep the order of either side per row of the other.
+func rowOrderMatters(aggs []aggItem) bool {
+	for _, a := range aggs {
+		if a.agg.Kind != 'n' || len(a.agg.OrderBy) > 0 || len(a.agg.Distinct) > 0 {
+			continue
+		}
+		switch a.agg.Name {
+		case "array_agg", "string_agg", "json_agg", "jsonb_agg", "json_object_agg", "jsonb_object_agg", "xmlagg":
+			return true
+		}
+	}
+	return false
+}
+
+// orderKept sets keepOrder until the function it gives is called.
+func (p *planner) orderKept(keep bool) func() {
+	was := p.keepOrder
+	p.keepOrder = keep
+	return func() { p.keepOrder = was }
+}
+
+// feedsOrdered: the query has an aggregate of rowOrderMatters or an ARRAY sub-select
+// somewhere, which may read a common table expression.
+func (p *planner) feedsOrdered(root rel) bool {
+	found := false
+	var walk func(r rel)
+	walk = func(r rel) {
+		if g, ok := r.(*relGroup); ok {
+			found = found || rowOrderMatters(g.aggs)
+		}
+		for _, in := range r.inputs() {
+			walk(in)
+		}
+	}
+	walk(root)
+	for _, c := range p.ctes {
+		walk(c.rel)
+	}
+	for _, ip := range p.inits {
+		walk(ip.rel)
+		found = found || ip.kind == initArray
+	}
+	return found
 }

@@ -52,6 +52,7 @@ func (p *planner) sortNode(in *Node, keys []sortItem, limit uint64) *Node {
 func (p *planner) physSort(x *relSort, rq physReq, limit float64) *Node {
 	need := rq.need.union(exprCols(sortExprs(x.keys)...))
 	sub := physReq{need: need, order: x.keys, limit: limit}
+	defer p.orderKept(false)()
 	if limit == 0 {
 		sub.limit = rq.limit
 	}
@@ -130,6 +131,7 @@ func (p *planner) physGroup(x *relGroup, rq physReq) *Node {
 	for _, a := range aggs {
 		base = append(base, a.col)
 	}
+	defer p.orderKept(rowOrderMatters(aggs))()
 	limit := 0.0
 	if len(aggs) == 0 && len(x.keys) == 0 {
 		limit = 0

@@ -33,6 +33,7 @@ type planner struct {
 	rowsMemo  map[rel]float64
 	nextID    uint32
 	earlyStop map[*relJoin]bool // joins below a LIMIT, see stopsEarly
+	keepOrder bool              // rows must come as PostgreSQL would read them, see rowOrderMatters
 	// derivedSel is the selectivity already applied to single tables because of an OR.
 	derivedSel map[string]float64
 }
@@ -109,6 +110,7 @@ func (p *planner) plan(q *query.Query) (out *Planned, err error) {
 	ctes()
 	pl := &Planned{Command: q.Command, names: p, ReadOnly: p.readOnly}
 	for _, c := range p.ctes {
+		p.keepOrder = p.feedsOrdered(root)
 		c.node = p.physRoot(c.rel, c.cols, 0)
 		c.node.Label = "CTE " + c.name
 		pl.CTEs = append(pl.CTEs, c.node)
@@ -118,9 +120,11 @@ func (p *planner) plan(q *query.Query) (out *Planned, err error) {
 		if ip.kind == initExists {
 			limit = 1
 		}
+		p.keepOrder = ip.kind == initArray
 		ip.node = p.physRoot(ip.rel, ip.cols, limit)
 		pl.InitPlans = append(pl.InitPlans, ip.node)
 	}
+	p.keepOrder = false
 	pl.Root = p.physRoot(root, outs, p.opts.LimitHint)
 	p.distribute(pl)
 	p.labelInitPlans()
