@@ -35,7 +35,7 @@ type worker struct {
 	// pool is set inside a Gather: what its workers share.
 	pool *pool
 	// rows that ChunkScan and WorkTableScan deliver, by slot
-	chunks     map[uint32]*chunk
+	chunks map[uint32]*chunk
 	// workTables are those of the recursive queries this worker runs: the workers of a
 	// Gather start from what stands around it and each run their own.
 	workTables map[uint32]*workTable
