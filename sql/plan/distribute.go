@@ -56,6 +56,9 @@ type distributor struct {
 	p         *planner
 	sites     float64
 	exchanges uint32 // so far
+	// local are the slots of init plans where some read CTEs: their values are not
+	// computed before the statement runs, as those that travel are.
+	local map[uint32]bool
 }
 
 // distribute puts exchanges into the trees of a statement.
@@ -63,7 +66,16 @@ func (p *planner) distribute(pl *Planned) {
 	if p.opts.Sites < 2 || p.opts.Disable["distribute"] {
 		return
 	}
-	d := &distributor{p: p, sites: float64(p.opts.Sites)}
+	d := &distributor{p: p, sites: float64(p.opts.Sites), local: map[uint32]bool{}}
+	shared := false // one may read another
+	for _, ip := range p.inits {
+		shared = shared || readsShared(ip.node)
+	}
+	for _, ip := range p.inits {
+		for _, slot := range ip.slots {
+			d.local[slot] = shared
+		}
+	}
 	for _, c := range p.ctes {
 		c.node = d.root(c.node)
 	}
@@ -79,6 +91,19 @@ func (p *planner) distribute(pl *Planned) {
 	if d.exchanges > 0 {
 		p.trace("distribute", "exchange")
 	}
+}
+
+// readsShared: a subtree reads a CTE.
+func readsShared(n *Node) bool {
+	if _, ok := n.Op.(*cteOp); ok {
+		return true
+	}
+	for _, in := range n.Inputs {
+		if readsShared(in) {
+			return true
+		}
+	}
+	return false
 }
 
 // root places a tree whose rows the gateway takes.

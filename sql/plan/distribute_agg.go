@@ -34,9 +34,6 @@ func (d *distributor) agg(n *Node, o *aggOp) spreading {
 		return spreading{}
 	}
 	if s.kind == copied {
-		if len(o.sets) > 0 {
-			return s
-		}
 		return s
 	}
 	if out, ok := d.complete(o, s); ok {
@@ -47,11 +44,11 @@ func (d *distributor) agg(n *Node, o *aggOp) spreading {
 		keys = append(keys, k.expr)
 	}
 	groups := math.Min(in.Rows, n.Rows*d.sites)
-	many := len(keys) > 0 && len(o.sets) == 0 && n.Rows > groupsGatherMax
+	many := d.canHash(keys) && len(o.sets) == 0 && n.Rows > groupsGatherMax
 	switch {
 	case partial && !(many && groups > 0.7*in.Rows):
 		return d.phases(n, o, s, many)
-	case len(keys) > 0 && len(o.sets) == 0 && len(in.Order) == 0 && (many || distinct && in.Rows > groupsGatherMax):
+	case d.canHash(keys) && len(o.sets) == 0 && len(in.Order) == 0 && (many || distinct && in.Rows > groupsGatherMax):
 		n.Inputs[0] = d.exchange(in, planpb.Exchange_HASH, keys, false)
 		out, _ := d.complete(o, d.placedBy(byHash, keys))
 		return out
@@ -70,11 +67,7 @@ func (d *distributor) complete(o *aggOp, s spreading) (spreading, bool) {
 	}
 	has := func(key spreadKey, at func(i int) bool) (cols ColSet, ok bool) {
 		for i, k := range o.keys {
-			e := k.expr
-			if s.kind == bySlot {
-				e = d.underCasts(e)
-			}
-			if c, plain := asCol(e); plain && key.cols.has(c) && at(i) {
+			if c, plain := asCol(d.underCasts(k.expr)); plain && key.cols.has(c) && at(i) {
 				ok = true
 				cols.add(k.col)
 			}

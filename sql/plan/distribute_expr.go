@@ -33,7 +33,9 @@ func (d *distributor) portable(es ...query.Expr) bool {
 func (d *distributor) portableNode(e query.Expr) bool {
 	fn := types.OID(0)
 	switch x := e.(type) {
-	case *query.Var, *query.Const, *query.Param, *query.RelabelType, *query.BoolExpr:
+	case *query.Param:
+		return plainType(x.T) && !(x.Kind == query.ParamExec && d.local[uint32(x.Number)])
+	case *query.Var, *query.Const, *query.RelabelType, *query.BoolExpr:
 		return plainType(e.Type())
 	case *query.FuncExpr:
 		fn = x.Func
@@ -128,10 +130,21 @@ func slotAlike(a, b types.T) bool {
 	switch a.OID {
 	case types.Bool, types.DateOID, types.TimeOID, types.TimestampOID, types.TimestampTZOID, types.UUIDOID, types.NumericOID, types.Oid, types.Bytea:
 		return true
-	case types.BPChar:
-		return a.Mod == b.Mod && a.Mod > 4
+	case types.BPChar, types.IntervalOID, types.TimeTZOID:
+		return true
 	}
 	return false
+}
+
+// canHash: there are keys, and exchanges can hash them.
+func (d *distributor) canHash(keys []query.Expr) bool {
+	for _, k := range keys {
+		t := k.Type()
+		if numericRank[t.OID] == 0 && !slotAlike(t, t) {
+			return false
+		}
+	}
+	return len(keys) > 0
 }
 
 // underCasts is the expression below casts between types that lie in slots alike.

@@ -99,7 +99,9 @@ func (d *distributor) join(n *Node, o *joinOp) spreading {
 		if keys, ok := d.follow(rs, o.rkeys, o.lkeys); ok {
 			try(joinWay{cost: once(l, ls), left: d.sender(rs, keys)})
 		}
-		try(joinWay{cost: once(l, ls) + once(r, rs), left: d.hasher(o.lkeys), right: d.hasher(o.rkeys)})
+		if d.canHash(o.lkeys) && d.canHash(o.rkeys) {
+			try(joinWay{cost: once(l, ls) + once(r, rs), left: d.hasher(o.lkeys), right: d.hasher(o.rkeys)})
+		}
 	}
 	if best.left != nil {
 		n.Inputs[0], ls = best.left(l, ls)
@@ -139,9 +141,6 @@ func (d *distributor) joined(o *joinOp, l, r spreading) spreading {
 			continue
 		}
 		for k, key := range out.keys {
-			if out.kind == byHash && d.p.cols[a].t.OID != d.p.cols[b].t.OID {
-				continue
-			}
 			if key.cols.has(a) || key.cols.has(b) {
 				key.cols = key.cols.copy()
 				key.cols.add(a)
@@ -153,18 +152,14 @@ func (d *distributor) joined(o *joinOp, l, r spreading) spreading {
 	return out
 }
 
-// isKey: a join key is column i of what places rows.
+// isKey: a join key is column i of what places rows. Both ways to place hash equal
+// values of different types alike.
 func (d *distributor) isKey(s spreading, i int, e query.Expr) bool {
 	k := s.keys[i]
-	if s.kind == bySlot {
-		if !slotAlike(k.t, e.Type()) {
-			return false
-		}
-		e = d.underCasts(e)
-	} else if e.Type().OID != k.t.OID {
+	if !slotAlike(k.t, e.Type()) {
 		return false
 	}
-	c, ok := asCol(e)
+	c, ok := asCol(d.underCasts(e))
 	return ok && k.cols.has(c)
 }
 
@@ -176,7 +171,7 @@ func (d *distributor) colocated(l, r spreading, lkeys, rkeys []query.Expr) bool 
 	for i := range l.keys {
 		found := false
 		for j := range lkeys {
-			found = found || d.isKey(l, i, lkeys[j]) && d.isKey(r, i, rkeys[j]) && (l.kind != bySlot || slotAlike(l.keys[i].t, r.keys[i].t))
+			found = found || d.isKey(l, i, lkeys[j]) && d.isKey(r, i, rkeys[j]) && slotAlike(l.keys[i].t, r.keys[i].t)
 		}
 		if !found {
 			return false
@@ -194,7 +189,7 @@ func (d *distributor) follow(s spreading, own, other []query.Expr) ([]query.Expr
 	for i := range s.keys {
 		found := false
 		for j := range own {
-			if d.isKey(s, i, own[j]) && (s.kind != bySlot || slotAlike(s.keys[i].t, other[j].Type())) {
+			if d.isKey(s, i, own[j]) && slotAlike(s.keys[i].t, other[j].Type()) {
 				keys = append(keys, other[j])
 				found = true
 				break
@@ -230,11 +225,7 @@ func (d *distributor) placedBy(kind spreadKind, keys []query.Expr) spreading {
 	s := spreading{kind: kind}
 	for _, k := range keys {
 		key := spreadKey{t: k.Type()}
-		e := k
-		if kind == bySlot {
-			e = d.underCasts(e)
-		}
-		if c, ok := asCol(e); ok {
+		if c, ok := asCol(d.underCasts(k)); ok {
 			key.cols.add(c)
 		}
 		s.keys = append(s.keys, key)

@@ -110,10 +110,7 @@ func (d *distributor) together(s spreading, keys []query.Expr) bool {
 	for _, k := range s.keys {
 		found := false
 		for _, e := range keys {
-			if s.kind == bySlot {
-				e = d.underCasts(e)
-			}
-			c, ok := asCol(e)
+			c, ok := asCol(d.underCasts(e))
 			found = found || ok && k.cols.has(c)
 		}
 		if !found {
@@ -173,7 +170,7 @@ func (d *distributor) appended(n *Node, all []spreading) spreading {
 func (d *distributor) setOp(n *Node) spreading {
 	l, ls := d.place(n.Inputs[0])
 	r, rs := d.place(n.Inputs[1])
-	hash := ls.spread() && rs.spread() && l.Rows+r.Rows > groupsGatherMax && len(l.Cols) > 0
+	hash := ls.spread() && rs.spread() && l.Rows+r.Rows > groupsGatherMax && d.canHash(d.vars(l.Cols))
 	for i := range l.Cols {
 		hash = hash && d.p.cols[l.Cols[i]].t.OID == d.p.cols[r.Cols[i]].t.OID
 	}
@@ -224,7 +221,7 @@ func (d *distributor) window(n *Node, o *windowOp) spreading {
 	case !s.spread():
 		return s
 	case d.together(s, w.partition):
-	case at != n && len(w.partition) > 0 && in.Rows > groupsGatherMax:
+	case at != n && d.canHash(w.partition) && in.Rows > groupsGatherMax:
 		at.Inputs[i] = d.exchange(in, planpb.Exchange_HASH, w.partition, false)
 		s = d.placedBy(byHash, w.partition)
 	default:

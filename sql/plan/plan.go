@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/basaltdb/basalt/sql/catalog"
 	"github.com/basaltdb/basalt/sql/query"
@@ -84,6 +85,7 @@ type Planned struct {
 	Cacheable bool
 
 	names *planner // column names for EXPLAIN
+	cut   atomic.Pointer[Cut]
 }
 
 // Plan plans one optimizable statement (SELECT, INSERT, UPDATE, DELETE, MERGE).

@@ -71,6 +71,7 @@ type planID struct {
 	start  int
 	params string
 	env    string
+	sites  int // storage nodes that tables are spread over
 }
 
 // compiled is a statement analysed and planned.
@@ -121,7 +122,7 @@ func paramKey(ps []types.OID) string {
 // compile gives the plan of an optimizable statement, locks on its relations
 // taken. REQUIRES: statementTxn was called for the statement.
 func (s *Session) compile(ctx context.Context, source string, start int, node *pg_query.Node, params []types.OID) (*compiled, error) {
-	id := planID{db: s.db.OID, user: s.currentUser.OID, text: source, start: start, params: paramKey(params), env: s.current().planKey}
+	id := planID{db: s.db.OID, user: s.currentUser.OID, text: source, start: start, params: paramKey(params), env: s.current().planKey, sites: s.node.siteCount()}
 	cacheable := len(source) <= cacheTextBytesMax
 	for {
 		r := s.reader()
@@ -216,7 +217,7 @@ func (s *Session) planOptions(r catalog.Reader) plan.Options {
 	}
 	env := s.typesEnv(r)
 	return plan.Options{
-		Catalog: r, Types: env, Registry: s.node.Registry, Workers: workers, WorkMem: s.workMem(),
+		Catalog: r, Types: env, Registry: s.node.Registry, Workers: workers, WorkMem: s.workMem(), Sites: s.node.siteCount(),
 		RowEstimate: func(id uint64) (float64, bool) { return float64(s.node.Storage.Rows(id)), true },
 		Settings: plan.Settings{
 			NoHashAgg: off("enable_hashagg"), NoHashJoin: off("enable_hashjoin"), NoIndexScan: off("enable_indexscan"),

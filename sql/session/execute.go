@@ -89,7 +89,7 @@ func (s *Session) run(ctx context.Context, c *compiled, params []types.Datum) (*
 		return nil, err
 	}
 	s.ri.BeginStatement()
-	cur, err := s.node.Executor.Run(ctx, c.planned.Statement, s.exec(ctx, params))
+	cur, err := s.runPlan(ctx, c.planned, s.exec(ctx, params))
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ func explainOptions(e *pg_query.ExplainStmt) (o plan.ExplainOptions, err error) 
 		d := n.GetDefElem()
 		b := false
 		switch d.Defname {
-		case "analyze", "verbose", "costs", "buffers", "wal", "settings", "generic_plan", "timing", "summary":
+		case "analyze", "verbose", "costs", "buffers", "wal", "settings", "generic_plan", "timing", "summary", "distributed":
 			if b, err = boolOption(d); err != nil {
 				return o, err
 			}
@@ -50,6 +50,8 @@ func explainOptions(e *pg_query.ExplainStmt) (o plan.ExplainOptions, err error) 
 			o.Costs = b
 		case "buffers":
 			o.Buffers = b
+		case "distributed":
+			o.Distributed = b
 		case "timing":
 			timing = &b
 		case "summary":
@@ -170,7 +172,7 @@ func (s *Session) explainAnalyze(ctx context.Context, c *compiled, params bound,
 	env := s.exec(ctx, params.values)
 	env.Stats = vexec.NewStats(opts.Timing)
 	began := time.Now()
-	cur, err := s.node.Executor.Run(ctx, c.planned.Statement, env)
+	cur, err := s.runPlan(ctx, c.planned, env)
 	if err != nil {
 		return err
 	}
@@ -190,6 +192,10 @@ func (s *Session) explainAnalyze(ctx context.Context, c *compiled, params bound,
 		}
 	}
 	opts.ExecutionTime = time.Since(began)
+	cur.Close()
+	if r, ok := cur.(FragmentRuns); ok {
+		opts.Runs = r.FragmentRuns()
+	}
 	opts.Stats = env.Stats
 	return nil
 }

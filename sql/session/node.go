@@ -24,6 +24,8 @@ type Config struct {
 	Storage  Storage
 	// Lower turns stored expressions into vexec's form.
 	Lower catalog.Lowerer
+	// Fragments runs pieces of plans beside the data; nil: all data is here.
+	Fragments Fragments
 	// Workers bounds the parallelism of one query; 0 or 1: none.
 	Workers int
 	// WorkMem in bytes bounds each operator that can spill; 0: by the session's work_mem, at least 64 MiB.
