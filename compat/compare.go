@@ -42,28 +42,23 @@ const VersionPrefix = "PostgreSQL 16 "
 
 // Compare adds one file's outcomes to the tally and prints each unlisted difference.
 func (t *Tally) Compare(w io.Writer, f *File, want, got []string, known Known, showMinor bool) {
-	// A statement that stands in the file more than once is stale when all of it agrees.
-	differs := map[string]bool{}
+	ids := f.IDs()
 	for i, s := range f.Statements {
-		if Essence(want[i]) != Essence(got[i]) {
-			differs[ID(s)] = true
-		}
-	}
-	for i, s := range f.Statements {
+		id := ids[i]
 		t.Statements++
 		if strings.Contains(want[i], "\n! ") || strings.HasPrefix(want[i], "! ") {
 			t.Failing++
 		}
-		reason, listed := known[f.Name][ID(s)]
+		reason, listed := known[f.Name][id]
 		if Essence(want[i]) == Essence(got[i]) {
 			t.Equal++
-			if listed && !differs[ID(s)] {
-				t.Stale = append(t.Stale, fmt.Sprintf("%s %s %s", f.Name, ID(s), reason))
+			if listed {
+				t.Stale = append(t.Stale, fmt.Sprintf("%s %s %s", f.Name, id, reason))
 			}
 			if want[i] != got[i] {
 				t.Minor++
 				if showMinor {
-					show(w, f.Name, s, want[i], got[i])
+					show(w, f.Name, id, s, want[i], got[i])
 				}
 			}
 			continue
@@ -77,13 +72,13 @@ func (t *Tally) Compare(w io.Writer, f *File, want, got []string, known Known, s
 			continue
 		}
 		if t.Unordered != nil {
-			if _, ok := t.Unordered[f.Name][ID(s)]; ok || sameRows(s, Essence(want[i]), Essence(got[i])) {
+			if _, ok := t.Unordered[f.Name][id]; ok || sameRows(s, Essence(want[i]), Essence(got[i])) {
 				t.AnyOrder++
 				continue
 			}
 		}
 		t.Different++
-		show(w, f.Name, s, want[i], got[i])
+		show(w, f.Name, id, s, want[i], got[i])
 	}
 }
 
@@ -91,8 +86,8 @@ func (t *Tally) Compare(w io.Writer, f *File, want, got []string, known Known, s
 func Dangling(files []*File, known Known) []string {
 	there := map[string]bool{}
 	for _, f := range files {
-		for _, s := range f.Statements {
-			there[f.Name+" "+ID(s)] = true
+		for _, id := range f.IDs() {
+			there[f.Name+" "+id] = true
 		}
 	}
 	var out []string
@@ -116,8 +111,8 @@ func (t *Tally) Summary() string {
 	return s
 }
 
-func show(w io.Writer, file, statement, want, got string) {
-	fmt.Fprintf(w, "--- %s %s\n%s\n", file, ID(statement), statement)
+func show(w io.Writer, file, id, statement, want, got string) {
+	fmt.Fprintf(w, "--- %s %s\n%s\n", file, id, statement)
 	a, b := strings.Split(strings.TrimSuffix(want, "\n"), "\n"), strings.Split(strings.TrimSuffix(got, "\n"), "\n")
 	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
 		a, b = a[1:], b[1:]

@@ -19,10 +19,24 @@ type File struct {
 	Recorded []string
 }
 
-// ID names a statement in known.txt: it moves with the text, not with the position.
+// ID names a statement's text: it moves with the text, not with the position.
 func ID(statement string) string {
 	h := sha256.Sum256([]byte(statement))
 	return hex.EncodeToString(h[:5])
+}
+
+// IDs name the file's statements in known.txt: the ID of the text, and for the
+// second and later statement of the same text ".2", ".3" … behind it.
+func (f *File) IDs() []string {
+	seen := map[string]int{}
+	out := make([]string, len(f.Statements))
+	for i, s := range f.Statements {
+		out[i] = ID(s)
+		if seen[out[i]]++; seen[out[i]] > 1 {
+			out[i] = fmt.Sprintf("%s.%d", out[i], seen[out[i]])
+		}
+	}
+	return out
 }
 
 // Load reads every AREA/NAME.sql below dir with its recorded outcomes, sorted by name.

@@ -54,7 +54,7 @@ func (ps *pstate) rangeVar(rv *pg_query.RangeVar) *nsItem {
 		}
 		for p := ps; p != nil; p = p.parent {
 			for _, f := range p.future {
-				if f.Ctename == rv.Relname && ps.searchRelation("", rv.Relname) == nil {
+				if f.Ctename == rv.Relname && ps.searchRelation("", rv.Relname, -1) == nil {
 					fail(ps.errAt(int(rv.Location), pgerror.UndefinedTable, "relation \"%s\" does not exist", rv.Relname).
 						WithDetail("There is a WITH item named \"%s\", but it cannot be referenced from this part of the query.", rv.Relname).
 						WithHint("Use WITH RECURSIVE, or re-order the WITH items to remove forward references."))

@@ -84,8 +84,7 @@ func (a *analyzer) funcSchema(names []*pg_query.Node, loc int) (schema types.OID
 		}
 	}
 	s := names[len(names)-2].GetString_().GetSval()
-	ns, err := a.cat.NamespaceByName(a.ctx, s)
-	check(err)
+	ns := a.namespace(s, loc)
 	if ns == nil {
 		a.failAt(loc, pgerror.InvalidSchemaName, "schema \"%s\" does not exist", s)
 	}

@@ -199,10 +199,10 @@ func (ps *pstate) missingTable(schema, name string, loc int) {
 	var hit *query.RangeTblEntry
 	var relid types.OID
 	if schema == "" {
-		if r := ps.searchRelation("", name); r != nil {
+		if r := ps.searchRelation("", name, loc); r != nil {
 			relid = r.OID
 		}
-	} else if ns, err := ps.cat.NamespaceByName(ps.ctx, schema); err == nil && ns != nil {
+	} else if ns := ps.namespace(schema, -1); ns != nil {
 		if r, err := ps.cat.RelationByName(ps.ctx, ns.OID, name); err == nil && r != nil {
 			relid = r.OID
 		}

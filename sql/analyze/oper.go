@@ -22,8 +22,7 @@ func (a *analyzer) opName(names []*pg_query.Node, loc int) (types.OID, string) {
 	if len(names) > 3 {
 		a.failAt(loc, pgerror.SyntaxError, "improper qualified name (too many dotted names): %s", nameList(names))
 	}
-	ns, err := a.cat.NamespaceByName(a.ctx, schema)
-	check(err)
+	ns := a.namespace(schema, loc)
 	if ns == nil {
 		a.failAt(loc, pgerror.InvalidSchemaName, "schema \"%s\" does not exist", schema)
 	}

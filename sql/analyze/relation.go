@@ -19,15 +19,26 @@ func (a *analyzer) relationPath() []types.OID {
 	return append(p, a.visibleNamespaces()...)
 }
 
+// namespace finds a schema that the statement names at loc; nil when there is
+// none. The user needs USAGE on it.
+func (a *analyzer) namespace(schema string, loc int) *catalog.Namespace {
+	ns, err := catalog.UsableNamespace(a.ctx, a.cat, a.env.CurrentUser, schema)
+	if err != nil && loc >= 0 {
+		err = pgerror.From(err).WithPosition(a.at(loc))
+	}
+	check(err)
+	return ns
+}
+
 // searchRelation finds a relation through the search path or in a schema; nil when there is none.
-func (a *analyzer) searchRelation(schema, name string) *catalog.Relation {
+func (a *analyzer) searchRelation(schema, name string, loc int) *catalog.Relation {
 	if schema != "" {
-		ns, err := a.cat.NamespaceByName(a.ctx, schema)
-		check(err)
 		if schema == "pg_temp" && a.env.TempNamespace != 0 {
-			ns, err = a.cat.Namespace(a.ctx, a.env.TempNamespace)
+			r, err := a.cat.RelationByName(a.ctx, a.env.TempNamespace, name)
 			check(err)
+			return r
 		}
+		ns := a.namespace(schema, loc)
 		if ns == nil {
 			return nil
 		}
@@ -51,7 +62,7 @@ func (a *analyzer) lookupRelation(rv *pg_query.RangeVar) *catalog.Relation {
 		fail(pgerror.New(pgerror.FeatureNotSupported, "cross-database references are not implemented: \"%s.%s.%s\"",
 			rv.Catalogname, rv.Schemaname, rv.Relname).WithPosition(a.at(int(rv.Location))))
 	}
-	r := a.searchRelation(rv.Schemaname, rv.Relname)
+	r := a.searchRelation(rv.Schemaname, rv.Relname, int(rv.Location))
 	if r != nil {
 		a.relations[r.OID] = true
 	}

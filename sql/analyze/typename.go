@@ -70,11 +70,11 @@ func (a *analyzer) lookupTypeName(tn *pg_query.TypeName) *catalog.Type {
 			a.failAt(int(tn.Location), pgerror.SyntaxError, "improper qualified name (too many dotted names): %s", strings.Join(names, "."))
 		}
 		schema := names[len(names)-2]
-		ns, err := a.cat.NamespaceByName(a.ctx, schema)
-		check(err)
+		ns := a.namespace(schema, int(tn.Location))
 		if ns == nil {
 			a.failAt(int(tn.Location), pgerror.InvalidSchemaName, "schema \"%s\" does not exist", schema)
 		}
+		var err error
 		t, err = a.cat.TypeByName(a.ctx, ns.OID, names[len(names)-1])
 		check(err)
 	}

@@ -26,7 +26,7 @@ var sqlTypeWords = map[string]types.OID{
 // ParseTypeName is parseTypeString(): the type a text such as "numeric(10,2)[]"
 // or "timestamp with time zone" names under a search path. The modifier is kept
 // for the types whose modifier is plain numbers.
-func ParseTypeName(r Reader, path []types.OID, text string) (types.T, error) {
+func ParseTypeName(r Reader, role types.OID, path []types.OID, text string) (types.T, error) {
 	s := strings.TrimSpace(text)
 	bad := func() (types.T, error) {
 		return types.T{}, pgerror.New(pgerror.SyntaxError, "syntax error at or near %q", s).WithPosition(0)
@@ -69,10 +69,10 @@ func ParseTypeName(r Reader, path []types.OID, text string) (types.T, error) {
 			}
 			return types.T{}, err
 		}
-		if err := schemaExists(r, schema); err != nil {
+		if err := schemaExists(r, role, schema); err != nil {
 			return types.T{}, err
 		}
-		ty, err = LookupType(bg, r, path, schema, name)
+		ty, err = LookupType(bg, r, role, path, schema, name)
 		if err == nil && ty == nil {
 			return types.T{}, pgerror.New(pgerror.UndefinedObject, "type %q does not exist", joinName(schema, name))
 		}

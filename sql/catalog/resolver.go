@@ -11,19 +11,23 @@ import (
 // pathResolver is a Reader's Resolver under a search path.
 type pathResolver struct {
 	Reader
+	role types.OID
 	path []types.OID
 }
 
 // NewResolver gives the look-ups of value input and output for a session:
-// FormatType, RegIn and RegOut follow the effective search path.
-func NewResolver(r Reader, path []types.OID) types.Resolver { return pathResolver{r, path} }
+// FormatType, RegIn and RegOut follow the effective search path, and RegIn asks
+// for the role's USAGE on schemas that are named (role 0: the system's).
+func NewResolver(r Reader, role types.OID, path []types.OID) types.Resolver {
+	return pathResolver{r, role, path}
+}
 
 func (p pathResolver) FormatType(oid types.OID, mod int32) string {
 	return FormatTypeIn(p.Reader, p.path, oid, mod, mod >= 0)
 }
 
 func (p pathResolver) RegIn(reg types.OID, text string) (types.OID, error) {
-	return regIn(p.Reader, p.path, reg, text)
+	return regIn(p.Reader, p.role, p.path, reg, text)
 }
 
 func (p pathResolver) RegOut(reg, value types.OID) string {
@@ -126,11 +130,11 @@ func joinName(schema, name string) string {
 }
 
 // schemaExists reports an explicitly named schema that is not there.
-func schemaExists(r Reader, schema string) error {
+func schemaExists(r Reader, role types.OID, schema string) error {
 	if schema == "" {
 		return nil
 	}
-	ns, err := r.NamespaceByName(bg, schema)
+	ns, err := UsableNamespace(bg, r, role, schema)
 	if err != nil {
 		return err
 	}
@@ -140,7 +144,7 @@ func schemaExists(r Reader, schema string) error {
 	return nil
 }
 
-func regIn(r Reader, path []types.OID, reg types.OID, text string) (types.OID, error) {
+func regIn(r Reader, role types.OID, path []types.OID, reg types.OID, text string) (types.OID, error) {
 	if text == "-" && reg != types.RegOper {
 		return 0, nil
 	}
@@ -153,24 +157,24 @@ func regIn(r Reader, path []types.OID, reg types.OID, text string) (types.OID, e
 	}
 	switch reg {
 	case types.RegType:
-		t, err := ParseTypeName(r, path, text)
+		t, err := ParseTypeName(r, role, path, text)
 		return t.OID, err
 	case types.RegProcedure, types.RegOperator:
-		return regCallIn(r, path, reg, text)
+		return regCallIn(r, role, path, reg, text)
 	case types.RegNamespace, types.RegRole:
 		parts, ok := SplitName(text)
 		if !ok || len(parts) != 1 {
 			return 0, pgerror.New(pgerror.InvalidName, "invalid name syntax")
 		}
 		if reg == types.RegRole {
-			role, err := r.RoleByName(bg, parts[0])
+			named, err := r.RoleByName(bg, parts[0])
 			if err != nil {
 				return 0, err
 			}
-			if role == nil {
+			if named == nil {
 				return 0, pgerror.New(pgerror.UndefinedObject, "role %q does not exist", parts[0])
 			}
-			return role.OID, nil
+			return named.OID, nil
 		}
 		ns, err := r.NamespaceByName(bg, parts[0])
 		if err != nil {
@@ -185,6 +189,9 @@ func regIn(r Reader, path []types.OID, reg types.OID, text string) (types.OID, e
 		schema, name := "", text
 		if i := strings.LastIndexByte(text, '.'); i > 0 {
 			schema, name = text[:i], text[i+1:]
+		}
+		if err := schemaExists(r, role, schema); err != nil && pgerror.From(err).Code == pgerror.InsufficientPrivilege {
+			return 0, err
 		}
 		var found []*Operator
 		for _, o := range r.Operators(name) {
@@ -207,13 +214,13 @@ func regIn(r Reader, path []types.OID, reg types.OID, text string) (types.OID, e
 		}
 		return 0, err
 	}
-	if err := schemaExists(r, schema); err != nil && reg != types.RegProc {
+	if err := schemaExists(r, role, schema); err != nil && (reg != types.RegProc || pgerror.From(err).Code == pgerror.InsufficientPrivilege) {
 		return 0, err
 	}
 	inCatalog := schema == "" || schema == "pg_catalog"
 	switch reg {
 	case types.RegClass:
-		rel, err := LookupRelation(bg, r, path, schema, name)
+		rel, err := LookupRelation(bg, r, role, path, schema, name)
 		if err != nil {
 			return 0, err
 		}
@@ -250,7 +257,7 @@ func regIn(r Reader, path []types.OID, reg types.OID, text string) (types.OID, e
 }
 
 // regCallIn reads regprocedure and regoperator: name(type, …).
-func regCallIn(r Reader, path []types.OID, reg types.OID, text string) (types.OID, error) {
+func regCallIn(r Reader, role types.OID, path []types.OID, reg types.OID, text string) (types.OID, error) {
 	open := strings.IndexByte(text, '(')
 	if open < 0 {
 		return 0, pgerror.New(pgerror.InvalidTextRepresentation, "expected a left parenthesis")
@@ -267,7 +274,7 @@ func regCallIn(r Reader, path []types.OID, reg types.OID, text string) (types.OI
 				args = append(args, 0)
 				continue
 			}
-			t, err := ParseTypeName(r, path, a)
+			t, err := ParseTypeName(r, role, path, a)
 			if err != nil {
 				return 0, err
 			}
@@ -292,6 +299,9 @@ func regCallIn(r Reader, path []types.OID, reg types.OID, text string) (types.OI
 	}
 	schema, name, err := qualified(head, r.DatabaseName())
 	if err != nil {
+		return 0, err
+	}
+	if err := schemaExists(r, role, schema); err != nil && pgerror.From(err).Code == pgerror.InsufficientPrivilege {
 		return 0, err
 	}
 	for _, f := range r.Functions(name) {

@@ -323,7 +323,7 @@ func (s *state) Composite(typ types.OID) (names []string, fields []types.T, ok b
 }
 
 func (s *state) RegIn(reg types.OID, text string) (types.OID, error) {
-	return regIn(s, DefaultPath, reg, text)
+	return regIn(s, 0, DefaultPath, reg, text)
 }
 
 func (s *state) RegOut(reg, value types.OID) string { return regOut(s, DefaultPath, reg, value) }

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 
+	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
 )
 
@@ -52,11 +53,25 @@ func TypeVisible(ctx context.Context, r Reader, path []types.OID, ty *Type) bool
 
 func typeVisible(r Reader, path []types.OID, ty *Type) bool { return TypeVisible(bg, r, path, ty) }
 
+// UsableNamespace finds a schema that a statement names; nil for none. The role
+// needs USAGE on it (42501); role 0 stands for the system, which may use all.
+func UsableNamespace(ctx context.Context, r Reader, role types.OID, schema string) (*Namespace, error) {
+	ns, err := r.NamespaceByName(ctx, schema)
+	if err != nil || ns == nil || role == 0 {
+		return ns, err
+	}
+	ok, err := HasPrivilege(ctx, r, role, ObjectSchema, ns.Owner, ns.ACL, PrivUsage)
+	if err == nil && !ok {
+		err = pgerror.New(pgerror.InsufficientPrivilege, "permission denied for schema %s", ns.Name)
+	}
+	return ns, err
+}
+
 // LookupRelation finds a relation by an optionally qualified name; nil for none.
-// An unknown schema is not an error here.
-func LookupRelation(ctx context.Context, r Reader, path []types.OID, schema, name string) (*Relation, error) {
+// An unknown schema is not an error here, one the role may not use is.
+func LookupRelation(ctx context.Context, r Reader, role types.OID, path []types.OID, schema, name string) (*Relation, error) {
 	if schema != "" {
-		ns, err := r.NamespaceByName(ctx, schema)
+		ns, err := UsableNamespace(ctx, r, role, schema)
 		if err != nil || ns == nil {
 			return nil, err
 		}
@@ -72,9 +87,9 @@ func LookupRelation(ctx context.Context, r Reader, path []types.OID, schema, nam
 }
 
 // LookupType is LookupRelation for types, by pg_type name.
-func LookupType(ctx context.Context, r Reader, path []types.OID, schema, name string) (*Type, error) {
+func LookupType(ctx context.Context, r Reader, role types.OID, path []types.OID, schema, name string) (*Type, error) {
 	if schema != "" {
-		ns, err := r.NamespaceByName(ctx, schema)
+		ns, err := UsableNamespace(ctx, r, role, schema)
 		if err != nil || ns == nil {
 			return nil, err
 		}

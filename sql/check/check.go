@@ -228,7 +228,7 @@ func (d *database) table(ctx context.Context, oid types.OID, name string) error 
 		d.ids[x.StorageId] = x.Name
 	}
 	env := *types.DefaultEnv()
-	env.Resolver = catalog.NewResolver(d.cat.Reader(), catalog.DefaultPath)
+	env.Resolver = catalog.NewResolver(d.cat.Reader(), 0, catalog.DefaultPath)
 	eval, err := d.eval(ctx, rel, &env)
 	if err != nil {
 		return d.failed(d.name, name, err)

@@ -132,9 +132,17 @@ func (c *Context) env() *analyze.Env {
 	if e.Types != nil {
 		*t = *e.Types
 	}
-	t.Resolver = catalog.NewResolver(e.Catalog, catalog.EffectivePath(e.SearchPath))
-	e.Types = t
+	t.Resolver = catalog.NewResolver(e.Catalog, c.roleOfNames(), catalog.EffectivePath(e.SearchPath))
+	e.Types, e.CurrentUser = t, c.roleOfNames()
 	return &e
+}
+
+// roleOfNames is whose USAGE on the schemas of names counts.
+func (c *Context) roleOfNames() types.OID {
+	if c.Bootstrap != 0 {
+		return 0
+	}
+	return c.User
 }
 
 // path is the effective search path.

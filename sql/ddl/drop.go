@@ -128,7 +128,7 @@ func (c *Context) dropRelation(ctx context.Context, parts []string, kind byte, n
 // tables are locked before their indexes, and the index may go while we wait.
 func (c *Context) lockTableOfIndex(ctx context.Context, schema, name string) error {
 	for {
-		rel, err := catalog.LookupRelation(ctx, c.reader(), c.path(), schema, name)
+		rel, err := catalog.LookupRelation(ctx, c.reader(), c.roleOfNames(), c.path(), schema, name)
 		if err != nil || rel == nil || rel.Kind != catalog.KindIndex || rel.OID < types.FirstNormalOID {
 			return err
 		}
@@ -139,7 +139,7 @@ func (c *Context) lockTableOfIndex(ctx context.Context, schema, name string) err
 		if err := c.lock(ctx, x.OID("indrelid"), txn.AccessExclusive); err != nil {
 			return err
 		}
-		again, err := catalog.LookupRelation(ctx, c.reader(), c.path(), schema, name)
+		again, err := catalog.LookupRelation(ctx, c.reader(), c.roleOfNames(), c.path(), schema, name)
 		if err != nil || again == nil || again.OID == rel.OID {
 			return err
 		}
@@ -151,7 +151,7 @@ func (c *Context) missingSchema(ctx context.Context, schema string, missingOK bo
 	if schema == "" {
 		return false, nil
 	}
-	ns, err := c.reader().NamespaceByName(ctx, schema)
+	ns, err := catalog.UsableNamespace(ctx, c.reader(), c.roleOfNames(), schema)
 	if err != nil || ns != nil {
 		return false, err
 	}

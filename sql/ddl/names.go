@@ -65,6 +65,14 @@ func namespaceByName(ctx context.Context, c *Context, name string) (*catalog.Nam
 	return ns, err
 }
 
+// usableNamespace is namespaceByName for the schema of a qualified name: the user needs USAGE on it.
+func usableNamespace(ctx context.Context, c *Context, name string) (*catalog.Namespace, error) {
+	if ns, err := catalog.UsableNamespace(ctx, c.reader(), c.roleOfNames(), name); err != nil || ns != nil {
+		return ns, err
+	}
+	return namespaceByName(ctx, c, name)
+}
+
 // creationNamespace is the schema a new object goes to: the named one, or the
 // first of the search path. The user must have CREATE on it.
 func creationNamespace(ctx context.Context, c *Context, schema string) (*catalog.Namespace, error) {
@@ -137,11 +145,11 @@ func findRelation(ctx context.Context, c *Context, v *pg_query.RangeVar, mode tx
 func lookupLocked(ctx context.Context, c *Context, schema, name string, mode txn.RelationLock, missingOK bool, loc int32) (*catalog.Relation, error) {
 	for {
 		if schema != "" && !missingOK {
-			if _, err := namespaceByName(ctx, c, schema); err != nil {
+			if _, err := usableNamespace(ctx, c, schema); err != nil {
 				return nil, err
 			}
 		}
-		rel, err := catalog.LookupRelation(ctx, c.reader(), c.path(), schema, name)
+		rel, err := catalog.LookupRelation(ctx, c.reader(), c.roleOfNames(), c.path(), schema, name)
 		if err != nil {
 			return nil, err
 		}
@@ -158,7 +166,7 @@ func lookupLocked(ctx context.Context, c *Context, schema, name string, mode txn
 		if err := c.lock(ctx, rel.OID, mode); err != nil {
 			return nil, err
 		}
-		again, err := catalog.LookupRelation(ctx, c.reader(), c.path(), schema, name)
+		again, err := catalog.LookupRelation(ctx, c.reader(), c.roleOfNames(), c.path(), schema, name)
 		if err != nil {
 			return nil, err
 		}

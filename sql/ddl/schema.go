@@ -63,6 +63,7 @@ func createSchema(ctx context.Context, c *Context, s *pg_query.CreateSchemaStmt)
 	// tables before views and indexes, as PostgreSQL sorts them.
 	env, user := c.Env, c.User
 	inner := *c.Env
+	inner.CurrentUser = owner
 	inner.SearchPath = append(append(inner.SearchPath[:0:0], oid), env.SearchPath...)
 	c.Env, c.User = &inner, owner
 	defer func() { c.Env, c.User = env, user }()

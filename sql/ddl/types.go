@@ -103,11 +103,11 @@ func (c *Context) findType(ctx context.Context, parts []string) (*catalog.Type, 
 		return nil, err
 	}
 	if schema != "" {
-		if _, err := namespaceByName(ctx, c, schema); err != nil {
+		if _, err := usableNamespace(ctx, c, schema); err != nil {
 			return nil, err
 		}
 	}
-	t, err := catalog.LookupType(ctx, c.reader(), c.path(), schema, name)
+	t, err := catalog.LookupType(ctx, c.reader(), c.roleOfNames(), c.path(), schema, name)
 	if err == nil && t == nil {
 		err = pgerror.New(pgerror.UndefinedObject, "type %q does not exist", dotted(schema, name))
 	}

@@ -102,7 +102,7 @@ func (s *Session) setConstraints(ctx context.Context, st *parse.Statement, c *pg
 func (s *Session) findConstraint(ctx context.Context, env *analyze.Env, name *pg_query.RangeVar) ([]types.OID, error) {
 	path := env.SearchPath
 	if name.Schemaname != "" {
-		ns, err := env.Catalog.NamespaceByName(ctx, name.Schemaname)
+		ns, err := catalog.UsableNamespace(ctx, env.Catalog, env.CurrentUser, name.Schemaname)
 		if err != nil {
 			return nil, err
 		}

@@ -229,15 +229,9 @@ func (s *Session) typesEnv(r catalog.Reader) *types.Env {
 		env.XactTime = s.cur.start
 	}
 	if r != nil {
-		env.Resolver = r
+		env.Resolver = &sessionResolver{Reader: r, s: s}
 	}
 	return &env
-}
-
-// withPath makes names in texts (reg* values) be found through the search path.
-func withPath(env *types.Env, r catalog.Reader, path []types.OID) *types.Env {
-	env.Resolver = catalog.NewResolver(r, catalog.EffectivePath(path))
-	return env
 }
 
 // reader is the catalog as the next statement sees it.
@@ -248,7 +242,8 @@ func (s *Session) reader() catalog.Reader {
 	return s.node.Catalog.Reader(s.db.OID, s.db.Name)
 }
 
-// searchPath resolves search_path's names to the namespaces that exist.
+// searchPath resolves search_path's names to the namespaces that exist and that
+// the user has USAGE on.
 func (s *Session) searchPath(ctx context.Context, r catalog.Reader) ([]types.OID, error) {
 	names := s.current().searchPath
 	out := make([]types.OID, 0, len(names))
@@ -263,7 +258,14 @@ func (s *Session) searchPath(ctx context.Context, r catalog.Reader) ([]types.OID
 		if err != nil {
 			return nil, err
 		}
-		if ns != nil {
+		if ns == nil {
+			continue
+		}
+		ok, err := catalog.HasPrivilege(ctx, r, s.currentUser.OID, catalog.ObjectSchema, ns.Owner, ns.ACL, catalog.PrivUsage)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
 			out = append(out, ns.OID)
 		}
 	}
@@ -276,7 +278,7 @@ func (s *Session) analyzeEnv(ctx context.Context, r catalog.Reader) (*analyze.En
 	if err != nil {
 		return nil, err
 	}
-	return &analyze.Env{Catalog: r, SearchPath: path, Types: withPath(s.typesEnv(r), r, path), CurrentUser: s.currentUser.OID, Notice: s.Notice}, nil
+	return &analyze.Env{Catalog: r, SearchPath: path, Types: s.typesEnv(r), CurrentUser: s.currentUser.OID, Notice: s.Notice}, nil
 }
 
 // fix gives an error its final form: what a cancelled context stands for, and a copy of shared ones.

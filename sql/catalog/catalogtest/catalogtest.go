@@ -201,7 +201,7 @@ func (c *Catalog) addType(t *catalog.Type) *catalog.Type {
 }
 
 func (c *Catalog) mustType(s string) types.T {
-	t, err := catalog.ParseTypeName(c, catalog.DefaultPath, s)
+	t, err := catalog.ParseTypeName(c, 0, catalog.DefaultPath, s)
 	if err != nil {
 		panic(fmt.Sprintf("catalogtest: type %q: %v", s, err))
 	}

@@ -9,7 +9,7 @@ import (
 
 var _ catalog.Reader = (*Catalog)(nil)
 
-func (c *Catalog) resolver() types.Resolver { return catalog.NewResolver(c, catalog.DefaultPath) }
+func (c *Catalog) resolver() types.Resolver { return catalog.NewResolver(c, 0, catalog.DefaultPath) }
 
 // Version, Private, DatabaseOID and DatabaseName: a catalog that never changes.
 func (c *Catalog) Version() uint64        { return 1 }

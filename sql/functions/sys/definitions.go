@@ -276,7 +276,7 @@ func constraintDef(ctx *expr.Context, s Session, oid types.OID, pretty bool) (ty
 }
 
 func serialSequence(ctx *expr.Context, s Session, table, column string) (types.Datum, error) {
-	oid, err := catalog.NewResolver(s.CatalogReader(), path(s)).RegIn(types.RegClass, table)
+	oid, err := catalog.NewResolver(s.CatalogReader(), s.CurrentUserOID(), path(s)).RegIn(types.RegClass, table)
 	if err != nil {
 		return nil, err
 	}
@@ -367,7 +367,7 @@ func registerDefinitions(r *expr.Registry) {
 		return getExpr(ctx, s, t, rel, pretty)
 	}))
 	byName := func(ctx *expr.Context, s Session, name string) (types.OID, error) {
-		return catalog.NewResolver(s.CatalogReader(), path(s)).RegIn(types.RegClass, name)
+		return catalog.NewResolver(s.CatalogReader(), s.CurrentUserOID(), path(s)).RegIn(types.RegClass, name)
 	}
 	add(r, "pg_get_viewdef(oid)", one(func(ctx *expr.Context, s Session, o types.OID) (types.Datum, error) {
 		return viewDef(ctx, s, o, false, 0)

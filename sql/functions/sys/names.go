@@ -19,10 +19,10 @@ func registerNames(r *expr.Registry) {
 			if text == "-" || text != "" && strings.Trim(text, "0123456789") == "" {
 				return nil, nil
 			}
-			o, err := catalog.NewResolver(s.CatalogReader(), path(s)).RegIn(reg, text)
+			o, err := catalog.NewResolver(s.CatalogReader(), s.CurrentUserOID(), path(s)).RegIn(reg, text)
 			if err != nil {
 				switch pgerror.From(err).Code {
-				case pgerror.InvalidName, pgerror.SyntaxError, pgerror.InvalidTextRepresentation:
+				case pgerror.InvalidName, pgerror.SyntaxError, pgerror.InvalidTextRepresentation, pgerror.InsufficientPrivilege:
 					return nil, err
 				}
 				return nil, nil
@@ -32,7 +32,7 @@ func registerNames(r *expr.Registry) {
 	}
 	// text → regclass, as nextval('s'::text) and 'x'::text::regclass need it.
 	add(r, "regclass(text)", one(func(_ *expr.Context, s Session, text string) (types.Datum, error) {
-		return toDatum(catalog.NewResolver(s.CatalogReader(), path(s)).RegIn(types.RegClass, text))
+		return toDatum(catalog.NewResolver(s.CatalogReader(), s.CurrentUserOID(), path(s)).RegIn(types.RegClass, text))
 	}))
 }
 

@@ -285,7 +285,7 @@ func (f objectFinder) opclass(class, oid types.OID, o *identity) error {
 }
 
 func (f objectFinder) reg(kind, oid types.OID) string {
-	return catalog.NewResolver(f.s.CatalogReader(), path(f.s)).RegOut(kind, oid)
+	return catalog.NewResolver(f.s.CatalogReader(), 0, path(f.s)).RegOut(kind, oid)
 }
 
 func registerObjectNames(r *expr.Registry) {

@@ -126,7 +126,7 @@ func (f family) register(r *expr.Registry) {
 
 func resolveReg(reg types.OID) func(*expr.Context, Session, string) (types.OID, error) {
 	return func(_ *expr.Context, s Session, text string) (types.OID, error) {
-		return catalog.NewResolver(s.CatalogReader(), path(s)).RegIn(reg, text)
+		return catalog.NewResolver(s.CatalogReader(), s.CurrentUserOID(), path(s)).RegIn(reg, text)
 	}
 }
 
