@@ -2,6 +2,7 @@ package compat_test
 
 import (
 	"context"
+	"flag"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,9 @@ import (
 
 // knownShareMax is the share of the corpus that known.txt must stay under.
 const knownShareMax = 0.01
+
+// only narrows TestReplay to the files whose names begin so: go test ./compat -run TestReplay/lone -only dml/on_
+var only = flag.String("only", "", "replay the files whose names begin so")
 
 // settings are how a server holds data that must make no difference.
 var settings = []struct {
@@ -57,6 +61,9 @@ func replay(t *testing.T, args []string, unordered bool) {
 		}
 	}
 	for _, f := range files {
+		if !strings.HasPrefix(f.Name, *only) {
+			continue
+		}
 		if f.Recorded == nil {
 			t.Errorf("%s has no recording: make compat-record", f.Name)
 			continue
@@ -72,6 +79,9 @@ func replay(t *testing.T, args []string, unordered bool) {
 		}
 	}
 	t.Log(tally.Summary())
+	if *only != "" {
+		return
+	}
 	for _, s := range tally.Stale {
 		t.Errorf("known.txt lists a difference that is gone: %s", s)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/apache/arrow/go/v17/arrow"
 
+	"github.com/basaltdb/basalt/sql/catalog/facts"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec/expr"
 	"github.com/basaltdb/basalt/vexec/kernel"
@@ -195,7 +196,13 @@ func (c *setCall) oneValue(t types.T, r []types.Datum) types.Datum {
 		rec.Names, rec.Types = c.fn.Columns(c.call)
 	}
 	if len(rec.Types) != len(r) {
-		rec.Names, rec.Types = nil, make([]types.T, len(r))
+		out := facts.ProcOut(uint32(c.call.OID))
+		rec.Names, rec.Types = out.Names, make([]types.T, len(r))
+		for i := range r {
+			if i < len(out.Types) {
+				rec.Types[i] = types.Of(types.OID(out.Types[i]))
+			}
+		}
 	}
 	return rec
 }

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"slices"
+
 	"github.com/basaltdb/basalt/sql/query"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec/planpb"
@@ -281,6 +283,7 @@ func (p *planner) addDependentKeys(sc *scope, top rel) {
 // buildWindows adds a relWindow per window clause that is used and rewrites the
 // targets to their columns.
 func (p *planner) buildWindows(q *query.Query, sc *scope, ts []*target, r rel) rel {
+	p.windowSets(q, sc, ts, &r)
 	calls := map[int][]*query.WindowFunc{}
 	seen := map[string]Col{}
 	for _, t := range ts {
@@ -350,6 +353,39 @@ func (p *planner) buildWindows(q *query.Query, sc *scope, ts []*target, r rel) r
 		})
 	}
 	return r
+}
+
+// windowSets computes the window keys that contain set-returning functions, below
+// all windows. The same expressions elsewhere in the select list are those columns;
+// other set-returning functions run above the windows.
+func (p *planner) windowSets(q *query.Query, sc *scope, ts []*target, r *rel) {
+	var keys []*target
+	made := map[string]Col{}
+	var raw []string
+	for _, wc := range q.WindowClause {
+		for _, c := range append(append([]query.SortGroupClause{}, wc.Partition...), wc.Order...) {
+			if t := findTarget(ts, c.Ref); t != nil && hasSRF(t.expr) {
+				if k := exprKey(t.expr); !slices.Contains(raw, k) {
+					keys, raw = append(keys, t), append(raw, k)
+				}
+			}
+		}
+	}
+	if len(keys) == 0 {
+		return
+	}
+	p.computeTargets(sc, keys, r)
+	for i, t := range keys {
+		made[raw[i]] = t.col
+	}
+	for _, t := range ts {
+		t.expr = rewrite(t.expr, func(x query.Expr) query.Expr {
+			if c, ok := made[exprKey(x)]; ok {
+				return p.colVar(c)
+			}
+			return nil
+		})
+	}
 }
 
 // windowOrder puts window clauses with longer sort keys first, so that clauses

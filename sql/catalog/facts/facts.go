@@ -130,3 +130,46 @@ func ProcName(oid uint32) string {
 	}
 	return strconv.FormatUint(uint64(oid), 10)
 }
+
+// outParameters maps functions with several OUT parameters to these.
+var outParameters = sync.OnceValue(func() map[uint32]Out {
+	t := Load("pg_proc")
+	po, pa, pm, pn := t.Column("oid"), t.Column("proallargtypes"), t.Column("proargmodes"), t.Column("proargnames")
+	list := func(s string) []string { return strings.Split(strings.Trim(s, "{}"), ",") }
+	m := map[uint32]Out{}
+	for _, r := range t.Rows {
+		if r[pa] == Null || r[pm] == Null {
+			continue
+		}
+		var out Out
+		all, names := list(r[pa]), list(r[pn])
+		for i, mode := range list(r[pm]) {
+			if mode != "o" && mode != "b" && mode != "t" {
+				continue
+			}
+			typ, err := strconv.ParseUint(all[i], 10, 32)
+			if err != nil {
+				panic(fmt.Sprintf("facts: pg_proc argument type %q", all[i]))
+			}
+			name := ""
+			if i < len(names) {
+				name = strings.Trim(names[i], `"`)
+			}
+			out.Types, out.Names = append(out.Types, uint32(typ)), append(out.Names, name)
+		}
+		if oid, err := strconv.ParseUint(r[po], 10, 32); err == nil && len(out.Types) > 1 {
+			m[uint32(oid)] = out
+		}
+	}
+	return m
+})
+
+// Out is the row type of a function with several OUT parameters.
+type Out struct {
+	Names []string
+	Types []uint32
+}
+
+// ProcOut is the row that a built-in function gives; without fields when it has a
+// single result.
+func ProcOut(oid uint32) Out { return outParameters()[oid] }
