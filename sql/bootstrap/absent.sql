@@ -116,3 +116,90 @@ SELECT NULL::name AS schemaname, NULL::name AS tablename, NULL::name AS statisti
 -- Nobody is authenticated by GSSAPI.
 CREATE VIEW pg_catalog.pg_stat_gssapi AS
 SELECT s.pid, s.gss_auth AS gss_authenticated, s.gss_princ AS principal, s.gss_enc AS encrypted FROM pg_stat_get_activity(NULL) s WHERE s.client_port IS NOT NULL;
+
+CREATE VIEW information_schema.check_constraint_routine_usage AS
+SELECT NULL::name AS constraint_catalog, NULL::name AS constraint_schema, NULL::name AS constraint_name, NULL::name AS specific_catalog, NULL::name AS specific_schema, NULL::name AS specific_name WHERE false;
+
+CREATE VIEW pg_catalog.pg_backend_memory_contexts AS
+SELECT NULL::text AS name, NULL::text AS ident, NULL::text AS parent, NULL::integer AS level, NULL::bigint AS total_bytes, NULL::bigint AS total_nblocks, NULL::bigint AS free_bytes, NULL::bigint AS free_chunks, NULL::bigint AS used_bytes WHERE false;
+
+CREATE VIEW pg_catalog.pg_file_settings AS
+SELECT NULL::text AS sourcefile, NULL::integer AS sourceline, NULL::integer AS seqno, NULL::text AS name, NULL::text AS setting, NULL::boolean AS applied, NULL::text AS error WHERE false;
+
+CREATE VIEW pg_catalog.pg_hba_file_rules AS
+SELECT NULL::integer AS line_number, NULL::text AS type, NULL::text[] AS database, NULL::text[] AS user_name, NULL::text AS address, NULL::text AS netmask, NULL::text AS auth_method, NULL::text[] AS options, NULL::text AS error WHERE false;
+
+CREATE VIEW pg_catalog.pg_ident_file_mappings AS
+SELECT NULL::integer AS line_number, NULL::text AS map_name, NULL::text AS sys_name, NULL::text AS pg_username, NULL::text AS error WHERE false;
+
+CREATE VIEW pg_catalog.pg_shmem_allocations AS
+SELECT NULL::text AS name, NULL::bigint AS off, NULL::bigint AS size, NULL::bigint AS allocated_size WHERE false;
+
+CREATE VIEW pg_catalog.pg_stat_slru AS
+SELECT NULL::text AS name, NULL::bigint AS blks_zeroed, NULL::bigint AS blks_hit, NULL::bigint AS blks_read, NULL::bigint AS blks_written, NULL::bigint AS blks_exists, NULL::bigint AS flushes, NULL::bigint AS truncates, NULL::timestamp with time zone AS stats_reset WHERE false;
+
+-- Counters of processes that Basalt does not have stay at zero, since the server started.
+
+CREATE VIEW pg_catalog.pg_stat_archiver AS
+SELECT 0::bigint AS archived_count, NULL::text AS last_archived_wal, NULL::timestamp with time zone AS last_archived_time, 0::bigint AS failed_count, NULL::text AS last_failed_wal, NULL::timestamp with time zone AS last_failed_time, pg_postmaster_start_time() AS stats_reset;
+
+CREATE VIEW pg_catalog.pg_stat_bgwriter AS
+SELECT 0::bigint AS checkpoints_timed, 0::bigint AS checkpoints_req, 0::double precision AS checkpoint_write_time, 0::double precision AS checkpoint_sync_time, 0::bigint AS buffers_checkpoint, 0::bigint AS buffers_clean, 0::bigint AS maxwritten_clean, 0::bigint AS buffers_backend, 0::bigint AS buffers_backend_fsync, 0::bigint AS buffers_alloc, pg_postmaster_start_time() AS stats_reset;
+
+CREATE VIEW pg_catalog.pg_stat_recovery_prefetch AS
+SELECT pg_postmaster_start_time() AS stats_reset, 0::bigint AS prefetch, 0::bigint AS hit, 0::bigint AS skip_init, 0::bigint AS skip_new, 0::bigint AS skip_fpw, 0::bigint AS skip_rep, 0::integer AS wal_distance, 0::integer AS block_distance, 0::integer AS io_depth;
+
+CREATE VIEW pg_catalog.pg_stat_wal AS
+SELECT 0::bigint AS wal_records, 0::bigint AS wal_fpi, 0::numeric AS wal_bytes, 0::bigint AS wal_buffers_full, 0::bigint AS wal_write, 0::bigint AS wal_sync, 0::double precision AS wal_write_time, 0::double precision AS wal_sync_time, pg_postmaster_start_time() AS stats_reset;
+
+CREATE VIEW pg_catalog.pg_stat_database_conflicts AS
+SELECT d.oid AS datid, d.datname, 0::bigint AS confl_tablespace, 0::bigint AS confl_lock, 0::bigint AS confl_snapshot, 0::bigint AS confl_bufferpin, 0::bigint AS confl_deadlock FROM pg_catalog.pg_database d;
+
+-- Reads of blocks are not counted.
+
+CREATE VIEW pg_catalog.pg_stat_xact_all_tables AS
+SELECT c.oid AS relid, n.nspname AS schemaname, c.relname, 0::bigint AS seq_scan, 0::bigint AS seq_tup_read, 0::bigint AS idx_scan, 0::bigint AS idx_tup_fetch, 0::bigint AS n_tup_ins, 0::bigint AS n_tup_upd, 0::bigint AS n_tup_del, 0::bigint AS n_tup_hot_upd
+FROM pg_catalog.pg_class c
+LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 't', 'm', 'p');
+
+CREATE VIEW pg_catalog.pg_stat_xact_sys_tables AS
+SELECT * FROM pg_catalog.pg_stat_xact_all_tables WHERE schemaname IN ('pg_catalog', 'information_schema') OR schemaname ~ '^pg_toast';
+
+CREATE VIEW pg_catalog.pg_stat_xact_user_tables AS
+SELECT * FROM pg_catalog.pg_stat_xact_all_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema') AND schemaname !~ '^pg_toast';
+
+CREATE VIEW pg_catalog.pg_statio_sys_tables AS
+SELECT * FROM pg_catalog.pg_statio_all_tables WHERE schemaname IN ('pg_catalog', 'information_schema') OR schemaname ~ '^pg_toast';
+
+CREATE VIEW pg_catalog.pg_statio_all_indexes AS
+SELECT c.oid AS relid, i.oid AS indexrelid, n.nspname AS schemaname, c.relname, i.relname AS indexrelname, 0::bigint AS idx_blks_read, 0::bigint AS idx_blks_hit
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_index x ON c.oid = x.indrelid
+JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
+LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 't', 'm');
+
+CREATE VIEW pg_catalog.pg_statio_sys_indexes AS
+SELECT * FROM pg_catalog.pg_statio_all_indexes WHERE schemaname IN ('pg_catalog', 'information_schema') OR schemaname ~ '^pg_toast';
+
+CREATE VIEW pg_catalog.pg_statio_user_indexes AS
+SELECT * FROM pg_catalog.pg_statio_all_indexes WHERE schemaname NOT IN ('pg_catalog', 'information_schema') AND schemaname !~ '^pg_toast';
+
+CREATE VIEW pg_catalog.pg_statio_all_sequences AS
+SELECT c.oid AS relid, n.nspname AS schemaname, c.relname, 0::bigint AS blks_read, 0::bigint AS blks_hit
+FROM pg_catalog.pg_class c
+LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('S');
+
+CREATE VIEW pg_catalog.pg_statio_sys_sequences AS
+SELECT * FROM pg_catalog.pg_statio_all_sequences WHERE schemaname IN ('pg_catalog', 'information_schema') OR schemaname ~ '^pg_toast';
+
+CREATE VIEW pg_catalog.pg_statio_user_sequences AS
+SELECT * FROM pg_catalog.pg_statio_all_sequences WHERE schemaname NOT IN ('pg_catalog', 'information_schema') AND schemaname !~ '^pg_toast';
+
+CREATE VIEW pg_catalog.pg_stat_ssl AS
+SELECT s.pid, s.ssl, s.sslversion AS version, s.sslcipher AS cipher, s.sslbits AS bits, s.ssl_client_dn AS client_dn, s.ssl_client_serial AS client_serial,
+       s.ssl_issuer_dn AS issuer_dn
+FROM pg_stat_get_activity(NULL) s WHERE s.client_port IS NOT NULL;
+
+-- Of the build only the version is known.
+CREATE VIEW pg_catalog.pg_config AS
+SELECT 'VERSION'::text AS name, 'PostgreSQL ' || current_setting('server_version') AS setting;

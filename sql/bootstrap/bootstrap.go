@@ -91,7 +91,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	c := &ddl.Context{Txn: t, Manager: o.Manager, Catalog: cat, Env: &analyze.Env{SearchPath: []types.OID{catalog.PgCatalogNamespace}, Types: types.DefaultEnv(),
 		CurrentUser: catalog.BootstrapRole}, User: catalog.BootstrapRole, SessionUser: catalog.BootstrapRole, Lower: o.Lower, Bootstrap: firstOID}
-	for _, text := range []string{catalogViews, informationSchema, absentViews} {
+	for _, text := range []string{catalogViews, informationSchema, absentViews, sqlFeatures()} {
 		stmts, err := parse.Parse(text)
 		if err != nil {
 			return err

@@ -91,6 +91,8 @@ SELECT current_database()::name AS udt_catalog, n.nspname AS udt_schema, c.relna
        CASE WHEN t.typelem <> 0 AND t.typlen = -1 THEN 'ARRAY' WHEN tn.nspname = 'pg_catalog' THEN format_type(t.oid, NULL) ELSE 'USER-DEFINED' END::varchar AS data_type,
        CASE WHEN t.oid IN (1042, 1043) AND a.atttypmod <> -1 THEN a.atttypmod - 4 WHEN t.oid IN (1560, 1562) AND a.atttypmod <> -1 THEN a.atttypmod END::int4 AS character_maximum_length,
        CASE WHEN t.oid IN (25, 1042, 1043) THEN CASE WHEN a.atttypmod = -1 THEN 1073741824 ELSE least((a.atttypmod - 4)::int8 * 4, 1073741824) END END::int4 AS character_octet_length,
+       NULL::name AS character_set_catalog, NULL::name AS character_set_schema, NULL::name AS character_set_name,
+       NULL::name AS collation_catalog, NULL::name AS collation_schema, NULL::name AS collation_name,
        CASE t.oid WHEN 21 THEN 16 WHEN 23 THEN 32 WHEN 20 THEN 64 WHEN 700 THEN 24 WHEN 701 THEN 53 WHEN 1700 THEN CASE WHEN a.atttypmod <> -1 THEN ((a.atttypmod - 4) >> 16) & 65535 END END::int4 AS numeric_precision,
        CASE WHEN t.oid IN (20, 21, 23, 700, 701) THEN 2 WHEN t.oid = 1700 THEN 10 END::int4 AS numeric_precision_radix,
        CASE WHEN t.oid IN (20, 21, 23) THEN 0 WHEN t.oid = 1700 AND a.atttypmod <> -1 THEN (a.atttypmod - 4) & 65535 END::int4 AS numeric_scale,
@@ -98,8 +100,6 @@ SELECT current_database()::name AS udt_catalog, n.nspname AS udt_schema, c.relna
             WHEN t.oid = 1186 THEN CASE WHEN a.atttypmod < 0 OR a.atttypmod & 65535 = 65535 THEN 6 ELSE a.atttypmod & 65535 END END::int4 AS datetime_precision,
        CASE WHEN t.oid = 1186 AND a.atttypmod >= 0 AND format_type(t.oid, a.atttypmod) ~ '^interval [a-z]' THEN upper(regexp_replace(substr(format_type(t.oid, a.atttypmod), 10), '\(.*', '')) END::varchar AS interval_type,
        NULL::int4 AS interval_precision,
-       NULL::name AS character_set_catalog, NULL::name AS character_set_schema, NULL::name AS character_set_name,
-       NULL::name AS collation_catalog, NULL::name AS collation_schema, NULL::name AS collation_name,
        current_database()::name AS attribute_udt_catalog, tn.nspname AS attribute_udt_schema, t.typname AS attribute_udt_name, NULL::name AS scope_catalog, NULL::name AS scope_schema, NULL::name AS scope_name, NULL::int4 AS maximum_cardinality, a.attnum::text::name AS dtd_identifier,
        'NO'::varchar(3) AS is_derived_reference_attribute
 FROM pg_catalog.pg_attribute a
@@ -338,7 +338,15 @@ SELECT current_database()::name AS specific_catalog, n.nspname AS specific_schem
        upper(l.lanname)::varchar AS external_language, 'GENERAL'::varchar AS parameter_style, CASE WHEN p.provolatile = 'i' THEN 'YES' ELSE 'NO' END::varchar(3) AS is_deterministic,
        'MODIFIES'::varchar AS sql_data_access, CASE WHEN p.prokind <> 'p' THEN CASE WHEN p.proisstrict THEN 'YES' ELSE 'NO' END END::varchar(3) AS is_null_call,
        NULL::varchar AS sql_path, 'YES'::varchar(3) AS schema_level_routine, 0::int4 AS max_dynamic_result_sets, NULL::varchar(3) AS is_user_defined_cast,
-       NULL::varchar(3) AS is_implicitly_invocable, CASE WHEN p.prosecdef THEN 'DEFINER' ELSE 'INVOKER' END::varchar AS security_type
+       NULL::varchar(3) AS is_implicitly_invocable, CASE WHEN p.prosecdef THEN 'DEFINER' ELSE 'INVOKER' END::varchar AS security_type,
+       NULL::name AS to_sql_specific_catalog, NULL::name AS to_sql_specific_schema, NULL::name AS to_sql_specific_name, 'NO'::character varying AS as_locator,
+       NULL::timestamp with time zone AS created, NULL::timestamp with time zone AS last_altered, NULL::character varying AS new_savepoint_level, 'NO'::character varying AS is_udt_dependent,
+       NULL::character varying AS result_cast_from_data_type, NULL::character varying AS result_cast_as_locator, NULL::integer AS result_cast_char_max_length, NULL::integer AS result_cast_char_octet_length,
+       NULL::name AS result_cast_char_set_catalog, NULL::name AS result_cast_char_set_schema, NULL::name AS result_cast_char_set_name, NULL::name AS result_cast_collation_catalog,
+       NULL::name AS result_cast_collation_schema, NULL::name AS result_cast_collation_name, NULL::integer AS result_cast_numeric_precision, NULL::integer AS result_cast_numeric_precision_radix,
+       NULL::integer AS result_cast_numeric_scale, NULL::integer AS result_cast_datetime_precision, NULL::character varying AS result_cast_interval_type, NULL::integer AS result_cast_interval_precision,
+       NULL::name AS result_cast_type_udt_catalog, NULL::name AS result_cast_type_udt_schema, NULL::name AS result_cast_type_udt_name, NULL::name AS result_cast_scope_catalog,
+       NULL::name AS result_cast_scope_schema, NULL::name AS result_cast_scope_name, NULL::integer AS result_cast_maximum_cardinality, NULL::name AS result_cast_dtd_identifier
 FROM pg_catalog.pg_namespace n
 JOIN pg_catalog.pg_proc p ON n.oid = p.pronamespace
 JOIN pg_catalog.pg_language l ON p.prolang = l.oid
@@ -376,4 +384,59 @@ WHERE c.prtype = 'USAGE' AND (pg_has_role(g.oid, 'USAGE') OR pg_has_role(e.oid, 
 
 CREATE VIEW information_schema.role_usage_grants AS
 SELECT grantor, grantee, object_catalog, object_schema, object_name, object_type, privilege_type, is_grantable FROM information_schema.usage_privileges
+WHERE grantor IN (SELECT role_name FROM information_schema.enabled_roles) OR grantee IN (SELECT role_name FROM information_schema.enabled_roles);
+
+CREATE VIEW information_schema.administrable_role_authorizations AS
+SELECT grantee, role_name, is_grantable FROM information_schema.applicable_roles WHERE is_grantable = 'YES';
+
+CREATE VIEW information_schema.collation_character_set_applicability AS
+SELECT current_database()::name AS collation_catalog, n.nspname AS collation_schema, c.collname AS collation_name, NULL::name AS character_set_catalog,
+       NULL::name AS character_set_schema, 'UTF8'::name AS character_set_name
+FROM pg_catalog.pg_collation c JOIN pg_catalog.pg_namespace n ON c.collnamespace = n.oid WHERE c.collencoding IN (-1, 6);
+
+CREATE VIEW information_schema.column_column_usage AS
+SELECT DISTINCT current_database()::name AS table_catalog, n.nspname AS table_schema, c.relname AS table_name, used.attname AS column_name, made.attname AS dependent_column
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_attribute made ON made.attrelid = c.oid AND made.attgenerated <> ''
+JOIN pg_catalog.pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.objsubid = made.attnum AND d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
+JOIN pg_catalog.pg_attribute used ON used.attrelid = c.oid AND used.attnum = d.refobjsubid
+WHERE used.attnum <> made.attnum AND pg_has_role(c.relowner, 'USAGE');
+
+CREATE VIEW information_schema.data_type_privileges AS
+SELECT current_database()::name AS object_catalog, x.object_schema, x.object_name, x.object_type::varchar AS object_type, x.dtd_identifier
+FROM (SELECT udt_schema AS object_schema, udt_name AS object_name, 'USER-DEFINED TYPE' AS object_type, dtd_identifier FROM information_schema.attributes
+      UNION ALL SELECT table_schema, table_name, 'TABLE', dtd_identifier FROM information_schema.columns
+      UNION ALL SELECT domain_schema, domain_name, 'DOMAIN', dtd_identifier FROM information_schema.domains
+      UNION ALL SELECT specific_schema, specific_name, 'ROUTINE', dtd_identifier FROM information_schema.parameters
+      UNION ALL SELECT specific_schema, specific_name, 'ROUTINE', dtd_identifier FROM information_schema.routines) x;
+
+CREATE VIEW information_schema.udt_privileges AS
+SELECT g.rolname AS grantor, e.rolname AS grantee, current_database()::name AS udt_catalog, n.nspname AS udt_schema, t.typname AS udt_name, 'TYPE USAGE'::varchar AS privilege_type,
+       CASE WHEN pg_has_role(e.oid, t.typowner, 'USAGE') OR t.grantable THEN 'YES' ELSE 'NO' END::varchar(3) AS is_grantable
+FROM (SELECT k.typname, k.typnamespace, k.typtype, k.typowner, x.grantor, x.grantee, x.privilege_type AS prtype, x.is_grantable AS grantable
+      FROM pg_catalog.pg_type k, aclexplode(coalesce(k.typacl, acldefault('T', k.typowner))) x WHERE k.typtype = 'c') t
+JOIN pg_catalog.pg_namespace n ON t.typnamespace = n.oid
+JOIN pg_catalog.pg_authid g ON t.grantor = g.oid
+JOIN (SELECT oid, rolname FROM pg_catalog.pg_authid UNION ALL SELECT 0::oid, 'PUBLIC'::name) e ON t.grantee = e.oid
+WHERE t.prtype = 'USAGE' AND (pg_has_role(g.oid, 'USAGE') OR pg_has_role(e.oid, 'USAGE') OR e.rolname = 'PUBLIC');
+
+CREATE VIEW information_schema.role_udt_grants AS
+SELECT grantor, grantee, udt_catalog, udt_schema, udt_name, privilege_type, is_grantable FROM information_schema.udt_privileges
+WHERE grantor IN (SELECT role_name FROM information_schema.enabled_roles) OR grantee IN (SELECT role_name FROM information_schema.enabled_roles);
+
+CREATE VIEW information_schema.routine_privileges AS
+SELECT g.rolname AS grantor, e.rolname AS grantee, current_database()::name AS specific_catalog, n.nspname AS specific_schema, nameconcatoid(p.proname, p.oid) AS specific_name,
+       current_database()::name AS routine_catalog, n.nspname AS routine_schema, p.proname AS routine_name, 'EXECUTE'::varchar AS privilege_type,
+       CASE WHEN pg_has_role(e.oid, p.proowner, 'USAGE') OR p.grantable THEN 'YES' ELSE 'NO' END::varchar(3) AS is_grantable
+FROM (SELECT k.oid, k.proname, k.pronamespace, k.proowner, x.grantor, x.grantee, x.privilege_type AS prtype, x.is_grantable AS grantable
+      FROM pg_catalog.pg_proc k, aclexplode(coalesce(k.proacl, acldefault('f', k.proowner))) x) p
+JOIN pg_catalog.pg_namespace n ON p.pronamespace = n.oid
+JOIN pg_catalog.pg_authid g ON p.grantor = g.oid
+JOIN (SELECT oid, rolname FROM pg_catalog.pg_authid UNION ALL SELECT 0::oid, 'PUBLIC'::name) e ON p.grantee = e.oid
+WHERE p.prtype = 'EXECUTE' AND (pg_has_role(g.oid, 'USAGE') OR pg_has_role(e.oid, 'USAGE') OR e.rolname = 'PUBLIC');
+
+CREATE VIEW information_schema.role_routine_grants AS
+SELECT grantor, grantee, specific_catalog, specific_schema, specific_name, routine_catalog, routine_schema, routine_name, privilege_type, is_grantable
+FROM information_schema.routine_privileges
 WHERE grantor IN (SELECT role_name FROM information_schema.enabled_roles) OR grantee IN (SELECT role_name FROM information_schema.enabled_roles);

@@ -197,11 +197,10 @@ SELECT d.oid AS datid, d.datname, pg_stat_get_db_numbackends(d.oid) AS numbacken
 FROM pg_catalog.pg_database d;
 
 CREATE VIEW pg_catalog.pg_stat_replication AS
-SELECT NULL::int4 AS pid, NULL::oid AS usesysid, NULL::name AS usename, NULL::text AS application_name, NULL::text AS state WHERE false;
+SELECT NULL::integer AS pid, NULL::oid AS usesysid, NULL::name AS usename, NULL::text AS application_name, NULL::inet AS client_addr, NULL::text AS client_hostname, NULL::integer AS client_port, NULL::timestamp with time zone AS backend_start, NULL::xid AS backend_xmin, NULL::text AS state, NULL::pg_lsn AS sent_lsn, NULL::pg_lsn AS write_lsn, NULL::pg_lsn AS flush_lsn, NULL::pg_lsn AS replay_lsn, NULL::interval AS write_lag, NULL::interval AS flush_lag, NULL::interval AS replay_lag, NULL::integer AS sync_priority, NULL::text AS sync_state, NULL::timestamp with time zone AS reply_time WHERE false;
 
 CREATE VIEW pg_catalog.pg_replication_slots AS
-SELECT NULL::name AS slot_name, NULL::name AS plugin, NULL::text AS slot_type, NULL::oid AS datoid, NULL::name AS database, NULL::bool AS temporary,
-       NULL::bool AS active, NULL::int4 AS active_pid WHERE false;
+SELECT NULL::name AS slot_name, NULL::name AS plugin, NULL::text AS slot_type, NULL::oid AS datoid, NULL::name AS database, NULL::boolean AS temporary, NULL::boolean AS active, NULL::integer AS active_pid, NULL::xid AS xmin, NULL::xid AS catalog_xmin, NULL::pg_lsn AS restart_lsn, NULL::pg_lsn AS confirmed_flush_lsn, NULL::text AS wal_status, NULL::bigint AS safe_wal_size, NULL::boolean AS two_phase WHERE false;
 
 CREATE VIEW pg_catalog.pg_user_mappings AS
 SELECT u.oid AS umid, s.oid AS srvid, s.srvname, u.umuser, CASE WHEN u.umuser = 0 THEN 'public'::name ELSE a.rolname END AS usename, u.umoptions

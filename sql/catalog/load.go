@@ -23,6 +23,7 @@ const (
 	ClassOperator   types.OID = 2617
 	ClassCollation  types.OID = 3456
 	ClassOpClass    types.OID = 2616
+	ClassDefaultACL types.OID = 826
 )
 
 // loadRelation builds the descriptor of a pg_class row; nil when there is none.

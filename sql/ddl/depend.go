@@ -299,6 +299,10 @@ func (c *Context) describe(ctx context.Context, o catalog.Object) string {
 		if row, err := w.One(ctx, "pg_rewrite", "pg_rewrite_oid_index", o.OID); err == nil && row != nil {
 			return "rule " + row.Str("rulename") + " on " + relation(row.OID("ev_class"))
 		}
+	case catalog.ClassDefaultACL:
+		if row, err := w.One(ctx, "pg_default_acl", "pg_default_acl_oid_index", o.OID); err == nil && row != nil {
+			return catalog.DescribeDefaultACL(ctx, r, row)
+		}
 	case catalog.ClassAuthID:
 		if role, err := r.Role(ctx, o.OID); err == nil && role != nil {
 			return "role " + role.Name
@@ -330,6 +334,8 @@ func (c *Context) deleteOne(ctx context.Context, o catalog.Object) error {
 		err = c.deleteDefault(ctx, o.OID)
 	case catalog.ClassConstraint:
 		err = c.deleteConstraint(ctx, o.OID)
+	case catalog.ClassDefaultACL:
+		err = w.DeleteAll(ctx, "pg_default_acl", "pg_default_acl_oid_index", o.OID)
 	default:
 		err = pgerror.Internal("no rule to drop an object of class %d", o.Class)
 	}

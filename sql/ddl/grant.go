@@ -27,7 +27,8 @@ type grantable struct {
 	acl   []string
 	obj   catalog.Object
 	row   *catalog.Row
-	col   string // of the ACL
+	col   string          // of the ACL
+	held  map[string]bool // roles that acl names, where a new object gets it
 	rel   *catalog.Relation
 }
 
@@ -45,22 +46,9 @@ func grant(ctx context.Context, c *Context, s *pg_query.GrantStmt) (string, erro
 	if err != nil {
 		return "", err
 	}
-	var grantees []string
-	var granteeOIDs []types.OID
-	for _, n := range s.Grantees {
-		spec := n.GetRoleSpec()
-		if spec.Roletype == pg_query.RoleSpecType_ROLESPEC_PUBLIC {
-			if s.GrantOption && s.IsGrant {
-				return "", pgerror.New(pgerror.InvalidGrantOperation, "grant options can only be granted to roles")
-			}
-			grantees, granteeOIDs = append(grantees, ""), append(granteeOIDs, 0)
-			continue
-		}
-		oid, err := c.roleSpec(ctx, spec)
-		if err != nil {
-			return "", err
-		}
-		grantees, granteeOIDs = append(grantees, c.roleText(ctx, oid)), append(granteeOIDs, oid)
+	grantees, granteeOIDs, err := c.grantees(ctx, s)
+	if err != nil {
+		return "", err
 	}
 	for _, t := range targets {
 		if err := c.grantOn(ctx, s, t, grantees, granteeOIDs); err != nil {
@@ -68,6 +56,26 @@ func grant(ctx context.Context, c *Context, s *pg_query.GrantStmt) (string, erro
 		}
 	}
 	return "", nil
+}
+
+// grantees names the roles of a GRANT, "" and 0 for PUBLIC.
+func (c *Context) grantees(ctx context.Context, s *pg_query.GrantStmt) (names []string, oids []types.OID, err error) {
+	for _, n := range s.Grantees {
+		spec := n.GetRoleSpec()
+		if spec.Roletype == pg_query.RoleSpecType_ROLESPEC_PUBLIC {
+			if s.GrantOption && s.IsGrant {
+				return nil, nil, pgerror.New(pgerror.InvalidGrantOperation, "grant options can only be granted to roles")
+			}
+			names, oids = append(names, ""), append(oids, 0)
+			continue
+		}
+		oid, err := c.roleSpec(ctx, spec)
+		if err != nil {
+			return nil, nil, err
+		}
+		names, oids = append(names, c.roleText(ctx, oid)), append(oids, oid)
+	}
+	return names, oids, nil
 }
 
 func (c *Context) grantOn(ctx context.Context, s *pg_query.GrantStmt, t *grantable, grantees []string, oids []types.OID) error {
@@ -216,6 +224,30 @@ func (c *Context) changeACL(ctx context.Context, s *pg_query.GrantStmt, t *grant
 	if err != nil {
 		return err
 	}
+	if items, err = mergeGrant(s, items, privs, grantor, t.owner, grantees, oids); err != nil {
+		return err
+	}
+	acl := []string{}
+	held := map[string]bool{}
+	for _, it := range items {
+		if it.Privs == "" {
+			continue
+		}
+		acl = append(acl, it.String())
+		held[it.Grantee], held[it.Grantor] = true, true
+	}
+	if t.kind == catalog.ObjectColumn && len(acl) == 0 {
+		acl = nil
+	}
+	if err := c.writer().Update(ctx, t.row, catalog.Values{t.col: aclArray(acl)}); err != nil {
+		return err
+	}
+	return c.recordGrantees(ctx, t, held)
+}
+
+// mergeGrant applies a GRANT or REVOKE of privs by grantor to an ACL; items left
+// without privileges stay in it.
+func mergeGrant(s *pg_query.GrantStmt, items []catalog.ACLItem, privs, grantor string, owner types.OID, grantees []string, oids []types.OID) ([]catalog.ACLItem, error) {
 	without := func(set, drop string) string {
 		return strings.Map(func(x rune) rune {
 			if strings.ContainsRune(drop, x) {
@@ -252,9 +284,10 @@ func (c *Context) changeACL(ctx context.Context, s *pg_query.GrantStmt, t *grant
 				lost += string(privs[k])
 			}
 		}
-		if lost != "" && g != "" && oids[i] != t.owner {
+		if lost != "" && g != "" && oids[i] != owner {
+			var err error
 			if items, err = dropDependentGrants(items, g, lost, s.Behavior == pg_query.DropBehavior_DROP_CASCADE, map[string]bool{}); err != nil {
-				return err
+				return nil, err
 			}
 			for k := range items {
 				if items[k].Grantee == g && items[k].Grantor == grantor {
@@ -267,23 +300,7 @@ func (c *Context) changeACL(ctx context.Context, s *pg_query.GrantStmt, t *grant
 			items[at].Privs = without(items[at].Privs, privs)
 		}
 	}
-	var acl []string
-	acl = []string{}
-	held := map[string]bool{}
-	for _, it := range items {
-		if it.Privs == "" {
-			continue
-		}
-		acl = append(acl, it.String())
-		held[it.Grantee], held[it.Grantor] = true, true
-	}
-	if t.kind == catalog.ObjectColumn && len(acl) == 0 {
-		acl = nil
-	}
-	if err := c.writer().Update(ctx, t.row, catalog.Values{t.col: aclArray(acl)}); err != nil {
-		return err
-	}
-	return c.recordGrantees(ctx, t, held)
+	return items, nil
 }
 
 // dropDependentGrants removes what grantee gave on of the privileges lost.

@@ -49,6 +49,8 @@ func moreHandlers(node *pg_query.Node) execFunc {
 		return on(grantRole, n.GrantRoleStmt)
 	case *pg_query.Node_GrantStmt:
 		return on(grant, n.GrantStmt)
+	case *pg_query.Node_AlterDefaultPrivilegesStmt:
+		return on(alterDefaultPrivileges, n.AlterDefaultPrivilegesStmt)
 	case *pg_query.Node_CommentStmt:
 		return on(commentOn, n.CommentStmt)
 	case *pg_query.Node_TruncateStmt:

@@ -206,7 +206,23 @@ func createRelation(ctx context.Context, c *Context, r relation) (types.OID, err
 	case catalog.KindIndex:
 		class["reltuples"], class["relpages"] = float32(0), int32(1)
 	}
+	var defaults *grantable
+	switch r.kind {
+	case catalog.KindTable, catalog.KindView, catalog.KindMatView:
+		defaults, err = c.defaultPrivileges(ctx, catalog.ObjectTable, r.owner, r.namespace.OID)
+	case catalog.KindSequence:
+		defaults, err = c.defaultPrivileges(ctx, catalog.ObjectSequence, r.owner, r.namespace.OID)
+	}
+	if err != nil {
+		return 0, err
+	}
+	if defaults != nil {
+		class["relacl"] = defaults.aclOrNil()
+	}
 	if err := w.Insert(ctx, "pg_class", class); err != nil {
+		return 0, err
+	}
+	if err := c.recordDefaults(ctx, defaults, catalog.Object{Class: catalog.ClassRelation, OID: oid}); err != nil {
 		return 0, err
 	}
 	var atts []catalog.Values
@@ -275,8 +291,19 @@ func createRowType(ctx context.Context, c *Context, r relation, relid types.OID)
 		}
 		return 0
 	}
+	var acl any
+	if r.kind == catalog.KindComposite {
+		defaults, err := c.defaultPrivileges(ctx, catalog.ObjectType, r.owner, r.namespace.OID)
+		if err != nil {
+			return 0, err
+		}
+		acl = defaults.aclOrNil()
+		if err := c.recordDefaults(ctx, defaults, catalog.Object{Class: catalog.ClassType, OID: oid}); err != nil {
+			return 0, err
+		}
+	}
 	err = w.Insert(ctx, "pg_type", catalog.Values{
-		"oid": oid, "typname": r.name, "typnamespace": r.namespace.OID, "typowner": r.owner, "typlen": int16(-1), "typtype": byte('c'), "typcategory": byte('C'),
+		"oid": oid, "typacl": acl, "typname": r.name, "typnamespace": r.namespace.OID, "typowner": r.owner, "typlen": int16(-1), "typtype": byte('c'), "typcategory": byte('C'),
 		"typisdefined": true, "typdelim": byte(','), "typrelid": relid, "typarray": arr, "typinput": fn("record_in"), "typoutput": fn("record_out"),
 		"typreceive": fn("record_recv"), "typsend": fn("record_send"), "typalign": byte('d'), "typstorage": byte('x'), "typtypmod": int32(-1),
 	})

@@ -336,14 +336,8 @@ func (c *Context) renameRole(ctx context.Context, s *pg_query.RenameStmt) error 
 	if !me.Super && (r.Super || !me.CreateRole) {
 		return pgerror.New(pgerror.InsufficientPrivilege, "permission denied to rename role")
 	}
-	deps, err := c.writer().Lookup(ctx, "pg_shdepend", "pg_shdepend_reference_index", catalog.ClassAuthID, r.OID)
-	if err != nil {
+	if err := c.renameInACLs(ctx, r, s.Newname); err != nil {
 		return err
-	}
-	for _, d := range deps {
-		if d.Char("deptype") == 'a' {
-			return pgerror.Unsupported("renaming a role that privileges were granted to")
-		}
 	}
 	row, err := c.writer().One(ctx, "pg_authid", "pg_authid_oid_index", r.OID)
 	if err != nil {

@@ -50,7 +50,14 @@ func createSchema(ctx context.Context, c *Context, s *pg_query.CreateSchemaStmt)
 	if err != nil {
 		return "", err
 	}
-	if err := c.writer().Insert(ctx, "pg_namespace", catalog.Values{"oid": oid, "nspname": name, "nspowner": owner}); err != nil {
+	defaults, err := c.defaultPrivileges(ctx, catalog.ObjectSchema, owner, 0)
+	if err != nil {
+		return "", err
+	}
+	if err := c.writer().Insert(ctx, "pg_namespace", catalog.Values{"oid": oid, "nspname": name, "nspowner": owner, "nspacl": defaults.aclOrNil()}); err != nil {
+		return "", err
+	}
+	if err := c.recordDefaults(ctx, defaults, catalog.Object{Class: catalog.ClassNamespace, OID: oid}); err != nil {
 		return "", err
 	}
 	if err := recordOwner(ctx, c, catalog.Object{Class: catalog.ClassNamespace, OID: oid}, owner); err != nil {

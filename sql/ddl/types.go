@@ -51,12 +51,19 @@ func createEnum(ctx context.Context, c *Context, s *pg_query.CreateEnumStmt) (st
 		return "", err
 	}
 	fn := func(n string) types.OID { return c.builtins().Functions(n)[0].OID }
-	if err := w.Insert(ctx, "pg_type", catalog.Values{"oid": oid, "typname": name, "typnamespace": ns.OID, "typowner": c.User, "typlen": int16(4), "typbyval": true,
+	defaults, err := c.defaultPrivileges(ctx, catalog.ObjectType, c.User, ns.OID)
+	if err != nil {
+		return "", err
+	}
+	if err := w.Insert(ctx, "pg_type", catalog.Values{"oid": oid, "typacl": defaults.aclOrNil(), "typname": name, "typnamespace": ns.OID, "typowner": c.User, "typlen": int16(4), "typbyval": true,
 		"typtype": byte('e'), "typcategory": byte('E'), "typisdefined": true, "typdelim": byte(','), "typarray": arr, "typinput": fn("enum_in"), "typoutput": fn("enum_out"),
 		"typreceive": fn("enum_recv"), "typsend": fn("enum_send"), "typalign": byte('i'), "typstorage": byte('p'), "typtypmod": int32(-1)}); err != nil {
 		return "", err
 	}
 	obj := catalog.Object{Class: catalog.ClassType, OID: oid}
+	if err := c.recordDefaults(ctx, defaults, obj); err != nil {
+		return "", err
+	}
 	if err := w.Depend(ctx, obj, catalog.Object{Class: catalog.ClassNamespace, OID: ns.OID}, catalog.DependNormal); err != nil {
 		return "", err
 	}

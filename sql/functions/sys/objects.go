@@ -226,6 +226,23 @@ func (f objectFinder) find(class, oid types.OID, sub int32) (*identity, error) {
 		}
 		o.description, o.kind = "default value for "+o.description, "default value"
 		o.schema, o.name, o.identity = "", "", "for "+o.identity
+	case catalog.ClassDefaultACL:
+		o.kind = "default acl"
+		row, err := f.row("pg_default_acl", oid)
+		if err != nil || row == nil {
+			return o, err
+		}
+		o.description = catalog.DescribeDefaultACL(f.ctx.Ctx, r, row)
+		role, err := r.Role(f.ctx.Ctx, row.OID("defaclrole"))
+		if err != nil || role == nil {
+			return o, err
+		}
+		o.names, o.args = []string{role.Name}, []string{string(rune(row.Char("defaclobjtype")))}
+		o.identity = "for role " + catalog.QuoteIdent(role.Name)
+		if schema := f.schema(row.OID("defaclnamespace")); schema != "" {
+			o.names, o.identity = append(o.names, schema), o.identity+" in schema "+catalog.QuoteIdent(schema)
+		}
+		o.identity += " on " + defaultACLNouns[row.Char("defaclobjtype")]
 	default:
 		if catalog.SystemRelation(r.DatabaseOID(), class) != nil {
 			return nil, pgerror.Unsupported("the description of an object of class %s", f.reg(types.RegClass, class))
@@ -236,6 +253,8 @@ func (f objectFinder) find(class, oid types.OID, sub int32) (*identity, error) {
 }
 
 const classTrigger types.OID = 2620
+
+var defaultACLNouns = map[byte]string{'r': "tables", 'S': "sequences", 'f': "functions", 'T': "types", 'n': "schemas"}
 
 // column describes a relation or, with sub, one of its columns.
 func (f objectFinder) column(oid types.OID, sub int32, o *identity) error {

@@ -21,6 +21,7 @@ func Register(r *expr.Registry) {
 	registerActivity(r)
 	registerFactLists(r)
 	registerObjectNames(r)
+	registerObjectAddress(r)
 	adapt.DescribeRows(r)
 }
 
