@@ -35,7 +35,10 @@ var settings = []struct {
 // that is listed and agrees must be taken off the list.
 func TestReplay(t *testing.T) {
 	for _, s := range settings {
-		t.Run(s.name, func(t *testing.T) { replay(t, s.args, s.unordered) })
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel() // each has a server of its own and one connection at a time
+			replay(t, s.args, s.unordered)
+		})
 	}
 }
 
