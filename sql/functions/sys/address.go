@@ -139,7 +139,7 @@ func (f objectFinder) address(kind string, names, args []string) (catalog.Object
 }
 
 func (f objectFinder) regIn(kind types.OID, text string) (types.OID, error) {
-	return catalog.NewResolver(f.s.CatalogReader(), path(f.s)).RegIn(kind, text)
+	return catalog.NewResolver(f.s.CatalogReader(), f.s.CurrentUserOID(), path(f.s)).RegIn(kind, text)
 }
 
 func quoteNames(names []string) string {
