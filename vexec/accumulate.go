@@ -2,7 +2,6 @@ package vexec
 
 import (
 	"bytes"
-	"cmp"
 	"math"
 	"math/big"
 	"math/bits"
@@ -518,7 +517,7 @@ func newMinMaxAcc(env *types.Env, t types.T, max bool) accumulator {
 }
 
 // minMaxAcc is min and max of types ordered as machine integers.
-type minMaxAcc[T cmp.Ordered] struct {
+type minMaxAcc[T int16 | int32 | int64] struct {
 	t    types.T
 	max  bool
 	best []T

@@ -5,7 +5,6 @@ import (
 
 	"github.com/apache/arrow/go/v17/arrow"
 
-	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec/expr"
 	"github.com/basaltdb/basalt/vexec/kernel"
@@ -29,6 +28,8 @@ type aggOp struct {
 	sets   [][]int
 	gcalls [][]uint32
 	sorted bool
+	states bool // PARTIAL: states come out instead of results
+	flush  bool // PARTIAL: full tables are handed on instead of spilled
 	mem    *memory
 
 	started bool
@@ -70,6 +71,7 @@ func newAgg(w *worker, p *planpb.Plan, a *planpb.Agg) (operator, error) {
 	} else if op, err := newAggBody(w, p, a); err != nil {
 		return nil, err
 	} else {
+		op.flush = op.states && !op.sorted
 		op.in, err = w.build(a.GetInput())
 		return op, err
 	}
@@ -83,8 +85,8 @@ func completeAgg(a *planpb.Agg) (*planpb.Agg, error) {
 	g := a.GetInput().GetGather()
 	partial := g.GetInput().GetAgg()
 	if a.GetPhase() != planpb.Agg_FINAL || partial.GetPhase() != planpb.Agg_PARTIAL ||
-		len(partial.GetKeys()) != len(a.GetKeys()) || len(partial.GetCalls()) != len(a.GetCalls()) {
-		return nil, pgerror.Unsupported("aggregation in these phases")
+		len(partial.GetKeys()) != len(a.GetKeys()) || len(partial.GetCalls()) != len(a.GetCalls()) || len(a.GetSets()) > 0 {
+		return a, checkPartial(a)
 	}
 	out := &planpb.Agg{Keys: partial.GetKeys(), Calls: partial.GetCalls(), Sets: partial.GetSets(), GroupingCalls: partial.GetGroupingCalls()}
 	gp := &planpb.Plan{Id: a.GetInput().GetId(), Output: partial.GetInput().GetOutput(), Rows: partial.GetInput().GetRows()}
@@ -97,12 +99,23 @@ func completeAgg(a *planpb.Agg) (*planpb.Agg, error) {
 func newAggBody(w *worker, p *planpb.Plan, a *planpb.Agg) (*aggOp, error) {
 	op := &aggOp{w: w, id: p.GetId(), inTs: outputTypes(a.GetInput()), mem: w.memory(p, "Aggregate")}
 	var err error
-	if op.keys, err = w.compileAll(a.GetKeys()); err != nil {
+	final := a.GetPhase() == planpb.Agg_FINAL
+	op.states = a.GetPhase() == planpb.Agg_PARTIAL
+	keys := a.GetKeys()
+	if final {
+		keys = finalKeys(a)
+	}
+	if op.keys, err = w.compileAll(keys); err != nil {
 		return nil, err
 	}
 	op.keyTs = exprTypes(op.keys)
-	for _, c := range a.GetCalls() {
-		call, err := newAggCall(w, c)
+	for i, c := range a.GetCalls() {
+		var call *aggCall
+		if final {
+			call, err = newFinalCall(w, c, len(keys)+i)
+		} else {
+			call, err = newAggCall(w, c)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -154,6 +167,9 @@ func (a *aggOp) close() {
 func (a *aggOp) next(ctx context.Context) (*Batch, error) {
 	if a.sorted {
 		return a.nextSorted(ctx)
+	}
+	if a.flush {
+		return a.nextPartial(ctx)
 	}
 	if !a.started {
 		a.started = true
@@ -430,7 +446,7 @@ func (g *groupSet) add(b *Batch) error {
 	}
 	g.a.mem.add(size - g.held)
 	g.held = size
-	if g.parts == nil && g.a.mem.over() {
+	if g.parts == nil && !g.a.flush && g.a.mem.over() {
 		if g.level >= aggLevelsMax || g.table.Len() < 256 || len(g.a.sets) > 1 && g.held*int64(len(g.a.sets)) < g.a.mem.used {
 			return g.a.mem.must()
 		}
@@ -573,7 +589,11 @@ func (o *groupOutput) next(size int) (*Batch, error) {
 		b.Cols = append(b.Cols, types.Repeat(types.Of(types.Int4), v, b.N))
 	}
 	for _, acc := range g.accs {
-		v, err := acc.result(lo, hi)
+		get := acc.result
+		if g.a.states {
+			get = func(lo, hi int) (arrow.Array, error) { return states(acc, lo, hi) }
+		}
+		v, err := get(lo, hi)
 		if err != nil {
 			return nil, err
 		}

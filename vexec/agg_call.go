@@ -88,10 +88,20 @@ type aggCall struct {
 	result  types.T
 	within  bool
 	collect bool
+	final   bool // the argument is a column of states
+}
+
+// callKind is how a call is computed.
+func callKind(c *planpb.AggCall) aggKind {
+	k := aggKinds()[types.OID(c.GetFunc())]
+	if c.GetStar() && len(c.GetArgs()) == 0 && k == aggCount {
+		k = aggCountStar
+	}
+	return k
 }
 
 func newAggCall(w *worker, c *planpb.AggCall) (*aggCall, error) {
-	a := &aggCall{kind: aggKinds()[types.OID(c.GetFunc())], distinct: c.GetDistinct(), within: c.GetWithinGroup(), result: c.GetResult().T()}
+	a := &aggCall{kind: callKind(c), distinct: c.GetDistinct(), within: c.GetWithinGroup(), result: c.GetResult().T()}
 	var err error
 	args := c.GetArgs()
 	if a.within && len(args) == 0 {
@@ -111,9 +121,6 @@ func newAggCall(w *worker, c *planpb.AggCall) (*aggCall, error) {
 	}
 	if a.direct, err = w.compileAll(c.GetDirectArgs()); err != nil {
 		return nil, err
-	}
-	if c.GetStar() && len(a.args) == 0 && a.kind == aggCount {
-		a.kind = aggCountStar
 	}
 	if a.kind == aggGeneral {
 		if a.agg = w.q.ex.opts.Registry.Aggregate(types.OID(c.GetFunc())); a.agg == nil && !(a.within && hypothetical(types.OID(c.GetFunc())) > 0) {
@@ -200,6 +207,9 @@ func (c *aggCall) feed(w *worker, acc accumulator, in *expr.Input, groups []int3
 			return err
 		}
 		args = append(args, direct...)
+	}
+	if c.final {
+		return absorbStates(acc, groups, args[0])
 	}
 	return acc.add(groups, args)
 }

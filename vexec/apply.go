@@ -37,7 +37,7 @@ func newApply(w *worker, p *planpb.Plan, a *planpb.Apply) (operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	right, err := w.serial().build(a.GetRight())
+	right, err := w.repeated().build(a.GetRight())
 	if err != nil {
 		return nil, err
 	}

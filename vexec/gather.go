@@ -166,7 +166,7 @@ func startRun(w *worker, id uint32, workers uint32, merge bool, body func(ctx co
 	q.env.Stats.update(id, func(o *OpStats) { o.Workers = max(o.Workers, int64(n)) })
 	for i := range n {
 		r.wg.Add(1)
-		ww := &worker{q: q, frame: w.frame.Clone(), parts: n, part: i, pool: r.pool, chunks: w.chunks,
+		ww := &worker{q: q, frame: w.frame.Clone(), parts: n, part: i, pool: r.pool, again: true, chunks: w.chunks,
 			workTables: maps.Clone(w.workTables)}
 		go func() {
 			defer r.wg.Done()

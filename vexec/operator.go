@@ -34,6 +34,9 @@ type worker struct {
 	part, parts int
 	// pool is set inside a Gather: what its workers share.
 	pool *pool
+	// again: operators may be built or started more than once for the same rows (by
+	// each worker of a Gather, by an Apply for each left row).
+	again bool
 	// rows that ChunkScan and WorkTableScan deliver, by slot
 	chunks map[uint32]*chunk
 	// workTables are those of the recursive queries this worker runs: the workers of a
@@ -51,6 +54,13 @@ func (w *worker) serial() *worker {
 	}
 	s := *w
 	s.part, s.parts, s.pool = 0, 1, nil
+	return &s
+}
+
+// repeated is w.serial() for a subtree that is started again and again.
+func (w *worker) repeated() *worker {
+	s := *w.serial()
+	s.again = true
 	return &s
 }
 
@@ -145,6 +155,10 @@ func (w *worker) buildOp(p *planpb.Plan) (operator, error) {
 		return newGather(w, p, k.Gather)
 	case *planpb.Plan_Modify:
 		return newModify(w, p, k.Modify)
+	case *planpb.Plan_Exchange:
+		return newExchange(w, p, k.Exchange)
+	case *planpb.Plan_ExchangeSource:
+		return newExchangeSource(w, p, k.ExchangeSource)
 	}
 	return nil, pgerror.Unsupported("plan operator %T", p.Op)
 }

@@ -130,7 +130,7 @@ func (j *hashJoinOp) buildPart(ctx context.Context, s *sharedBuild, part int) (e
 	w := *j.w
 	w.part, w.parts = part, s.parts
 	if s.parts == 1 {
-		w.pool = nil
+		w.pool, w.again = nil, false // by this worker alone
 	}
 	op, err := w.build(j.rightPlan)
 	if err != nil {
@@ -206,6 +206,8 @@ func partitionable(p *planpb.Plan) bool {
 		return true
 	case *planpb.Plan_Gather:
 		return len(k.Gather.GetMergeKeys()) == 0 && partitionable(k.Gather.GetInput())
+	case *planpb.Plan_Exchange:
+		return partitionable(k.Exchange.GetInput())
 	}
 	return false
 }

@@ -33,6 +33,7 @@ type query struct {
 
 	mu      sync.Mutex
 	closers []func() // workers and files to end at Close, last first
+	sources map[uint32]*sharedSource
 }
 
 func newQuery(e *Executor, stmt *planpb.Statement, env Exec) (q *query, err error) {
@@ -383,6 +384,8 @@ func inputs(p *planpb.Plan) []*planpb.Plan {
 		return []*planpb.Plan{k.Gather.GetInput()}
 	case *planpb.Plan_Materialize:
 		return []*planpb.Plan{k.Materialize.GetInput()}
+	case *planpb.Plan_Exchange:
+		return []*planpb.Plan{k.Exchange.GetInput()}
 	}
 	return nil
 }

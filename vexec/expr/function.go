@@ -123,6 +123,17 @@ type AggState interface {
 	Size() int64
 }
 
+// PortableState is implemented by states that can be computed in parts, in several
+// processes: the order of their input does not matter.
+type PortableState interface {
+	AggState
+	// AppendState appends the state in a form that never changes its meaning.
+	AppendState(dst []byte) []byte
+	// MergeState folds in a state of the same aggregate; 08P01 when it is malformed.
+	// It keeps no reference to b.
+	MergeState(b []byte) error
+}
+
 // WindowRemover is implemented by states that can take rows out again in the
 // order they came, for moving window frames.
 type WindowRemover interface {

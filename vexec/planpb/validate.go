@@ -28,7 +28,37 @@ func (f *Fragment) Validate() error {
 	if f.GetVersion() != FragmentVersion {
 		return pgerror.New(pgerror.ProtocolViolation, "unknown plan version %d", f.GetVersion())
 	}
-	return f.GetStatement().Validate()
+	if len(f.GetParams()) != len(f.GetParamTypes()) || len(f.GetExecParams()) != len(f.GetExecParamTypes()) || len(f.GetExecParams()) != len(f.GetExecParamSlots()) {
+		return malformed("parameters without types")
+	}
+	v := &validator{slots: f.GetStatement().GetExecSlots()}
+	for _, s := range f.GetExecParamSlots() {
+		if s >= v.slots {
+			return outOfRange("slot %d of %d", s, v.slots)
+		}
+	}
+	for i, p := range f.GetParams() {
+		if err := v.param(f.GetParamTypes()[i], p); err != nil {
+			return err
+		}
+	}
+	for i, p := range f.GetExecParams() {
+		if err := v.param(f.GetExecParamTypes()[i], p); err != nil {
+			return err
+		}
+	}
+	if err := f.GetStatement().Validate(); err != nil {
+		return err
+	}
+	return v.exprs(f.GetOutputKeys(), len(f.GetStatement().GetRoot().GetOutput()))
+}
+
+// param checks a parameter's value.
+func (v *validator) param(t *Type, c *Const) error {
+	if err := v.typ(t); err != nil {
+		return err
+	}
+	return v.expr(&Expr{Type: t, Kind: &Expr_Const{Const: c}}, 0, 0)
 }
 
 // Validate is the same for a statement.
@@ -319,6 +349,15 @@ func (v *validator) op(p *Plan, width, depth int) error {
 		return same(k.Materialize.GetInput(), nil)
 	case *Plan_ChunkScan:
 		return nil
+	case *Plan_Exchange:
+		return same(k.Exchange.GetInput(), func(n int) error {
+			if err := v.sortKeys(k.Exchange.GetMergeKeys(), n); err != nil {
+				return err
+			}
+			return v.exprs(k.Exchange.GetKeys(), n)
+		})
+	case *Plan_ExchangeSource:
+		return v.sortKeys(k.ExchangeSource.GetMergeKeys(), width)
 	}
 	return malformed("unknown operator")
 }
@@ -451,6 +490,15 @@ func (v *validator) join(typ JoinType, left, right *Plan, lk, rk []*Expr, residu
 func (v *validator) agg(a *Agg, n int, want func(int) error) error {
 	if err := want(len(a.GetKeys()) + len(a.GetGroupingCalls()) + len(a.GetCalls())); err != nil {
 		return err
+	}
+	if a.GetPhase() < Agg_COMPLETE || a.GetPhase() > Agg_FINAL {
+		return outOfRange("aggregation phase %d", a.GetPhase())
+	}
+	if a.GetPhase() == Agg_FINAL { // its expressions are over PARTIAL's input and not evaluated
+		if n < len(a.GetKeys())+len(a.GetCalls()) {
+			return malformed("%d columns of keys and states", n)
+		}
+		n = columnsMax
 	}
 	if err := v.exprs(a.GetKeys(), n); err != nil {
 		return err

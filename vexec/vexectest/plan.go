@@ -92,6 +92,10 @@ func Node(ts []types.T, op any) *planpb.Plan {
 		p.Op = &planpb.Plan_LockRows{LockRows: k}
 	case *planpb.Materialize:
 		p.Op = &planpb.Plan_Materialize{Materialize: k}
+	case *planpb.Exchange:
+		p.Op = &planpb.Plan_Exchange{Exchange: k}
+	case *planpb.ExchangeSource:
+		p.Op = &planpb.Plan_ExchangeSource{ExchangeSource: k}
 	default:
 		panic(fmt.Sprintf("no node for %T", op))
 	}

@@ -57,7 +57,7 @@ func bitFold[A int16 | int32 | int64](r *expr.Registry, typ string) {
 		"bit_xor": func(a, b A) A { return a ^ b },
 	} {
 		adapt.AddAgg(r, name+"("+typ+")", true, func(*expr.Context, *expr.Call) expr.AggState {
-			return &fold{f: func(a, b types.Datum) types.Datum { return op(a.(A), b.(A)) }}
+			return &bitState[A]{op: op}
 		})
 	}
 }

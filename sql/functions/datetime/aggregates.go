@@ -1,7 +1,10 @@
 package datetime
 
 import (
+	"encoding/binary"
+
 	"github.com/basaltdb/basalt/sql/functions/adapt"
+	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec/expr"
 )
@@ -36,6 +39,25 @@ func (s *intervalSum) Result() (types.Datum, error) {
 }
 
 func (s *intervalSum) Size() int64 { return 48 }
+
+// AppendState implements expr.PortableState: n int64 and the sum as types.AppendDatum has it.
+func (s *intervalSum) AppendState(dst []byte) []byte {
+	return types.AppendDatum(types.Of(types.IntervalOID), binary.LittleEndian.AppendUint64(dst, uint64(s.n)), s.sum)
+}
+
+// MergeState implements expr.PortableState.
+func (s *intervalSum) MergeState(b []byte) error {
+	if len(b) != 24 {
+		return pgerror.New(pgerror.ProtocolViolation, "malformed state of an aggregate function")
+	}
+	sum, err := types.ReadDatum(types.Of(types.IntervalOID), b[8:])
+	if err != nil {
+		return err
+	}
+	s.n += int64(binary.LittleEndian.Uint64(b))
+	s.sum, err = s.sum.Add(sum.(types.Interval))
+	return err
+}
 
 // extreme is the state of min and max: the first of equal values stays.
 type extreme struct {
