@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -101,6 +102,12 @@ func replay(t *testing.T, args []string, unordered bool) {
 
 // TestPsql runs the psql sessions and compares what psql prints.
 func TestPsql(t *testing.T) {
+	for _, s := range settings {
+		t.Run(s.name, func(t *testing.T) { psqlSessions(t, s.args, s.unordered) })
+	}
+}
+
+func psqlSessions(t *testing.T, args []string, unordered bool) {
 	if _, err := exec.LookPath("psql"); err != nil {
 		t.Skip("psql is not installed")
 	}
@@ -108,16 +115,27 @@ func TestPsql(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := nodetest.Start(t, filepath.Join(t.TempDir(), "data"))
+	n := nodetest.Start(t, filepath.Join(t.TempDir(), "data"), args...)
 	for _, s := range scripts {
 		t.Run(filepath.Base(s.Name), func(t *testing.T) {
 			got, err := compat.RunScript(t.Context(), n.DSN(), s)
 			if err != nil {
 				t.Fatal(err)
 			}
+			if unordered && slices.Equal(words(s.Recorded), words(got)) {
+				return
+			}
 			if diff := compat.DiffLines(s.Recorded, got); diff != "" {
 				t.Errorf("- PostgreSQL, + Basalt\n%s", diff)
 			}
 		})
 	}
+}
+
+// words are the words of a transcript in no order: what it says when rows, or
+// columns made of rows, come as they like.
+func words(text string) []string {
+	w := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \n\t|+-", r) })
+	slices.Sort(w)
+	return w
 }
