@@ -217,7 +217,14 @@ func (n *Node) DropStorage(storageIDs ...uint64) error {
 			return pgerror.Internal("storage id %d cannot be dropped", id)
 		}
 		for _, t := range n.tablets() {
-			ranges = append(ranges, txn.KeyRange{Lower: keyenc.Prefix(t, id), Upper: keyenc.PrefixEnd(t, id)})
+			r := txn.KeyRange{Lower: keyenc.Prefix(t, id), Upper: keyenc.PrefixEnd(t, id)}
+			any, err := n.eng.AnyIn(r.Lower, r.Upper)
+			if err != nil {
+				return err
+			}
+			if any || t == txn.SystemTablet {
+				ranges = append(ranges, r)
+			}
 		}
 		n.shared.Forget(id)
 	}
