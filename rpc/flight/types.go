@@ -30,7 +30,7 @@ func same(t types.T) bool {
 	}
 	switch t.OID {
 	case types.Bool, types.Int2, types.Int4, types.Int8, types.Float4, types.Float8, types.Oid, types.Xid, types.Cid, types.Xid8,
-		types.Text, types.VarChar, types.BPChar, types.Name, types.JSON, types.Unknown, types.Bytea,
+		types.Text, types.VarChar, types.BPChar, types.Name, types.JSON, types.Unknown, types.Bytea, types.Bit, types.VarBit,
 		types.DateOID, types.TimeOID, types.TimestampOID, types.TimestampTZOID, types.UUIDOID:
 		return true
 	}
@@ -94,6 +94,10 @@ func columnField(res types.Resolver, name string, t types.T, nullable bool) arro
 		case types.VarChar, types.BPChar:
 			if t.Mod >= 4 {
 				b.Precision(t.Mod - 4)
+			}
+		case types.Bit, types.VarBit:
+			if t.Mod > 0 {
+				b.Precision(t.Mod)
 			}
 		}
 	}

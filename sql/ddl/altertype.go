@@ -52,7 +52,7 @@ func (c *Context) alterType(ctx context.Context, rel *catalog.Relation, cmd *pg_
 			if col.Generated {
 				what = "generation expression"
 			}
-			return pgerror.New(pgerror.DatatypeMismatch, "%s for column %q cannot be cast automatically to type %s", what, col.Name, c.reader().FormatType(typ.OID, typ.Mod))
+			return pgerror.New(pgerror.DatatypeMismatch, "%s for column %q cannot be cast automatically to type %s", what, col.Name, c.reader().FormatType(typ.OID, -1))
 		}
 	}
 	if err := c.refuseTypeDependents(ctx, rel, col); err != nil {
@@ -170,7 +170,7 @@ func (c *Context) conversion(ctx context.Context, rel *catalog.Relation, col *ca
 		}
 		conv, err := analyze.Coerce(ctx, c.env(), e, typ)
 		if err == nil && conv == nil {
-			err = pgerror.New(pgerror.DatatypeMismatch, "result of USING clause for column %q cannot be cast automatically to type %s", col.Name, name).
+			err = pgerror.New(pgerror.DatatypeMismatch, "result of USING clause for column %q cannot be cast automatically to type %s", col.Name, c.reader().FormatType(typ.OID, -1)).
 				WithHint("You might need to add an explicit cast.")
 		}
 		return conv, err
@@ -178,7 +178,7 @@ func (c *Context) conversion(ctx context.Context, rel *catalog.Relation, col *ca
 	var e query.Expr = &query.Var{Base: query.Base{T: col.Type, Coll: col.Collation, Loc: -1}, RTIndex: 1, AttNum: col.AttNum}
 	conv, err := analyze.Coerce(ctx, c.env(), e, typ)
 	if err == nil && conv == nil {
-		err = pgerror.New(pgerror.DatatypeMismatch, "column %q cannot be cast automatically to type %s", col.Name, name)
+		err = pgerror.New(pgerror.DatatypeMismatch, "column %q cannot be cast automatically to type %s", col.Name, c.reader().FormatType(typ.OID, -1))
 		if !col.Generated {
 			err = pgerror.From(err).WithHint("You might need to specify \"USING %s::%s\".", catalog.QuoteIdent(col.Name), name)
 		}

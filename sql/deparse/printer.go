@@ -133,8 +133,23 @@ func (p *printer) lineLength() int {
 
 func (p *printer) ident(s string) { p.str(QuoteIdent(s)) }
 
-// typeName is format_type with the modifier.
-func (p *printer) typeName(t types.T) string { return p.Catalog.FormatType(t.OID, t.Mod) }
+// typeName is format_type with the modifier. The SQL names of two types say a
+// length of 1 when none is written, so without one they go by their own names.
+func (p *printer) typeName(t types.T) string {
+	if t.Mod < 0 {
+		switch t.OID {
+		case types.BPChar:
+			return "bpchar"
+		case types.Bit:
+			return `"bit"`
+		case types.BPCharArray:
+			return "bpchar[]"
+		case types.BitArray:
+			return `"bit"[]`
+		}
+	}
+	return p.Catalog.FormatType(t.OID, t.Mod)
+}
 
 // relationName is a relation's name, qualified when the search path does not find it.
 func (p *printer) relationName(oid types.OID) string {

@@ -15,7 +15,7 @@ import (
 )
 
 // auditTypes are the types whose functions Basalt means to have, arrays of them included.
-var auditTypes = strings.Fields(`bool int2 int4 int8 float4 float8 numeric text varchar bpchar char name bytea date time
+var auditTypes = strings.Fields(`bool int2 int4 int8 float4 float8 numeric text varchar bpchar char name bytea bit varbit date time
 	timetz timestamp timestamptz interval uuid json jsonb jsonpath oid regproc regprocedure regoper regoperator regclass
 	regtype regrole regnamespace regcollation xid xid8 cid tid int2vector oidvector pg_lsn pg_snapshot txid_snapshot
 	any anyelement anyarray anynonarray anyenum anycompatible anycompatiblearray anycompatiblenonarray record void unknown cstring`)

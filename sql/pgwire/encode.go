@@ -149,6 +149,10 @@ func (e *columnEncoder) set(env *types.Env, t types.T, arr arrow.Array, bin bool
 		switch t.OID {
 		case types.Text, types.VarChar, types.BPChar, types.Name, types.JSON, types.Unknown:
 			e.str, e.kind = a, encodeString
+		case types.Bit, types.VarBit:
+			if !bin {
+				e.str, e.kind = a, encodeString
+			}
 		}
 	case *array.Dictionary:
 		if s, ok := a.Dictionary().(*array.String); ok {

@@ -288,6 +288,10 @@ func typeWidth(t types.T) float64 {
 		return 64
 	case types.NumericOID:
 		return 8
+	case types.Bit, types.VarBit:
+		if t.Mod > 0 {
+			return min(float64(t.Mod), 1024)
+		}
 	case types.BPChar, types.VarChar:
 		if t.Mod > 4 {
 			if w := float64(t.Mod - 4); w < 32 {

@@ -114,7 +114,7 @@ func (p *planner) shareable(r rel) bool {
 func exactEquality(t types.T) bool {
 	switch t.OID {
 	case types.Bool, types.Int2, types.Int4, types.Int8, types.Oid, types.Text, types.VarChar, types.Name, types.Char,
-		types.DateOID, types.TimestampOID, types.TimestampTZOID, types.UUIDOID, types.Bytea:
+		types.DateOID, types.TimestampOID, types.TimestampTZOID, types.UUIDOID, types.Bytea, types.Bit, types.VarBit:
 		return true
 	}
 	return t.Class == types.ClassEnum
@@ -123,11 +123,14 @@ func exactEquality(t types.T) bool {
 // sameValue is a = b, or a IS NOT DISTINCT FROM b.
 func (p *planner) sameValue(a, b query.Expr, nulls bool) query.Expr {
 	t := a.Type()
-	oc := p.cat.DefaultOpClass("hash", t.OID)
+	oc, equal := p.cat.DefaultOpClass("hash", t.OID), 1
+	if oc == nil { // bit strings have an ordering only
+		oc, equal = p.cat.DefaultOpClass("btree", t.OID), 3
+	}
 	if oc == nil {
 		p.bug("no equality for type %d", t.OID)
 	}
-	op := p.cat.Operator(p.cat.FamilyOperator(oc.Family, oc.InType, oc.InType, 1))
+	op := p.cat.Operator(p.cat.FamilyOperator(oc.Family, oc.InType, oc.InType, equal))
 	if op == nil {
 		p.bug("no equality for type %d", t.OID)
 	}

@@ -21,6 +21,7 @@ import (
 //	xid8, pg_lsn                            Uint64
 //	numeric                                 Dec64 or Binary (Numeric.AppendBinary), per batch
 //	text, varchar, bpchar, name, json, …    String (bpchar padded)
+//	bit, bit varying                        String (digits)
 //	bytea                                   Binary
 //	jsonb                                   Binary (JSONB bytes)
 //	date                                    Date32

@@ -14,6 +14,7 @@ import "math"
 //	numeric                                     Numeric
 //	text, varchar, bpchar, name, json, unknown,
 //	cstring, refcursor, aclitem, pg_node_tree   string (bpchar keeps its padding)
+//	bit, bit varying                            string of digits 0 and 1 (see bitstring.go)
 //	bytea                                       []byte
 //	jsonb                                       JSONB
 //	date                                        Date

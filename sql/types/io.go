@@ -137,6 +137,8 @@ func init() { // a map literal would be an initialisation cycle: array and recor
 		ACLItem:       textCodec,
 		Bytea:         &byteaCodec,
 		UUIDOID:       &uuidCodec,
+		Bit:           bitsCodec(BitTypmod),
+		VarBit:        bitsCodec(VarBitTypmod),
 		Oid:           oidLike("oid", true),
 		Xid:           oidLike("xid", false),
 		Cid:           oidLike("cid", false),

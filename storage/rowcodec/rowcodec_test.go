@@ -34,6 +34,8 @@ var samples = []struct {
 	{types.TimestampOID, []string{"2024-02-29 01:02:03.456", "infinity"}},
 	{types.TimestampTZOID, []string{"2024-02-29 01:02:03.456+00", "infinity"}},
 	{types.IntervalOID, []string{"1 year -3 days 04:05:06", "-1 mon"}},
+	{types.Bit, []string{"1", "01"}},
+	{types.VarBit, []string{"", "1010101010101"}},
 	{types.UUIDOID, []string{"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"}},
 	{types.JSON, []string{`{"a": 1}`}},
 	{types.JSONBOID, []string{`{"a": [1, null]}`, "3"}},

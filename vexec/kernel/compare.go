@@ -36,7 +36,7 @@ func Comparer(env *types.Env, t types.T, a, b arrow.Array) RowCompare {
 		case types.Float8:
 			x, y := Values[float64](a), Values[float64](b)
 			return func(i, j int) int { return CompareFloat(x[i], y[j]) }
-		case types.Text, types.VarChar, types.Name, types.Bytea:
+		case types.Text, types.VarChar, types.Name, types.Bytea, types.Bit, types.VarBit:
 			x, y := Strings(a), Strings(b)
 			return func(i, j int) int { return bytes.Compare(x.At(i), y.At(j)) }
 		case types.BPChar:
@@ -170,7 +170,7 @@ func SortPrefix(spec SortSpec, a arrow.Array) (prefix []uint64, exact bool) {
 			return nullPrefix(spec, a, p), exact
 		}
 		fill(p, Values[int64](a), func(x int64) uint64 { return uint64(x) ^ 1<<63 })
-	case types.Text, types.VarChar, types.Name, types.Bytea, types.BPChar:
+	case types.Text, types.VarChar, types.Name, types.Bytea, types.BPChar, types.Bit, types.VarBit:
 		exact = false
 		s := Strings(a)
 		bp := spec.Type.OID == types.BPChar

@@ -108,6 +108,8 @@ var comparisons = sync.OnceValue(func() map[types.OID]Comparison {
 	add(types.BPChar, six("bpchar"), "(bpchar,bpchar)")
 	add(types.Name, six("name"), "(name,name)")
 	add(types.Bytea, six("bytea"), "(bytea,bytea)")
+	add(types.Bit, six("bit"), "(bit,bit)")
+	add(types.VarBit, six("varbit"), "(varbit,varbit)")
 	add(types.Oid, six("oid"), "(oid,oid)")
 	add(types.Bool, six("bool"), "(bool,bool)")
 	add(types.Char, six("char"), "(char,char)")
@@ -174,7 +176,7 @@ func (c Comparison) vectors(a, b arrow.Array, n int) arrow.Array {
 		if a.DataType().ID() == arrow.EXTENSION && b.DataType().ID() == arrow.EXTENSION {
 			break
 		}
-	case types.Text, types.Name, types.Bytea:
+	case types.Text, types.Name, types.Bytea, types.Bit, types.VarBit:
 		if c.Op <= Ne {
 			x, y, want := Strings(a), Strings(b), c.Op == Eq
 			return state(func(i int) bool { return bytes.Equal(x.At(i), y.At(i)) == want })

@@ -37,6 +37,9 @@ var subjects = []subject{
 	{"date", types.Of(types.DateOID), "date_%s(date,date)", func(r *rand.Rand) types.Datum { return types.Date(r.Intn(9) - 4) }},
 	{"timestamp", types.Of(types.TimestampOID), "timestamp_%s(timestamp,timestamp)", func(r *rand.Rand) types.Datum { return types.Timestamp(r.Intn(9) - 4) }},
 	{"bool", types.Of(types.Bool), "bool%s(bool,bool)", func(r *rand.Rand) types.Datum { return r.Intn(2) == 0 }},
+	{"varbit", types.Of(types.VarBit), "varbit%s(varbit,varbit)", func(r *rand.Rand) types.Datum {
+		return []string{"", "0", "1", "10", "101010101", "101010100"}[r.Intn(6)]
+	}},
 	{"uuid", types.Of(types.UUIDOID), "uuid_%s(uuid,uuid)", func(r *rand.Rand) types.Datum { return types.UUID{byte(r.Intn(3)), 15: byte(r.Intn(3))} }},
 	{"numeric", types.Of(types.NumericOID), "numeric_%s(numeric,numeric)", func(r *rand.Rand) types.Datum {
 		return types.NumericFromInt64(int64(r.Intn(7)-3)*100, 2)

@@ -62,6 +62,25 @@ func bitFold[A int16 | int32 | int64](r *expr.Registry, typ string) {
 	}
 }
 
+// bitStringFold is bit_and, bit_or and bit_xor of bit strings, which must be of one length.
+type bitStringFold struct {
+	fold
+	op byte
+}
+
+func (s *bitStringFold) Add(args []types.Datum) error {
+	if s.v == nil {
+		s.v = args[0]
+		return nil
+	}
+	v, err := types.CombineBits(s.op, s.v.(string), args[0].(string))
+	if err != nil {
+		return err
+	}
+	s.v = v
+	return nil
+}
+
 // stringAgg joins values; each but the first brings its delimiter.
 type stringAgg[S string | []byte] struct {
 	b    []byte
@@ -118,6 +137,9 @@ func registerSimple(r *expr.Registry) {
 	bitFold[int16](r, "int2")
 	bitFold[int32](r, "int4")
 	bitFold[int64](r, "int8")
+	for name, op := range map[string]byte{"bit_and": '&', "bit_or": '|', "bit_xor": '#'} {
+		adapt.AddAgg(r, name+"(bit)", true, func(*expr.Context, *expr.Call) expr.AggState { return &bitStringFold{op: op} })
+	}
 	adapt.AddAgg(r, "string_agg(text,text)", false, func(*expr.Context, *expr.Call) expr.AggState { return &stringAgg[string]{} })
 	adapt.AddAgg(r, "string_agg(bytea,bytea)", false, func(*expr.Context, *expr.Call) expr.AggState { return &stringAgg[[]byte]{} })
 }

@@ -353,6 +353,8 @@ func registerCompare(r *expr.Registry) {
 	six(r, prefix("uuid_"), "uuid,uuid", func(o op) expr.Kernel { return compareBy(o, compareUUID) })
 	six(r, prefix("bpchar"), "bpchar,bpchar", func(o op) expr.Kernel { return OverDictionary(compareBy(o, compareBPChar)) })
 	six(r, prefix("name"), "name,name", textCompare)
+	six(r, prefix("bit"), "bit,bit", textCompare)
+	six(r, prefix("varbit"), "varbit,varbit", textCompare)
 	six(r, func(s string) string {
 		if s == "eq" || s == "ne" {
 			return "text" + s
@@ -389,7 +391,8 @@ func registerCompare(r *expr.Registry) {
 	adapt.Add(r, "uuid_cmp(uuid,uuid)", three(compareUUID))
 	adapt.Add(r, "bpcharcmp(bpchar,bpchar)", three(compareBPChar))
 	adapt.Add(r, "btbpchar_pattern_cmp(bpchar,bpchar)", three(compareBPChar))
-	for _, sig := range []string{"bttextcmp(text,text)", "btnamecmp(name,name)", "btnametextcmp(name,text)", "bttextnamecmp(text,name)", "bttext_pattern_cmp(text,text)"} {
+	for _, sig := range []string{"bttextcmp(text,text)", "btnamecmp(name,name)", "btnametextcmp(name,text)", "bttextnamecmp(text,name)", "bttext_pattern_cmp(text,text)",
+		"bitcmp(bit,bit)", "varbitcmp(varbit,varbit)"} {
 		adapt.Add(r, sig, three(strings.Compare))
 	}
 	registerExtremes(r)

@@ -177,7 +177,7 @@ func (h hasher) value(t types.T, d types.Datum) (uint64, error) {
 		if t.OID == types.BPChar {
 			v = types.TrimBPChar(v)
 		}
-		if t.OID != types.JSON && t.OID != types.Unknown {
+		if t.OID != types.JSON && t.OID != types.Unknown && t.OID != types.Bit && t.OID != types.VarBit {
 			return h.cut(hashBytes(v, h.seed)), nil
 		}
 	case []byte:

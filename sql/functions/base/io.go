@@ -12,7 +12,7 @@ import (
 var ioTypes = map[string]types.OID{
 	"bool": types.Bool, "char": types.Char, "int2": types.Int2, "int4": types.Int4, "int8": types.Int8,
 	"float4": types.Float4, "float8": types.Float8, "numeric_": types.NumericOID, "text": types.Text, "varchar": types.VarChar,
-	"bpchar": types.BPChar, "name": types.Name, "bytea": types.Bytea, "uuid_": types.UUIDOID, "oid": types.Oid, "xid": types.Xid,
+	"bit_": types.Bit, "varbit_": types.VarBit, "bpchar": types.BPChar, "name": types.Name, "bytea": types.Bytea, "uuid_": types.UUIDOID, "oid": types.Oid, "xid": types.Xid,
 	"cid": types.Cid, "xid8": types.Xid8, "pg_lsn_": types.PgLSN, "unknown": types.Unknown, "cstring_": types.CString,
 	"date_": types.DateOID, "time_": types.TimeOID, "timetz_": types.TimeTZOID, "timestamp_": types.TimestampOID,
 	"timestamptz_": types.TimestampTZOID, "interval_": types.IntervalOID, "json_": types.JSON, "jsonb_": types.JSONBOID,
@@ -22,7 +22,7 @@ var ioTypes = map[string]types.OID{
 }
 
 var ioTypeNames = map[string]string{
-	"numeric_": "numeric", "uuid_": "uuid", "pg_lsn_": "pg_lsn", "cstring_": "cstring", "date_": "date", "time_": "time",
+	"bit_": "bit", "varbit_": "varbit", "numeric_": "numeric", "uuid_": "uuid", "pg_lsn_": "pg_lsn", "cstring_": "cstring", "date_": "date", "time_": "time",
 	"timetz_": "timetz", "timestamp_": "timestamp", "timestamptz_": "timestamptz", "interval_": "interval", "json_": "json", "jsonb_": "jsonb",
 }
 

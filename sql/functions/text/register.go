@@ -9,6 +9,7 @@ func Register(r *expr.Registry) {
 	registerFormat(r)
 	registerSplit(r)
 	registerBytes(r)
+	registerBitStrings(r)
 	registerEncoding(r)
 	registerUnicode(r)
 	registerRegexp(r)

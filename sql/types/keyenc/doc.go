@@ -28,7 +28,7 @@
 //	timetz                instant (8 bytes), zone (4 bytes)
 //	interval              PostgreSQL's 128-bit span, big endian, sign flipped
 //	uuid                  16 bytes
-//	text, bytea, …        00 escaped to 00 FF, ended by 00 01; bpchar without trailing blanks
+//	text, bytea, bit, …   00 escaped to 00 FF, ended by 00 01; bpchar without trailing blanks
 //	numeric               see numeric.go
 //	enum                  sort position as float4, then the label's OID
 //	arrays, records       see composite.go
