@@ -45,6 +45,10 @@ func moreHandlers(node *pg_query.Node) execFunc {
 		return on(alterDatabase, n.AlterDatabaseStmt)
 	case *pg_query.Node_DropRoleStmt:
 		return on(dropRole, n.DropRoleStmt)
+	case *pg_query.Node_DropOwnedStmt:
+		return on(dropOwned, n.DropOwnedStmt)
+	case *pg_query.Node_ReassignOwnedStmt:
+		return on(reassignOwned, n.ReassignOwnedStmt)
 	case *pg_query.Node_GrantRoleStmt:
 		return on(grantRole, n.GrantRoleStmt)
 	case *pg_query.Node_GrantStmt:
