@@ -2,6 +2,7 @@ package ddl
 
 import (
 	"context"
+	"slices"
 
 	pg_query "github.com/pganalyze/pg_query_go/v5"
 
@@ -146,6 +147,16 @@ func (c *Context) ownACL(ctx context.Context, o catalog.Object) (*grantable, err
 		if t.row, err = w.One(ctx, "pg_database", "pg_database_oid_index", o.OID); err == nil && t.row != nil {
 			t.owner = t.row.OID("datdba")
 		}
+	case o.Class == catalog.ClassDefaultACL:
+		t.col = "defaclacl"
+		if t.row, err = w.One(ctx, "pg_default_acl", "pg_default_acl_oid_index", o.OID); err == nil && t.row != nil {
+			t.owner = t.row.OID("defaclrole")
+			for kind, letter := range defaultLetters {
+				if letter == t.row.Char("defaclobjtype") {
+					t.kind = kind
+				}
+			}
+		}
 	default:
 		return nil, pgerror.Unsupported("DROP OWNED of privileges on %s", c.describe(ctx, o))
 	}
@@ -180,12 +191,24 @@ func (c *Context) revokeAll(ctx context.Context, o catalog.Object, role types.OI
 	if items, err = dropDependentGrants(items, name, lost, true, map[string]bool{}); err != nil {
 		return err
 	}
-	acl := []string{}
-	held := map[string]bool{}
-	for _, it := range items {
-		if it.Privs != "" {
-			acl = append(acl, it.String())
-			held[it.Grantee], held[it.Grantor] = true, true
+	acl, held, err := c.sortACL(ctx, items)
+	if err != nil {
+		return err
+	}
+	if o.Class == catalog.ClassDefaultACL {
+		// A row that says what holds anyway goes.
+		var base []catalog.ACLItem
+		if t.row.OID("defaclnamespace") == 0 {
+			if base, err = catalog.DefaultACL(ctx, c.reader(), t.kind, t.owner); err != nil {
+				return err
+			}
+		}
+		builtin, _, err := c.sortACL(ctx, base)
+		if err != nil {
+			return err
+		}
+		if slices.Equal(acl, builtin) {
+			return c.dropObject(ctx, o)
 		}
 	}
 	if t.kind == catalog.ObjectColumn && len(acl) == 0 {
@@ -242,6 +265,9 @@ func (c *Context) giveAway(ctx context.Context, o catalog.Object, from, to types
 			return err
 		}
 		return c.setRelationOwner(ctx, rel, to)
+	}
+	if o.Class == catalog.ClassDefaultACL {
+		return nil // what a role's new objects grant stays the role's
 	}
 	t, err := c.ownACL(ctx, o)
 	if err != nil || t == nil || t.owner != from {
