@@ -36,17 +36,10 @@ type Options struct {
 	// Tablets cuts the data of a new store into so many tablets; a store keeps the
 	// number it was made with. 0: as it is, 1 for a new one.
 	Tablets int
-	// Peers are told of dropped tables, whose rows other nodes have too; nil: there are none.
-	Peers Peers
+	// Clustered: the store is one node's of several; Cluster must follow.
+	Clustered bool
 	// DisableGC leaves old versions and dropped tables in place (tests).
 	DisableGC bool
-}
-
-// Peers are the other nodes of the database.
-type Peers interface {
-	// DropStorage removes what the nodes have under some storage ids. Called again
-	// after an error.
-	DropStorage(ctx context.Context, storageIDs []uint64) error
 }
 
 // Node is an open store.
@@ -89,6 +82,9 @@ func Open(dir string, o Options) (*Node, error) {
 	if n.shared, err = table.NewShared(eng, place, nil); err != nil {
 		return nil, errors.Join(err, n.mgr.Close(), eng.Close())
 	}
+	if o.Clustered {
+		n.mgr.SetHorizon(0)
+	}
 	if !o.DisableGC {
 		n.done.Add(1)
 		go n.reap()
@@ -109,6 +105,9 @@ func (n *Node) Close() (err error) {
 func (n *Node) close() error {
 	close(n.stop)
 	n.done.Wait()
+	if n.eng == nil {
+		return nil
+	}
 	err := n.mgr.Close()
 	if n.eng.Failed() == nil {
 		err = errors.Join(err, n.shared.SaveCounts())
@@ -123,7 +122,7 @@ func (n *Node) DB() *txn.Manager { return n.mgr }
 func (n *Node) Engine() *engine.Engine { return n.eng }
 
 // Store gives the tables as the transaction sees them. env orders enum keys and
-// words error details. REQUIRES: tx is of n.DB().
+// words error details. REQUIRES: tx is of n.DB(), or of a coordinator when the store is one of several nodes'.
 func (n *Node) Store(tx txn.Txn, env *types.Env) *table.Store {
 	return table.NewStore(n.shared, tx.(txn.RowTxn), env)
 }
@@ -163,8 +162,10 @@ func (n *Node) reap() {
 	t := time.NewTicker(reapInterval)
 	defer t.Stop()
 	for {
-		if err := n.ReapNow(); err != nil && n.opts.Logf != nil {
-			n.opts.Logf("storage: removing dropped tables: %v", err)
+		if !n.opts.Clustered { // there the first node sees to it
+			if err := n.ReapNow(); err != nil && n.opts.Logf != nil {
+				n.opts.Logf("storage: removing dropped tables: %v", err)
+			}
 		}
 		if err := n.shared.SaveCounts(); err != nil {
 			return
@@ -187,26 +188,11 @@ func (n *Node) ReapNow() error {
 	if len(ids) == 0 {
 		return nil
 	}
-	if n.opts.Peers != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), dropTimeout)
-		defer cancel()
-		if err := n.opts.Peers.DropStorage(ctx, ids); err != nil {
-			return err
-		}
-	}
 	if err := n.DropStorage(ids...); err != nil {
 		return err
 	}
-	var queue []txn.KeyRange
-	for _, id := range ids {
-		q := dropKey(id)
-		queue = append(queue, txn.KeyRange{Lower: q, Upper: append(q[:len(q):len(q)], 0)})
-	}
-	return n.mgr.DropRanges(queue...)
+	return n.Removed(ids...)
 }
-
-// dropTimeout bounds the wait for peers; the next round tries again.
-const dropTimeout = 10 * time.Second
 
 // DropStorage removes what this node has under some storage ids, at once. REQUIRES:
 // no snapshot in use can see them.
@@ -289,6 +275,9 @@ func (n *Node) Rows(storageID uint64) int64 { return n.shared.Rows(storageID) }
 func (n *Node) Stats(storageID uint64) (TableStats, error) {
 	s := TableStats{Rows: n.shared.Rows(storageID)}
 	for _, t := range n.tablets() {
+		if n.eng == nil {
+			break
+		}
 		b, err := n.eng.Size(keyenc.Prefix(t, storageID), keyenc.PrefixEnd(t, storageID))
 		if err != nil {
 			return s, err

@@ -109,8 +109,10 @@ func (n *Node) Placement() *txn.Placement { return n.shared.Placement() }
 // SetPlacement makes p durable and puts it in force for statements that begin
 // later. REQUIRES: what is stored lies as p says.
 func (n *Node) SetPlacement(p *txn.Placement) error {
-	if err := n.eng.LocalSet(placementKey, encodePlacement(p), true); err != nil {
-		return err
+	if n.eng != nil && len(p.Tablets) > 0 {
+		if err := n.eng.LocalSet(placementKey, encodePlacement(p), true); err != nil {
+			return err
+		}
 	}
 	n.shared.SetPlacement(p)
 	return nil

@@ -422,17 +422,6 @@ func TestPlacementRecord(t *testing.T) {
 	}
 }
 
-// peers is a node that is told of dropped tables, and fails the first time.
-type peers struct{ dropped, calls int }
-
-func (p *peers) DropStorage(_ context.Context, ids []uint64) error {
-	if p.calls++; p.calls == 1 {
-		return pgerror.New("08006", "not now")
-	}
-	p.dropped += len(ids)
-	return nil
-}
-
 // placer gives a placement when it is first needed.
 type placer struct{ calls int }
 
@@ -442,10 +431,10 @@ func (p *placer) Place(context.Context) (*txn.Placement, error) {
 }
 
 // TestPlacedLate starts without tablets for data: system tables work, the first
-// table of a user asks where to lie. Dropped tables stay queued until peers have heard.
+// table of a user asks where to lie. Dropped tables stay queued until all nodes have removed them.
 func TestPlacedLate(t *testing.T) {
-	ps, pl := &peers{}, &placer{}
-	n := openMem(t, vfs.NewMem(), Options{Peers: ps, DisableGC: true})
+	pl := &placer{}
+	n := openMem(t, vfs.NewMem(), Options{DisableGC: true})
 	defer func() { must(t, n.Close()) }()
 	n.shared.SetPlacement(&txn.Placement{System: 1})
 	sys, tb := accounts(), accounts()
@@ -466,15 +455,17 @@ func TestPlacedLate(t *testing.T) {
 		t.Error(pl.calls, n.Placement())
 	}
 	must(t, inTxn(t, n, func(tx txn.Txn) error { return n.Drop(ctx, tx, 100, 101, 102) }))
-	if err := n.ReapNow(); !pgerror.Is(err, "08006") {
-		t.Error(err)
-	}
-	if ids, err := n.DroppedIDs(); err != nil || len(ids) != 3 {
+	ids, err := n.DroppedAt(n.DB().OldestSnapshot())
+	if err != nil || len(ids) != 3 {
 		t.Error(ids, err)
 	}
-	must(t, n.ReapNow())
-	if ids, err := n.DroppedIDs(); err != nil || len(ids) != 0 || ps.dropped != 3 {
-		t.Error(ids, ps, err)
+	must(t, n.DropStorage(ids...))
+	if left, err := n.DroppedIDs(); err != nil || len(left) != 3 {
+		t.Error(left, err)
+	}
+	must(t, n.Removed(ids...))
+	if left, err := n.DroppedIDs(); err != nil || len(left) != 0 {
+		t.Error(left, err)
 	}
 	if ids, err := n.StorageIDs(); err != nil || slices.Contains(ids, 100) || !slices.Contains(ids, 900) {
 		t.Error(ids, err)

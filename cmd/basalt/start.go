@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/basaltdb/basalt/rpc/node"
 	"github.com/basaltdb/basalt/sql/server"
 )
 
@@ -24,7 +25,9 @@ const shutdownTimeout = 10 * time.Second
 
 type startFlags struct {
 	data, addr, flight, cert, key, memory, level, pprof string
-	insecure                                            bool
+	rpc, role, certs                                    string
+	join                                                []string
+	insecure, addrGiven                                 bool
 	tablets                                             int
 }
 
@@ -45,7 +48,10 @@ SIGTERM and SIGINT stop the server cleanly.`,
 		Example: `  basalt start --data ./data
   basalt start --data /var/lib/basalt --sql-addr 0.0.0.0:5433 --tls-cert server.crt --tls-key server.key`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return start(cmd.Context(), f) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f.addrGiven = cmd.Flags().Changed("sql-addr")
+			return start(cmd.Context(), f)
+		},
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.data, "data", "", "data directory (required)")
@@ -54,7 +60,11 @@ SIGTERM and SIGINT stop the server cleanly.`,
 	fl.StringVar(&f.cert, "tls-cert", "", "file with the TLS certificate chain (PEM)")
 	fl.StringVar(&f.key, "tls-key", "", "file with the TLS private key (PEM)")
 	fl.StringVar(&f.memory, "memory", "", "memory for caches and queries, such as 4GB (default: half of the machine's)")
-	fl.IntVar(&f.tablets, "tablets", 0, "number of tablets of a new data directory, fixed for its life (default 1)")
+	fl.IntVar(&f.tablets, "tablets", 0, "number of tablets of a new data directory, fixed for its life (default 1); of a cluster, given to its first node (default: one per storage node)")
+	fl.StringVar(&f.rpc, "rpc-addr", "", "address to listen on for other nodes: makes this a node of a cluster, its first unless --join is given")
+	fl.StringSliceVar(&f.join, "join", nil, "addresses (--rpc-addr) of the cluster's first node")
+	fl.StringVar(&f.role, "role", "all", "what a node of a cluster does: gateway (serves sessions), storage (holds data) or all")
+	fl.StringVar(&f.certs, "certs", "", "directory with ca.crt, node.crt and node.key for TLS between nodes (see basalt cert)")
 	fl.StringVar(&f.level, "log-level", "info", "what to log: debug, info, warn or error")
 	fl.BoolVar(&f.insecure, "insecure", false, "listen beyond loopback without TLS")
 	fl.StringVar(&f.pprof, "pprof-addr", "", "loopback address to serve profiles on")
@@ -101,10 +111,25 @@ func start(ctx context.Context, f startFlags) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 
+	if f.rpc != "" || len(f.join) > 0 {
+		return startNode(ctx, stop, f, server.Options{Dir: f.data, MemoryBytes: memory, TLS: tlsConfig, Log: log})
+	}
+	if err := node.CheckLone(f.data); err != nil {
+		return err
+	}
 	s, err := server.Open(ctx, server.Options{Dir: f.data, MemoryBytes: memory, TLS: tlsConfig, Log: log, Tablets: f.tablets})
 	if err != nil {
 		return err
 	}
+	if err := serve(ctx, stop, s, f, tlsConfig, log); err != nil {
+		return err
+	}
+	log.Info("stopped")
+	return nil
+}
+
+// serve serves sessions until ctx ends, and closes s.
+func serve(ctx context.Context, stop func(), s *server.Server, f startFlags, tlsConfig *tls.Config, log *slog.Logger) error {
 	addr, err := s.Listen(f.addr)
 	if err != nil {
 		s.Close(context.Background())
@@ -124,11 +149,7 @@ func start(ctx context.Context, f startFlags) error {
 	wait, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
 	stopFlight(wait)
-	if err := s.Close(wait); err != nil {
-		return err
-	}
-	log.Info("stopped")
-	return nil
+	return s.Close(wait)
 }
 
 // gcPercent: the heap in use is small next to the store's caches, which lie

@@ -53,6 +53,9 @@ var forbidden = map[string][]string{
 	"txn":               {"vexec", "rpc", "bench", "compat", "cmd", "sql/"},
 	"storage":           {"rpc", "bench", "compat", "cmd", "sql/"},
 	"rpc/flight":        {"txn", "storage", "bench", "compat", "cmd", "sql/"},
+	"rpc/node":          {"vexec", "bench", "compat", "cmd", "sql/"},
+	"rpc/txnrpc":        {"vexec", "storage", "bench", "compat", "cmd", "sql/"},
+	"rpc/wire":          {"vexec", "txn", "storage", "bench", "compat", "cmd", "sql/"},
 	"bench":             {"sql", "vexec", "txn", "storage", "rpc", "cmd"},
 }
 

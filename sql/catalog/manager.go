@@ -130,6 +130,10 @@ func (m *Manager) Version(db types.OID) uint64 {
 	return m.version.Load()
 }
 
+// InvalidateAll starts a new version of every database's catalog: it was changed
+// elsewhere.
+func (m *Manager) InvalidateAll() { m.invalidate(0, true) }
+
 // invalidate starts a new version of one database, or of all when shared
 // catalogs changed.
 func (m *Manager) invalidate(db types.OID, all bool) {

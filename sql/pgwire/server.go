@@ -24,7 +24,10 @@ type Options struct {
 	MaxConnections int
 	// NoTrust demands a password on loopback too.
 	NoTrust bool
-	Log     *slog.Logger
+	// FirstPID and EndPID bound the process numbers of sessions, EndPID exclusive; they
+	// come round again. Both 0: from 1001 on, none twice.
+	FirstPID, EndPID int32
+	Log              *slog.Logger
 }
 
 const (
@@ -56,7 +59,7 @@ func NewServer(opts Options) *Server {
 	}
 	s := &Server{opts: opts, conns: map[int32]*conn{}}
 	s.ctx, s.stop = context.WithCancelCause(context.Background())
-	s.nextPID.Store(1000)
+	s.nextPID.Store(max(1000, opts.FirstPID))
 	s.done.Add(1)
 	go s.watch()
 	return s
@@ -105,15 +108,36 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 }
 
-// NewPID gives a process number that no session of this server has or will have.
-func (s *Server) NewPID() int32 { return s.nextPID.Add(1) }
+// NewPID gives a process number that no session of this server has or, unless they
+// have come round, will have.
+func (s *Server) NewPID() int32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.newPIDLocked()
+}
+
+func (s *Server) newPIDLocked() int32 {
+	for {
+		pid := s.nextPID.Add(1)
+		if s.opts.EndPID == 0 {
+			return pid
+		}
+		if pid >= s.opts.EndPID || pid < s.opts.FirstPID {
+			s.nextPID.CompareAndSwap(pid, s.opts.FirstPID)
+			continue
+		}
+		if s.conns[pid] == nil {
+			return pid
+		}
+	}
+}
 
 func (s *Server) newConn(nc net.Conn) *conn {
 	if tc, ok := nc.(*net.TCPConn); ok {
 		tc.SetNoDelay(true)
 		tc.SetKeepAlive(true)
 	}
-	c := &conn{server: s, raw: nc, pid: s.NewPID(), started: time.Now()}
+	c := &conn{server: s, raw: nc, pid: s.newPIDLocked(), started: time.Now()}
 	var secret [4]byte
 	rand.Read(secret[:])
 	c.secret = binary.BigEndian.Uint32(secret[:])

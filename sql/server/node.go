@@ -37,14 +37,24 @@ func (d dataStore) BuildIndex(ctx context.Context, tx txn.Txn, env *types.Env, t
 func (s *Server) newNode(ctx context.Context, registry *expr.Registry, executor *vexec.Executor) (*session.Node, error) {
 	ds := dataStore{s.store}
 	manager := catalog.NewManager(catalog.Options{
-		DB:    s.store.DB(),
+		DB:    s.db,
 		Store: func(t txn.Txn) vexec.Store { return ds.Store(t, nil) },
 		Lower: plan.Lowerer{},
 		Print: deparse.IndexKeyPrinter{},
 	})
 	s.manager = manager
-	if err := bootstrap.Run(ctx, bootstrap.Options{DB: s.store.DB(), Manager: manager, Store: func(t txn.Txn) vexec.Store { return ds.Store(t, nil) }, Lower: plan.Lowerer{}}); err != nil {
+	if c := s.opts.Cluster; c != nil {
+		c.OnCatalog(func(txn.Timestamp) { manager.InvalidateAll() })
+		if !c.First {
+			return s.sessions(manager, executor, registry, ds), nil
+		}
+	}
+	if err := bootstrap.Run(ctx, bootstrap.Options{DB: s.db, Manager: manager, Store: func(t txn.Txn) vexec.Store { return ds.Store(t, nil) }, Lower: plan.Lowerer{}}); err != nil {
 		return nil, err
 	}
-	return session.NewNode(session.Config{DB: s.store.DB(), Catalog: manager, Executor: executor, Registry: registry, Storage: ds, Lower: plan.Lowerer{}, Workers: s.opts.Workers}), nil
+	return s.sessions(manager, executor, registry, ds), nil
+}
+
+func (s *Server) sessions(manager *catalog.Manager, executor *vexec.Executor, registry *expr.Registry, ds dataStore) *session.Node {
+	return session.NewNode(session.Config{DB: s.db, Catalog: manager, Executor: executor, Registry: registry, Storage: ds, Lower: plan.Lowerer{}, Workers: s.opts.Workers})
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/basaltdb/basalt/sql/pgwire"
 	"github.com/basaltdb/basalt/sql/session"
 	"github.com/basaltdb/basalt/storage"
+	"github.com/basaltdb/basalt/txn"
 	"github.com/basaltdb/basalt/vexec"
 	"github.com/basaltdb/basalt/vexec/expr"
 )
@@ -39,6 +40,8 @@ type Options struct {
 	MaxConnections int
 	// Tablets of a new store; an existing one must have as many. 0: as it is, 1 for a new one.
 	Tablets int
+	// Cluster makes the node one of several; nil: it is alone, with a store in Dir.
+	Cluster *Cluster
 	Log     *slog.Logger
 }
 
@@ -46,6 +49,7 @@ type Options struct {
 type Server struct {
 	opts  Options
 	store *storage.Node
+	db    txn.DB
 	Node  *session.Node
 	wire  *pgwire.Server
 
@@ -87,25 +91,42 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 	} else {
 		temp = filepath.Join(o.Dir, "temp")
 	}
-	st, err := storage.Open(o.Dir, so)
+	st, err := open(o, so)
 	if err != nil {
 		return nil, err
 	}
 	if temp != "" {
 		if err := os.MkdirAll(temp, 0o700); err != nil {
-			return nil, errors.Join(err, st.Close())
+			if o.Cluster == nil {
+				err = errors.Join(err, st.Close())
+			}
+			return nil, err
 		}
 	}
 	registry := functions.Fill()
 	s := &Server{opts: o, store: st, registry: registry}
+	if o.Cluster != nil {
+		s.db = o.Cluster.DB
+	} else {
+		s.db = st.DB()
+	}
 	sys.Register(registry)
 	executor := vexec.New(vexec.Options{Registry: registry, Workers: o.Workers, MemoryLimit: o.MemoryBytes / 2, TempDir: temp})
 	if s.Node, err = s.newNode(ctx, registry, executor); err != nil {
-		return nil, errors.Join(err, st.Close())
+		return nil, errors.Join(err, s.closeStore())
 	}
-	s.wire = pgwire.NewServer(pgwire.Options{Backend: s.Node, TLS: o.TLS, NoTrust: o.NoTrust, MaxConnections: o.MaxConnections, Log: o.Log})
+	firstPID, endPID := o.Cluster.pids()
+	s.wire = pgwire.NewServer(pgwire.Options{Backend: s.Node, TLS: o.TLS, NoTrust: o.NoTrust, MaxConnections: o.MaxConnections, Log: o.Log, FirstPID: firstPID, EndPID: endPID})
 	s.Node.SetControl(control{s})
 	return s, nil
+}
+
+// closeStore closes the store unless it belongs to who opened the cluster's node.
+func (s *Server) closeStore() error {
+	if s.opts.Cluster != nil {
+		return nil
+	}
+	return s.store.Close()
 }
 
 // NewPID gives a session of another protocol a process number of its own.
@@ -180,5 +201,5 @@ func (s *Server) Check(ctx context.Context, files bool, databases ...string) (*c
 func (s *Server) Close(ctx context.Context) error {
 	err := s.wire.Shutdown(ctx)
 	s.done.Wait()
-	return errors.Join(err, s.store.Close())
+	return errors.Join(err, s.closeStore())
 }

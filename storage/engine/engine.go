@@ -121,7 +121,7 @@ func refuseForeign(dir string, fs vfs.FS) error {
 		switch {
 		case ofStore(name):
 			return nil
-		case name != "LOCK" && name != "lost+found":
+		case name != "LOCK" && name != "lost+found" && name != "NODE": // NODE: rpc/node, made before the store
 			foreign = name
 		}
 	}

@@ -2,6 +2,7 @@ package table
 
 import (
 	"encoding/binary"
+	"maps"
 	"sync"
 
 	"github.com/basaltdb/basalt/storage/engine"
@@ -15,6 +16,8 @@ type counts struct {
 	mu    sync.RWMutex
 	rows  map[uint64]int64
 	dirty bool
+	// changes since they were taken last, where several processes write; else nil.
+	changes map[uint64]int64
 }
 
 // The local record "rowcounts": storage id and count, 16 bytes each, little endian.
@@ -57,6 +60,45 @@ func (c *counts) add(delta map[uint64]int64) {
 	c.dirty = true
 	for id, n := range delta {
 		c.rows[id] = max(0, c.rows[id]+n)
+		if c.changes != nil {
+			c.changes[id] += n
+		}
+	}
+}
+
+// AllRows are the counts of all tables.
+func (s *Shared) AllRows() map[uint64]int64 {
+	s.counts.mu.RLock()
+	defer s.counts.mu.RUnlock()
+	return maps.Clone(s.counts.rows)
+}
+
+// TakeRowChanges gives what the commits of this process have changed since it was
+// called last: where several write, somebody adds it up and SetRows brings the sums.
+func (s *Shared) TakeRowChanges() map[uint64]int64 {
+	s.counts.mu.Lock()
+	defer s.counts.mu.Unlock()
+	out := s.counts.changes
+	s.counts.changes = map[uint64]int64{}
+	return out
+}
+
+// ReturnRowChanges takes back changes that nobody has added up.
+func (s *Shared) ReturnRowChanges(back map[uint64]int64) {
+	s.counts.mu.Lock()
+	defer s.counts.mu.Unlock()
+	for id, n := range back {
+		s.counts.changes[id] += n
+	}
+}
+
+// SetRows sets counts to the sums of what all processes have changed.
+func (s *Shared) SetRows(sums map[uint64]int64) {
+	s.counts.mu.Lock()
+	defer s.counts.mu.Unlock()
+	for id, n := range sums {
+		s.counts.rows[id] = max(0, n+s.counts.changes[id])
+		s.counts.dirty = true
 	}
 }
 

@@ -1,0 +1,41 @@
+package server
+
+import (
+	"github.com/basaltdb/basalt/storage"
+	"github.com/basaltdb/basalt/txn"
+)
+
+// Cluster is what a node of several brings: sessions run over transactions whose
+// participants are the nodes (docs/cluster.md). Who made it closes it, after the Server.
+type Cluster struct {
+	// Self is this node.
+	Self txn.NodeID
+	// First: this is the first node, which gives birth to an empty database.
+	First bool
+	// DB begins transactions over all nodes.
+	DB txn.DB
+	// Store gives tables over transactions of DB.
+	Store *storage.Node
+	// OnCatalog takes who is to be told of catalog changes before a snapshot that
+	// sees them is used.
+	OnCatalog func(f func(ts txn.Timestamp))
+}
+
+// pidBits leaves each node so many bits for the process numbers of its sessions.
+const pidBits = 20
+
+// pids are the process numbers of this node's sessions: each node has its own range.
+func (c *Cluster) pids() (first, end int32) {
+	if c == nil {
+		return 0, 0
+	}
+	return int32(c.Self) << pidBits, int32(c.Self+1) << pidBits
+}
+
+// open opens the store of a lone node; a node of several has one.
+func open(o Options, so storage.Options) (*storage.Node, error) {
+	if o.Cluster != nil {
+		return o.Cluster.Store, nil
+	}
+	return storage.Open(o.Dir, so)
+}
