@@ -37,6 +37,7 @@ type modifyOp struct {
 	// ON CONFLICT DO UPDATE
 	conflictSet   []*expr.Expr
 	conflictWhere *expr.Expr
+	conflictBind  []*expr.Expr
 
 	count int64
 	done  bool
@@ -65,6 +66,13 @@ func newModify(w *worker, p *planpb.Plan, m *planpb.Modify) (operator, error) {
 				return nil, err
 			}
 			op.conflictSet = append(op.conflictSet, e)
+		}
+		for _, b := range c.GetBindings() {
+			e, err := w.compile(b.GetValue())
+			if err != nil {
+				return nil, err
+			}
+			op.conflictBind = append(op.conflictBind, e)
 		}
 		if op.conflictWhere, err = w.compile(c.GetWhere()); err != nil {
 			return nil, err
@@ -286,6 +294,9 @@ func (m *modifyOp) conflictUpdate(ctx context.Context, locator []byte, excluded,
 	}
 	oldB := batchOf(m.row.ts, old)
 	in := expr.NewInput(append(append([]arrow.Array{}, oldB.Cols...), excluded...), 1, nil)
+	if err := m.bindRow(in); err != nil {
+		return false, err
+	}
 	if m.conflictWhere != nil {
 		keep, err := m.conflictWhere.Filter(m.w.frame, in)
 		if err != nil {
@@ -302,6 +313,27 @@ func (m *modifyOp) conflictUpdate(ctx context.Context, locator []byte, excluded,
 		}
 	}
 	return false, m.replace(ctx, [][]byte{locator}, [][]types.Datum{old}, cols, extra, 1)
+}
+
+// bindRow makes the sub-selects of ON CONFLICT see the row in hand.
+func (m *modifyOp) bindRow(in *expr.Input) error {
+	c := m.m.GetOnConflict()
+	if len(c.GetInitSlots()) == 0 {
+		return nil
+	}
+	row := map[uint32]types.Datum{}
+	for k, b := range c.GetBindings() {
+		v, err := m.conflictBind[k].Eval(m.w.frame, in)
+		if err != nil {
+			return err
+		}
+		row[b.GetSlot()] = types.Get(m.conflictBind[k].Type, v, 0)
+	}
+	m.w.q.rerun(c.GetInitSlots(), row)
+	for _, s := range c.GetInitSlots() {
+		m.w.frame.Unset(s)
+	}
+	return nil
 }
 
 // replace completes, checks and stores the new versions (cols) of locked rows.

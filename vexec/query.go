@@ -194,6 +194,18 @@ type initState struct {
 	vals []types.Datum
 	err  error
 	op   operator
+	row  map[uint32]types.Datum // slots that the plan sees: those of the row it runs for
+}
+
+// rerun makes the init plans of the slots run again, for other values of outer slots.
+func (q *query) rerun(slots []uint32, row map[uint32]types.Datum) {
+	for _, s := range slots {
+		if st := q.inits[s]; st != nil {
+			st.mu.Lock()
+			st.done, st.vals, st.err, st.row = false, nil, nil, row
+			st.mu.Unlock()
+		}
+	}
 }
 
 func (q *query) resolveSlot(slot uint32) (types.Datum, error) {
@@ -231,6 +243,9 @@ func (st *initState) run() ([]types.Datum, error) {
 	}
 	w := st.q.w
 	iw := &worker{q: st.q, frame: st.q.fresh.Clone(), parts: 1, chunks: w.chunks, workTables: map[uint32]*workTable{}}
+	for s, d := range st.row {
+		iw.frame.Set(s, d)
+	}
 	op, err := iw.build(st.plan.GetPlan())
 	if err != nil {
 		return nil, err

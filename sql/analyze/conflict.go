@@ -26,7 +26,7 @@ func (ps *pstate) onConflict(c *pg_query.OnConflictClause) {
 	if c.Infer != nil {
 		ps.ns = nil
 		ps.showTarget()
-		out.ArbiterIndexes = ps.arbiters(c.Infer, out)
+		ps.arbiters(c.Infer, out)
 	}
 	if update {
 		r := relationRTE(ps.targetRel)
@@ -43,9 +43,10 @@ func (ps *pstate) onConflict(c *pg_query.OnConflictClause) {
 	ps.q.OnConflict = out
 }
 
-// arbiters finds the unique indexes an inference specification means, and notes
-// the columns it reads.
-func (ps *pstate) arbiters(in *pg_query.InferClause, to *query.OnConflictExpr) []types.OID {
+// arbiters notes what an inference specification means: an index by its constraint,
+// or the items by which the planner finds indexes of the table (behind a view, if
+// the target is one); and the columns it reads.
+func (ps *pstate) arbiters(in *pg_query.InferClause, to *query.OnConflictExpr) {
 	rel := ps.targetRel
 	if in.Conname != "" {
 		for _, c := range rel.Constraints {
@@ -58,18 +59,12 @@ func (ps *pstate) arbiters(in *pg_query.InferClause, to *query.OnConflictExpr) [
 						WithTable(rel.Schema, rel.Name).WithConstraint(c.Name))
 				}
 				to.ReadColumns = slices.Clone(c.Columns)
-				return []types.OID{c.Index}
+				to.ArbiterIndexes = []types.OID{c.Index}
+				return
 			}
 		}
 		fail(pgerror.New(pgerror.UndefinedObject, "constraint \"%s\" for table \"%s\" does not exist", in.Conname, rel.Name))
 	}
-	type elem struct {
-		expr    query.Expr
-		att     int
-		coll    types.OID
-		opclass *catalog.OpClass
-	}
-	var elems []elem
 	for _, n := range in.IndexElems {
 		ie := n.GetIndexElem()
 		if ie.Ordering != pg_query.SortByDir_SORTBY_DEFAULT && ie.Ordering != 0 {
@@ -82,26 +77,24 @@ func (ps *pstate) arbiters(in *pg_query.InferClause, to *query.OnConflictExpr) [
 		if raw == nil {
 			raw = &pg_query.Node{Node: &pg_query.Node_ColumnRef{ColumnRef: &pg_query.ColumnRef{Fields: []*pg_query.Node{pg_query.MakeStrNode(ie.Name)}, Location: in.Location}}}
 		}
-		e := elem{expr: ps.expr(raw, kindIndexExpr)}
-		if v, ok := e.expr.(*query.Var); ok && v.RTIndex == ps.target.rti {
-			e.att = v.AttNum
-		}
-		ps.assignCollation(e.expr)
+		e := query.InferElem{Expr: ps.expr(raw, kindIndexExpr)}
+		ps.assignCollation(e.Expr)
 		if len(ie.Collation) > 0 {
-			e.coll = ps.collation(ie.Collation, int(in.Location))
+			e.Collation = ps.collation(ie.Collation, int(in.Location))
 		}
 		if len(ie.Opclass) > 0 {
 			names := nodeStrings(ie.Opclass)
-			e.opclass = ps.cat.OpClassByName("btree", names[len(names)-1])
-			if e.opclass == nil {
+			oc := ps.cat.OpClassByName("btree", names[len(names)-1])
+			if oc == nil {
 				fail(pgerror.New(pgerror.UndefinedObject, "operator class \"%s\" does not exist for access method \"%s\"", nameList(ie.Opclass), "btree"))
 			}
+			e.Family = oc.Family
 		}
-		elems = append(elems, e)
+		to.Infer = append(to.Infer, e)
 	}
-	where := ps.whereClause(in.WhereClause, kindIndexPredicate, "WHERE")
-	if where != nil {
-		ps.assignCollation(where)
+	to.InferWhere = ps.whereClause(in.WhereClause, kindIndexPredicate, "WHERE")
+	if to.InferWhere != nil {
+		ps.assignCollation(to.InferWhere)
 	}
 	read := func(e query.Expr) {
 		query.Walk(e, func(x query.Expr) bool {
@@ -111,80 +104,10 @@ func (ps *pstate) arbiters(in *pg_query.InferClause, to *query.OnConflictExpr) [
 			return true
 		})
 	}
-	for _, e := range elems {
-		read(e.expr)
+	for _, e := range to.Infer {
+		read(e.Expr)
 	}
-	if where != nil {
-		read(where)
+	if to.InferWhere != nil {
+		read(to.InferWhere)
 	}
-	given := conjuncts(where)
-	var out []types.OID
-	for _, ix := range rel.Indexes {
-		if !ix.Unique || !ix.Valid {
-			continue
-		}
-		used := make([]bool, len(elems))
-		ok := true
-		for _, k := range ix.Keys {
-			hit := false
-			for i, e := range elems {
-				switch {
-				case k.AttNum > 0 && e.att != k.AttNum, k.AttNum == 0 && (e.att != 0 || !query.Equal(ps.overTarget(k.Expr), e.expr)):
-					continue
-				case e.coll != 0 && e.coll != k.Collation, e.opclass != nil && e.opclass.Family != k.Family:
-					continue
-				}
-				used[i], hit = true, true
-			}
-			ok = ok && hit
-		}
-		if !ok || slices.Contains(used, false) {
-			continue
-		}
-		if ix.Predicate != nil {
-			implied := true
-			for _, p := range conjuncts(ps.overTarget(ix.Predicate)) {
-				found := false
-				for _, g := range given {
-					found = found || query.Equal(p, g)
-				}
-				implied = implied && found
-			}
-			if !implied {
-				continue
-			}
-		}
-		out = append(out, ix.OID)
-	}
-	if len(out) == 0 {
-		fail(pgerror.New(pgerror.InvalidColumnReference, "there is no unique or exclusion constraint matching the ON CONFLICT specification"))
-	}
-	return out
-}
-
-// overTarget moves an index expression (RTIndex 1) onto the target relation.
-func (ps *pstate) overTarget(e query.Expr) query.Expr {
-	return query.Mutate(e, func(x query.Expr) (query.Expr, bool) {
-		if v, ok := x.(*query.Var); ok && v.RTIndex != ps.target.rti {
-			c := *v
-			c.RTIndex = ps.target.rti
-			return &c, true
-		}
-		return x, false
-	})
-}
-
-// conjuncts splits a condition at its ANDs.
-func conjuncts(e query.Expr) []query.Expr {
-	if e == nil {
-		return nil
-	}
-	if b, ok := e.(*query.BoolExpr); ok && b.Op == query.And {
-		var out []query.Expr
-		for _, x := range b.Args {
-			out = append(out, conjuncts(x)...)
-		}
-		return out
-	}
-	return []query.Expr{e}
 }

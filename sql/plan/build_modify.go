@@ -1,7 +1,10 @@
 package plan
 
 import (
+	"slices"
+
 	"github.com/basaltdb/basalt/sql/catalog"
+	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/query"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec/planpb"
@@ -315,8 +318,12 @@ func (p *planner) rowVar(t *catalog.Relation, byAtt []Col, v *query.Var) query.E
 
 func (p *planner) buildConflict(m *relModify, q *query.Query, sc *scope, byAtt []Col) {
 	oc := q.OnConflict
-	c := &modifyConflict{update: oc.Update, anyIndex: len(oc.ArbiterIndexes) == 0}
-	for _, oid := range oc.ArbiterIndexes {
+	arbiters := oc.ArbiterIndexes
+	if len(oc.Infer) > 0 {
+		arbiters = p.inferArbiters(m, oc, byAtt)
+	}
+	c := &modifyConflict{update: oc.Update, anyIndex: len(arbiters) == 0}
+	for _, oid := range arbiters {
 		found := false
 		for _, ix := range m.table.Indexes {
 			if ix.OID != oid {
@@ -365,10 +372,11 @@ func (p *planner) buildConflict(m *relModify, q *query.Query, sc *scope, byAtt [
 				}
 				return nil
 			})
-			e = p.expand(e, &exprCtx{sc: sc, noJoin: "ON CONFLICT DO UPDATE"})
+			e = p.expand(e, &exprCtx{sc: sc, noJoin: "ON CONFLICT DO UPDATE", perRow: true})
 			sc.rtes = saved
 			return e
 		}
+		inits := len(p.inits)
 		for _, te := range oc.Set {
 			if te.Junk {
 				continue
@@ -378,11 +386,69 @@ func (p *planner) buildConflict(m *relModify, q *query.Query, sc *scope, byAtt [
 			m.changed = append(m.changed, ord)
 		}
 		c.where = over(oc.Where)
+		for _, ip := range p.inits[inits:] {
+			if free := freeCols(ip.rel); !free.empty() {
+				ip.perRow = true
+				c.inits = append(c.inits, ip.slots...)
+				c.bound = c.bound.union(free)
+			}
+		}
+		p.perRow = p.perRow.union(c.bound)
 		for _, g := range m.generated {
 			m.changed = append(m.changed, g.ord)
 		}
 	}
 	m.conflict = c
+}
+
+// inferArbiters finds the unique indexes that an ON CONFLICT target means: those of
+// just its columns and expressions whose predicate follows from its WHERE.
+func (p *planner) inferArbiters(m *relModify, oc *query.OnConflictExpr, byAtt []Col) []types.OID {
+	colOf := map[int]Col{}
+	for i, c := range byAtt {
+		if c != 0 {
+			colOf[i+1] = c
+		}
+	}
+	over := func(e query.Expr) query.Expr {
+		if e = p.overCols(e, colOf); e == nil {
+			p.unsupported("system columns in an ON CONFLICT target")
+		}
+		return p.simplify(e)
+	}
+	items := make([]query.Expr, len(oc.Infer))
+	for i, e := range oc.Infer {
+		items[i] = over(e.Expr)
+	}
+	var given []query.Expr
+	if !isNil(oc.InferWhere) {
+		given = conjuncts(over(oc.InferWhere))
+	}
+	var out []types.OID
+	for _, ix := range m.table.Indexes {
+		if !ix.Unique || !ix.Valid {
+			continue
+		}
+		used := make([]bool, len(items))
+		ok := true
+		for _, k := range ix.Keys {
+			key := p.indexKeyExpr(k, colOf)
+			hit := false
+			for i, e := range oc.Infer {
+				if equalExpr(p.simplify(key), items[i]) && (e.Collation == 0 || e.Collation == k.Collation) && (e.Family == 0 || e.Family == k.Family) {
+					used[i], hit = true, true
+				}
+			}
+			ok = ok && hit
+		}
+		if ok && !slices.Contains(used, false) && (ix.Predicate == nil || p.implied(ix.Predicate, given, colOf)) {
+			out = append(out, ix.OID)
+		}
+	}
+	if len(out) == 0 {
+		p.fail(pgerror.New(pgerror.InvalidColumnReference, "there is no unique or exclusion constraint matching the ON CONFLICT specification"))
+	}
+	return out
 }
 
 // rowScope is a range table entry whose columns are those of a row in hand.

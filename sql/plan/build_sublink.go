@@ -21,6 +21,8 @@ type exprCtx struct {
 	// are joined to it. nil with noJoin naming the place where that is not possible.
 	at     *rel
 	noJoin string
+	// perRow: correlated sub-selects become init plans that run again for every row.
+	perRow bool
 	// guard holds the conditions under which the expression is evaluated at all
 	// (branches of CASE and COALESCE).
 	guard []query.Expr
@@ -177,7 +179,7 @@ func (p *planner) expandTest(test query.Expr, place func(query.Expr) query.Expr,
 // sub-select's column becomes an array. nil when it is not of that simple form.
 func (p *planner) inArray(test query.Expr, sub rel, outs []Col, all bool, cx *exprCtx) query.Expr {
 	o, ok := test.(*query.OpExpr)
-	if cx.at != nil || !ok || len(o.Args) != 2 || len(outs) != 1 || !freeCols(sub).empty() {
+	if cx.at != nil || !ok || len(o.Args) != 2 || len(outs) != 1 || !cx.standalone(sub) {
 		return nil
 	}
 	c, isCol := asCol(o.Args[1])
@@ -334,6 +336,9 @@ func replaceCaseTest(e, arg query.Expr) query.Expr {
 	})
 }
 
+// standalone: a sub-select can be an init plan.
+func (cx *exprCtx) standalone(sub rel) bool { return cx.perRow || freeCols(sub).empty() }
+
 // attach joins a correlated sub-select to the relation the expression is evaluated over.
 func (p *planner) attach(typ joinType, sub rel, cx *exprCtx, quals []query.Expr) *relJoin {
 	if cx.at == nil {
@@ -352,7 +357,7 @@ func (p *planner) subLink(sl *query.SubLink, cx *exprCtx) query.Expr {
 	switch sl.Kind {
 	case query.SubLinkExists:
 		sub := p.existsQuery(sl.Query, cx.sc)
-		if freeCols(sub).empty() {
+		if cx.standalone(sub) {
 			return p.existsInit(sub)
 		}
 		j := p.attach(joinMark, sub, cx, nil)
@@ -395,7 +400,7 @@ func (p *planner) subLink(sl *query.SubLink, cx *exprCtx) query.Expr {
 		return out
 	case query.SubLinkExpr:
 		sub, outs := p.buildQuery(sl.Query, cx.sc)
-		if freeCols(sub).empty() {
+		if cx.standalone(sub) {
 			return p.initPlanOf(sub, outs[:1], initScalar, p.typesOf(outs[:1]))[0]
 		}
 		p.attachScalar(sub, cx)
@@ -403,7 +408,7 @@ func (p *planner) subLink(sl *query.SubLink, cx *exprCtx) query.Expr {
 	case query.SubLinkRowCompare:
 		sub, outs := p.buildQuery(sl.Query, cx.sc)
 		place := p.testPlace(outs)
-		if freeCols(sub).empty() {
+		if cx.standalone(sub) {
 			ps := p.initPlanOf(sub, outs, initRow, p.typesOf(outs))
 			place = func(x query.Expr) query.Expr {
 				if q, ok := x.(*query.Param); ok && q.Kind == query.ParamExec && q.Number >= 1 && q.Number <= len(ps) {
@@ -417,7 +422,7 @@ func (p *planner) subLink(sl *query.SubLink, cx *exprCtx) query.Expr {
 		return p.expandTest(sl.Test, place, cx)
 	case query.SubLinkArray:
 		sub, outs := p.buildQuery(sl.Query, cx.sc)
-		if freeCols(sub).empty() {
+		if cx.standalone(sub) {
 			return p.initPlanOf(sub, outs[:1], initArray, []types.T{sl.T})[0]
 		}
 		agg := p.arrayAgg(outs[0], sl)
@@ -475,7 +480,7 @@ func (p *planner) multiAssign(m *query.MultiAssignRef, cx *exprCtx) query.Expr {
 	es, ok := p.multi[m.SubLink]
 	if !ok {
 		sub, outs := p.buildQuery(m.SubLink.Query, cx.sc)
-		if freeCols(sub).empty() {
+		if cx.standalone(sub) {
 			es = p.initPlanOf(sub, outs, initRow, p.typesOf(outs))
 		} else {
 			p.attachScalar(sub, cx)

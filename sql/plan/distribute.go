@@ -83,6 +83,9 @@ func (p *planner) distribute(pl *Planned) {
 		pl.CTEs[i] = c.node
 	}
 	for i, ip := range p.inits {
+		if ip.perRow {
+			p.unsupported("correlated subqueries in ON CONFLICT DO UPDATE on several nodes")
+		}
 		ip.node = d.root(ip.node)
 		pl.InitPlans[i] = ip.node
 	}

@@ -430,6 +430,10 @@ func (em *emitter) modify(n *Node, m *relModify) *planpb.Plan {
 			oc.Set = append(oc.Set, &planpb.Assignment{Ordinal: uint32(s.ord), Value: p.lower(s.expr, both)})
 		}
 		oc.Where = p.lower(c.where, both)
+		oc.InitSlots = c.inits
+		for _, col := range c.bound.list() {
+			oc.Bindings = append(oc.Bindings, &planpb.SlotBinding{Slot: p.slotFor(col), Value: p.lower(p.colVar(col), both)})
+		}
 		mod.OnConflict = oc
 	}
 	if m.target != nil && em.chunks == nil {

@@ -274,37 +274,6 @@ func (p *planner) overCols(e query.Expr, colOf map[int]Col) query.Expr {
 	return r
 }
 
-// implied: a partial index's predicate follows from the conditions.
-func (p *planner) implied(pred query.Expr, qs []query.Expr, colOf map[int]Col) bool {
-	e := p.overCols(pred, colOf)
-	if e == nil {
-		return false
-	}
-	for _, c := range conjuncts(p.simplify(e)) {
-		found := false
-		for _, q := range qs {
-			if equalExpr(c, q) || p.impliesNotNull(q, c) {
-				found = true
-				break
-			}
-		}
-		if !found {
-			return false
-		}
-	}
-	return true
-}
-
-// impliesNotNull: c is "x IS NOT NULL" and q can be true only for non-null x.
-func (p *planner) impliesNotNull(q, c query.Expr) bool {
-	nt, ok := c.(*query.NullTest)
-	if !ok || !nt.IsNot || nt.ArgIsRow {
-		return false
-	}
-	col, ok := asCol(nt.Arg)
-	return ok && p.rejectsNull(q, setOf(col))
-}
-
 // isKey: e is the index key (through casts that keep the order).
 func (p *planner) isKey(e, key query.Expr) bool {
 	if equalExpr(e, key) {

@@ -32,6 +32,7 @@ type planner struct {
 	sizes     []TableSize
 	rowsMemo  map[rel]float64
 	nextID    uint32
+	perRow    ColSet            // columns that init plans see of the row they run for
 	earlyStop map[*relJoin]bool // joins below a LIMIT, see stopsEarly
 	keepOrder bool              // rows must come as PostgreSQL would read them, see rowOrderMatters
 	// derivedSel is the selectivity already applied to single tables because of an OR.
@@ -40,12 +41,14 @@ type planner struct {
 
 // initPlan is an uncorrelated sub-select evaluated once, on demand, into slots.
 type initPlan struct {
-	rel   rel
-	cols  []Col
-	kind  int32 // planpb.InitPlan_Kind
-	slots []uint32
-	types []types.T
-	node  *Node
+	rel  rel
+	cols []Col
+	kind int32 // planpb.InitPlan_Kind
+	// perRow: it reads columns of the row that ON CONFLICT found and runs for each
+	perRow bool
+	slots  []uint32
+	types  []types.T
+	node   *Node
 }
 
 func newPlanner(ctx context.Context, opts Options) *planner {

@@ -331,7 +331,9 @@ type modifyConflict struct {
 	names    []string
 	set      []modifyAssign
 	where    query.Expr
-	excluded []Col // per ordinal
+	excluded []Col    // per ordinal
+	inits    []uint32 // slots of init plans that run for every row
+	bound    ColSet   // columns of the row that these read
 }
 
 // cteInfo is one WITH item that is materialized.

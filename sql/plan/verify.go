@@ -7,7 +7,7 @@ func (p *planner) verify(pass string, r rel, need ColSet) {
 	if !need.subsetOf(outCols(r)) {
 		p.bug("pass %s lost output columns", pass)
 	}
-	p.verifyNode(pass, r, ColSet{})
+	p.verifyNode(pass, r, p.perRow)
 }
 
 func (p *planner) verifyNode(pass string, r rel, outer ColSet) {

@@ -251,6 +251,11 @@ func mapQuery(q *Query, f func(Expr) Expr) *Query {
 		x := *o
 		x.Set = mapTargets(o.Set, one)
 		x.Where = one(o.Where)
+		x.Infer = append([]InferElem(nil), o.Infer...)
+		for i := range x.Infer {
+			x.Infer[i].Expr = one(x.Infer[i].Expr)
+		}
+		x.InferWhere = one(o.InferWhere)
 		c.OnConflict = &x
 	}
 	c.Returning = mapTargets(q.Returning, one)

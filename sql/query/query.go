@@ -316,11 +316,20 @@ type SetOperationArg struct {
 // ResultRelation, the proposed row is range table entry ExcludedRTIndex.
 type OnConflictExpr struct {
 	Update          bool
-	ArbiterIndexes  []types.OID // empty: any
-	ReadColumns     []int       // of the target, that the inference reads: SELECT is needed on them
+	ArbiterIndexes  []types.OID // of ON CONSTRAINT
+	Infer           []InferElem // the target's expressions; empty, without ON CONSTRAINT: any index
+	InferWhere      Expr
+	ReadColumns     []int // of the target, that the inference reads: SELECT is needed on them
 	Set             []*TargetEntry
 	Where           Expr
 	ExcludedRTIndex int
+}
+
+// InferElem is an item of an ON CONFLICT target, over ResultRelation.
+type InferElem struct {
+	Expr      Expr
+	Collation types.OID // 0: any
+	Family    types.OID // operator family; 0: any
 }
 
 // MatchKind of a MERGE action.

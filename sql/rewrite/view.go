@@ -110,7 +110,7 @@ func (r *rewriter) throughView(q *query.Query, view *catalog.Relation) (*query.Q
 		return nil, err
 	}
 	r.relations = append(r.relations, base.Relid)
-	retargetList := func(ts []*query.TargetEntry, insert bool) ([]*query.TargetEntry, error) {
+	retargetList := func(ts []*query.TargetEntry, insert, conflict bool) ([]*query.TargetEntry, error) {
 		var out []*query.TargetEntry
 		for _, t := range ts {
 			if t.Junk {
@@ -123,7 +123,7 @@ func (r *rewriter) throughView(q *query.Query, view *catalog.Relation) (*query.Q
 			}
 			if why := updatableColumn(v, vt); why != "" {
 				m := "cannot update column \"%s\" of view \"%s\""
-				if insert {
+				if insert || conflict {
 					m = "cannot insert into column \"%s\" of view \"%s\""
 				}
 				return nil, pgerror.New(pgerror.FeatureNotSupported, m, vt.Name, view.Name).WithDetail("%s", why)
@@ -186,13 +186,13 @@ func (r *rewriter) throughView(q *query.Query, view *catalog.Relation) (*query.Q
 		out = q.Copy()
 	}
 	if q.Command == query.CmdInsert || q.Command == query.CmdUpdate {
-		if out.TargetList, err = retargetList(out.TargetList, q.Command == query.CmdInsert); err != nil {
+		if out.TargetList, err = retargetList(out.TargetList, q.Command == query.CmdInsert, false); err != nil {
 			return nil, err
 		}
 	}
 	if out.OnConflict != nil && out.OnConflict.Update {
 		c := *out.OnConflict
-		if c.Set, err = retargetList(c.Set, false); err != nil {
+		if c.Set, err = retargetList(c.Set, false, true); err != nil {
 			return nil, err
 		}
 		out.OnConflict = &c

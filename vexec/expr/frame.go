@@ -40,6 +40,14 @@ func (f *Frame) Set(slot uint32, d types.Datum) {
 	f.epoch++
 }
 
+// Unset forgets a slot's value, so that it is computed again.
+func (f *Frame) Unset(slot uint32) {
+	if int(slot) < len(f.set) {
+		f.slots[slot], f.set[slot] = nil, false
+		f.epoch++
+	}
+}
+
 // Slot reads a slot.
 func (f *Frame) Slot(slot uint32) (types.Datum, error) {
 	if int(slot) < len(f.slots) && f.set[slot] {

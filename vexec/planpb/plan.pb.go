@@ -6956,8 +6956,10 @@ type OnConflict struct {
 	PrimaryKey bool                   `protobuf:"varint,3,opt,name=primary_key,json=primaryKey,proto3" json:"primary_key,omitempty"` // arbiter is the primary key
 	Indexes    []uint32               `protobuf:"varint,4,rep,packed,name=indexes,proto3" json:"indexes,omitempty"`                  // arbiter positions in table.indexes
 	// DO UPDATE: expressions see [existing row's table columns, excluded row's table columns]
-	Set           []*Assignment `protobuf:"bytes,5,rep,name=set,proto3" json:"set,omitempty"`
-	Where         *Expr         `protobuf:"bytes,6,opt,name=where,proto3" json:"where,omitempty"`
+	Set           []*Assignment  `protobuf:"bytes,5,rep,name=set,proto3" json:"set,omitempty"`
+	Where         *Expr          `protobuf:"bytes,6,opt,name=where,proto3" json:"where,omitempty"`
+	Bindings      []*SlotBinding `protobuf:"bytes,7,rep,name=bindings,proto3" json:"bindings,omitempty"`                            // over the same columns, set before set and where are evaluated
+	InitSlots     []uint32       `protobuf:"varint,8,rep,packed,name=init_slots,json=initSlots,proto3" json:"init_slots,omitempty"` // of init plans that read them: these run anew for each row
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -7030,6 +7032,20 @@ func (x *OnConflict) GetSet() []*Assignment {
 func (x *OnConflict) GetWhere() *Expr {
 	if x != nil {
 		return x.Where
+	}
+	return nil
+}
+
+func (x *OnConflict) GetBindings() []*SlotBinding {
+	if x != nil {
+		return x.Bindings
+	}
+	return nil
+}
+
+func (x *OnConflict) GetInitSlots() []uint32 {
+	if x != nil {
+		return x.InitSlots
 	}
 	return nil
 }
@@ -7788,7 +7804,7 @@ const file_vexec_planpb_plan_proto_rawDesc = "" +
 	"\n" +
 	"Assignment\x12\x18\n" +
 	"\aordinal\x18\x01 \x01(\rR\aordinal\x12*\n" +
-	"\x05value\x18\x02 \x01(\v2\x14.basalt.plan.v1.ExprR\x05value\"\xd6\x01\n" +
+	"\x05value\x18\x02 \x01(\v2\x14.basalt.plan.v1.ExprR\x05value\"\xae\x02\n" +
 	"\n" +
 	"OnConflict\x12\x16\n" +
 	"\x06update\x18\x01 \x01(\bR\x06update\x12\x1b\n" +
@@ -7797,7 +7813,10 @@ const file_vexec_planpb_plan_proto_rawDesc = "" +
 	"primaryKey\x12\x18\n" +
 	"\aindexes\x18\x04 \x03(\rR\aindexes\x12,\n" +
 	"\x03set\x18\x05 \x03(\v2\x1a.basalt.plan.v1.AssignmentR\x03set\x12*\n" +
-	"\x05where\x18\x06 \x01(\v2\x14.basalt.plan.v1.ExprR\x05where\"W\n" +
+	"\x05where\x18\x06 \x01(\v2\x14.basalt.plan.v1.ExprR\x05where\x127\n" +
+	"\bbindings\x18\a \x03(\v2\x1b.basalt.plan.v1.SlotBindingR\bbindings\x12\x1d\n" +
+	"\n" +
+	"init_slots\x18\b \x03(\rR\tinitSlots\"W\n" +
 	"\vMergeAction\x12)\n" +
 	"\x02op\x18\x01 \x01(\x0e2\x19.basalt.plan.v1.Modify.OpR\x02op\x12\x1d\n" +
 	"\n" +
@@ -8177,16 +8196,17 @@ var file_vexec_planpb_plan_proto_depIdxs = []int32{
 	16,  // 223: basalt.plan.v1.Assignment.value:type_name -> basalt.plan.v1.Expr
 	93,  // 224: basalt.plan.v1.OnConflict.set:type_name -> basalt.plan.v1.Assignment
 	16,  // 225: basalt.plan.v1.OnConflict.where:type_name -> basalt.plan.v1.Expr
-	14,  // 226: basalt.plan.v1.MergeAction.op:type_name -> basalt.plan.v1.Modify.Op
-	47,  // 227: basalt.plan.v1.LockRows.input:type_name -> basalt.plan.v1.Plan
-	97,  // 228: basalt.plan.v1.LockRows.targets:type_name -> basalt.plan.v1.LockTarget
-	47,  // 229: basalt.plan.v1.LockRows.recheck:type_name -> basalt.plan.v1.Plan
-	43,  // 230: basalt.plan.v1.LockTarget.table:type_name -> basalt.plan.v1.Table
-	231, // [231:231] is the sub-list for method output_type
-	231, // [231:231] is the sub-list for method input_type
-	231, // [231:231] is the sub-list for extension type_name
-	231, // [231:231] is the sub-list for extension extendee
-	0,   // [0:231] is the sub-list for field type_name
+	64,  // 226: basalt.plan.v1.OnConflict.bindings:type_name -> basalt.plan.v1.SlotBinding
+	14,  // 227: basalt.plan.v1.MergeAction.op:type_name -> basalt.plan.v1.Modify.Op
+	47,  // 228: basalt.plan.v1.LockRows.input:type_name -> basalt.plan.v1.Plan
+	97,  // 229: basalt.plan.v1.LockRows.targets:type_name -> basalt.plan.v1.LockTarget
+	47,  // 230: basalt.plan.v1.LockRows.recheck:type_name -> basalt.plan.v1.Plan
+	43,  // 231: basalt.plan.v1.LockTarget.table:type_name -> basalt.plan.v1.Table
+	232, // [232:232] is the sub-list for method output_type
+	232, // [232:232] is the sub-list for method input_type
+	232, // [232:232] is the sub-list for extension type_name
+	232, // [232:232] is the sub-list for extension extendee
+	0,   // [0:232] is the sub-list for field type_name
 }
 
 func init() { file_vexec_planpb_plan_proto_init() }

@@ -632,6 +632,11 @@ func (v *validator) modify(m *Modify, width, depth int) error {
 		if err := v.optional(c.GetWhere(), 2*cols); err != nil {
 			return err
 		}
+		for _, b := range c.GetBindings() {
+			if err := v.optional(b.GetValue(), 2*cols); err != nil {
+				return err
+			}
+		}
 		for _, x := range c.GetIndexes() {
 			if int(x) >= len(m.GetTable().GetIndexes()) {
 				return outOfRange("arbiter index %d", x)
