@@ -91,10 +91,14 @@ func tabletsAlike(t *testing.T, seed uint64) {
 	}{
 		{"lone", 1, planpb.Placement_HASH, nil}, {"by region", 8, planpb.Placement_HASH, nil}, {"by cust", 8, planpb.Placement_HASH, []uint32{1}},
 		{"by nr, region", 5, planpb.Placement_HASH, []uint32{2, 0}}, {"all", 8, planpb.Placement_ALL, nil}, {"system", 8, planpb.Placement_SYSTEM, nil},
+		{"all, read near", 8, planpb.Placement_ALL, nil},
 	} {
 		vs = append(vs, &variant{name: v.name, n: openMem(t, vfs.NewMem(), Options{Tablets: v.tablets, SpillBytes: spill}),
 			orders: orders(v.placement, v.dist...), events: events(v.placement)})
 	}
+	near := vs[len(vs)-1].n
+	near.shared.SetPlacement(txn.EvenPlacement(1, []txn.NodeID{1, 2}, 8))
+	near.shared.SetSelf(2)
 	defer func() {
 		for _, v := range vs {
 			if v.tx != nil {
@@ -326,7 +330,7 @@ func compareReads(t *testing.T, r *rand.Rand, all func(string, func(*variant) st
 						own = append(own, tab)
 					}
 				}
-				if v.name == "all" && node == 1 {
+				if strings.HasPrefix(v.name, "all") && node == 1 {
 					break
 				}
 				s.Confine(own)

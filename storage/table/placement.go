@@ -22,12 +22,14 @@ type spread struct {
 	// hashed: a row lies in the tablet of its slot. copied: a row lies in all of them.
 	// Neither: there is one tablet.
 	hashed, copied bool
+	// near is the position in tablets of the copy to read.
+	near int
 	// dist are the positions in the primary key of the columns that place a row;
 	// with hidden row ids, which place by themselves, there are none.
 	dist []int
 }
 
-func newSpread(t *planpb.Table, p *txn.Placement) (spread, error) {
+func newSpread(t *planpb.Table, p *txn.Placement, self txn.NodeID) (spread, error) {
 	s := spread{place: p}
 	if t.Placement == planpb.Placement_SYSTEM {
 		s.tablets = []txn.TabletID{txn.SystemTablet}
@@ -41,6 +43,7 @@ func newSpread(t *planpb.Table, p *txn.Placement) (spread, error) {
 	}
 	if t.Placement == planpb.Placement_ALL {
 		s.copied = true
+		s.near = max(0, slices.IndexFunc(p.Tablets, func(d txn.Tablet) bool { return d.Node == self }))
 		return s, nil
 	}
 	s.hashed = true
@@ -237,6 +240,9 @@ func (s *schema) eachTablet(keys [][]byte, f func(keys [][]byte, at []int) error
 // confined to, one of them when rows are copies.
 func (s *Store) readable(sc *schema) []txn.TabletID {
 	out := sc.spread.tablets
+	if sc.spread.copied && !s.confined {
+		return out[sc.spread.near : sc.spread.near+1]
+	}
 	if s.confined {
 		out = nil
 		for _, t := range sc.spread.tablets {

@@ -46,10 +46,10 @@ func TypeOf(t *planpb.Type) types.T {
 		Elem: types.OID(t.GetElem()), ElemClass: types.Class(t.GetElemClass())}
 }
 
-func newSchema(t *planpb.Table, place *txn.Placement) (*schema, error) {
+func newSchema(t *planpb.Table, place *txn.Placement, self txn.NodeID) (*schema, error) {
 	s := &schema{t: t}
 	var err error
-	if s.spread, err = newSpread(t, place); err != nil {
+	if s.spread, err = newSpread(t, place, self); err != nil {
 		return nil, err
 	}
 	first := s.spread.tablets[0]

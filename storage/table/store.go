@@ -20,6 +20,7 @@ type Shared struct {
 	eng    *engine.Engine // nil where no data is
 	place  atomic.Pointer[txn.Placement]
 	placer Placer
+	self   txn.NodeID
 	rowIDs RowIDs
 	counts counts
 
@@ -38,6 +39,10 @@ func NewShared(eng *engine.Engine, place *txn.Placement, ids RowIDs) (*Shared, e
 	}
 	return s, s.counts.load(eng)
 }
+
+// SetSelf says which node this is: copied rows are read from a tablet of its own
+// where it has one. REQUIRES: no store is in use yet.
+func (s *Shared) SetSelf(n txn.NodeID) { s.self = n }
 
 // Placer decides where rows will lie, when the first table needs it.
 type Placer interface {
@@ -112,7 +117,7 @@ func (s *Store) schema(ctx context.Context, t *planpb.Table) (*schema, error) {
 		}
 		sh.place.Store(place)
 	}
-	sc, err := newSchema(t, place)
+	sc, err := newSchema(t, place, sh.self)
 	if err != nil {
 		return nil, err
 	}
