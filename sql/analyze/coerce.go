@@ -217,12 +217,25 @@ func (a *analyzer) coerceLiteral(c *query.Const, target types.OID, mod int32, fo
 		out.Value = v
 		if literalDepends(base, s) {
 			a.constEnv = true
+			a.momentary = a.momentary || byClock(s)
 		}
 	}
 	if base != target {
 		return &query.RelabelType{Base: a.base(target, -1, loc), Arg: out, Form: form}
 	}
 	return out
+}
+
+// byClock reports whether a date or time literal may name a moment by the clock;
+// texts that only look so are harmless.
+func byClock(s string) bool {
+	s = strings.ToLower(s)
+	for _, w := range []string{"now", "today", "tomorrow", "yesterday"} {
+		if strings.Contains(s, w) {
+			return true
+		}
+	}
+	return false
 }
 
 // literalDepends reports whether reading s as typ looks at the clock or a setting.

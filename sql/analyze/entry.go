@@ -22,6 +22,9 @@ type Env struct {
 	TempNamespace types.OID
 	Types         *types.Env // its Resolver should be Catalog
 	CurrentUser   types.OID
+	// CurrentOf gives the key of the row a cursor stands on in a table, for WHERE
+	// CURRENT OF; nil where there are no cursors.
+	CurrentOf func(cursor string, table *catalog.Relation) (locator []byte, err error)
 	// Notice receives notices and warnings; may be nil.
 	Notice func(*pgerror.Error)
 }

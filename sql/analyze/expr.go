@@ -71,7 +71,7 @@ func (ps *pstate) exprRec(n *pg_query.Node) query.Expr {
 	case *pg_query.Node_SetToDefault:
 		ps.failAt(int(x.SetToDefault.Location), pgerror.SyntaxError, "DEFAULT is not allowed in this context")
 	case *pg_query.Node_CurrentOfExpr:
-		ps.unsupported(-1, "WHERE CURRENT OF")
+		return ps.currentOf(x.CurrentOfExpr.CursorName)
 	case *pg_query.Node_XmlExpr:
 		ps.unsupported(int(x.XmlExpr.Location), "XML expression")
 	case *pg_query.Node_XmlSerialize:

@@ -46,6 +46,7 @@ type analyzer struct {
 	noParams  bool
 	relations map[types.OID]bool
 	constEnv  bool
+	momentary bool
 	depth     int
 	paramRefs []*query.Param
 	subs      map[*pg_query.SubLink]*query.Query // analysed sub-selects, for column names
@@ -219,7 +220,7 @@ func (a *analyzer) topLevel(node *pg_query.Node) *query.Query {
 	for r := range a.relations {
 		q.Relations = append(q.Relations, r)
 	}
-	q.ConstEnv = a.constEnv
+	q.ConstEnv, q.Momentary = a.constEnv, a.momentary
 	return q
 }
 

@@ -60,6 +60,9 @@ type Query struct {
 	// ConstEnv: a literal was read with a session setting or the clock (DateStyle,
 	// TimeZone, 'now'); the tree must not be reused when they may have changed. Outermost only.
 	ConstEnv bool
+	// Momentary: the tree holds for this execution only: a literal was read by the
+	// clock ('now', 'today'), or a cursor's row is in it. Outermost only.
+	Momentary bool
 	// ParamTypes are the statement's $n types; filled on the outermost Query.
 	ParamTypes []types.T
 	// Relations are the OIDs the tree depends on (plan invalidation), outermost only.

@@ -86,6 +86,8 @@ type compiled struct {
 	// writes names the command for read-only transactions, "" when it only reads.
 	writes  string
 	command query.CommandType
+	// momentary plans hold for one execution.
+	momentary bool
 }
 
 type relationLock struct {
@@ -150,7 +152,7 @@ func (s *Session) compile(ctx context.Context, source string, start int, node *p
 			if err := s.plan(ctx, r, c); err != nil {
 				return nil, err
 			}
-			if cacheable && !r.Private() && c.planned.Cacheable {
+			if cacheable && !r.Private() && c.planned.Cacheable && !c.momentary {
 				s.node.plans.plans.put(id, c)
 			}
 		}
@@ -184,7 +186,7 @@ func (s *Session) analyzeAndLock(ctx context.Context, r catalog.Reader, source s
 
 // compileQuery rewrites an analysed query and locks its relations; plan is still to follow.
 func (s *Session) compileQuery(ctx context.Context, r catalog.Reader, q *query.Query) (*compiled, error) {
-	c := &compiled{version: r.Version(), params: q.ParamTypes, command: q.Command}
+	c := &compiled{version: r.Version(), params: q.ParamTypes, command: q.Command, momentary: q.Momentary}
 	c.access = accessOf(q)
 	rw, err := rewrite.Rewrite(ctx, r, q)
 	if err != nil {

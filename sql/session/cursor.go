@@ -41,7 +41,7 @@ func (s *Session) declareStmt(ctx context.Context, st *parse.Statement, d *pg_qu
 	if _, err := s.statementTxn(ctx); err != nil {
 		return err
 	}
-	c, err := s.compile(ctx, st.Source, st.Start, d.Query, params.types)
+	c, up, err := s.compileCursor(ctx, st.Source, d.Query, params.types)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (s *Session) declareStmt(ctx context.Context, st *parse.Statement, d *pg_qu
 		return err
 	}
 	p := &portal{name: d.Portalname, text: st.Source, st: st, cols: c.cols, res: res, created: time.Now(), level: len(s.cur.savepoints),
-		cursor: true, scroll: d.Options&cursorScroll != 0, noScroll: d.Options&cursorNoScroll != 0, hold: hold, binary: d.Options&cursorBinary != 0}
+		cursor: true, scroll: d.Options&cursorScroll != 0, noScroll: d.Options&cursorNoScroll != 0, hold: hold, binary: d.Options&cursorBinary != 0, updatable: up}
 	if !p.scroll && !p.noScroll {
 		if backward(c.planned.Statement.Root) {
 			p.scroll = true
@@ -310,7 +310,7 @@ func (c *cursorMove) take(from, to int64, reverse bool) {
 			if reverse {
 				piece = reversed(piece)
 			}
-			out = append(out, piece)
+			out = append(out, p.visible(piece))
 			c.count += end - from + 1
 		}
 		from = end + 1
@@ -321,6 +321,14 @@ func (c *cursorMove) take(from, to int64, reverse bool) {
 		}
 	}
 	c.rows = append(c.rows, out...)
+}
+
+// visible is a batch without the row keys behind a cursor's columns.
+func (p *portal) visible(b *vexec.Batch) *vexec.Batch {
+	if n := len(p.cols); len(b.Cols) > n {
+		return &vexec.Batch{Cols: b.Cols[:n], Sel: b.Sel, N: b.N}
+	}
+	return b
 }
 
 // reversed lists a batch's rows backward; such a batch goes to the client only.

@@ -335,6 +335,9 @@ func (s *Session) fetchPortal(ctx context.Context, p *portal, maxRows int, out p
 			return true, nil
 		}
 		b, err := p.next(ctx)
+		if b != nil && p.cursor {
+			b = p.visible(b)
+		}
 		if err != nil {
 			return false, err
 		}

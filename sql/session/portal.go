@@ -38,6 +38,7 @@ type portal struct {
 	buffer                                       []*vexec.Batch // every row so far, unless NO SCROLL
 	bufferRows                                   []int64        // rows before each batch, plus the total
 	pos                                          int64          // 0 before the first row, n on row n
+	updatable                                    updatable
 	atEnd                                        bool
 }
 

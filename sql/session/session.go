@@ -278,7 +278,7 @@ func (s *Session) analyzeEnv(ctx context.Context, r catalog.Reader) (*analyze.En
 	if err != nil {
 		return nil, err
 	}
-	return &analyze.Env{Catalog: r, SearchPath: path, Types: s.typesEnv(r), CurrentUser: s.currentUser.OID, Notice: s.Notice}, nil
+	return &analyze.Env{Catalog: r, SearchPath: path, Types: s.typesEnv(r), CurrentUser: s.currentUser.OID, Notice: s.Notice, CurrentOf: s.currentOf}, nil
 }
 
 // fix gives an error its final form: what a cancelled context stands for, and a copy of shared ones.

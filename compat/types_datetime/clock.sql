@@ -1,0 +1,12 @@
+CREATE TABLE clock (id int, t timestamptz, u timestamp, d date);
+INSERT INTO clock VALUES (1, 'now', 'now', 'today');
+SELECT pg_sleep(0.01);
+INSERT INTO clock VALUES (1, 'now', 'now', 'today');
+SELECT count(DISTINCT t), count(DISTINCT u), count(DISTINCT d) FROM clock;
+SELECT 'now'::timestamptz = transaction_timestamp(), 'now'::timestamp = localtimestamp, 'today'::date = current_date;
+SELECT pg_sleep(0.01);
+SELECT 'now'::timestamptz = transaction_timestamp(), 'now'::timestamp = localtimestamp, 'today'::date = current_date;
+SELECT '{now}'::timestamptz[] = ARRAY[transaction_timestamp()];
+SELECT pg_sleep(0.01);
+SELECT '{now}'::timestamptz[] = ARRAY[transaction_timestamp()];
+SELECT 'tomorrow'::date - 'yesterday'::date, 'tomorrow'::timestamp - 'today'::timestamp;
