@@ -28,7 +28,7 @@ type startFlags struct {
 	rpc, role, certs                                    string
 	join                                                []string
 	insecure, addrGiven                                 bool
-	tablets                                             int
+	tablets, localSites                                 int
 }
 
 func startCommand() *cobra.Command {
@@ -65,6 +65,7 @@ SIGTERM and SIGINT stop the server cleanly.`,
 	fl.StringSliceVar(&f.join, "join", nil, "addresses (--rpc-addr) of the cluster's first node")
 	fl.StringVar(&f.role, "role", "all", "what a node of a cluster does: gateway (serves sessions), storage (holds data) or all")
 	fl.StringVar(&f.certs, "certs", "", "directory with ca.crt, node.crt and node.key for TLS between nodes (see basalt cert)")
+	fl.IntVar(&f.localSites, "local-sites", 0, "run plans in pieces, as if the tablets lay on so many nodes (for tests)")
 	fl.StringVar(&f.level, "log-level", "info", "what to log: debug, info, warn or error")
 	fl.BoolVar(&f.insecure, "insecure", false, "listen beyond loopback without TLS")
 	fl.StringVar(&f.pprof, "pprof-addr", "", "loopback address to serve profiles on")
@@ -117,7 +118,7 @@ func start(ctx context.Context, f startFlags) error {
 	if err := node.CheckLone(f.data); err != nil {
 		return err
 	}
-	s, err := server.Open(ctx, server.Options{Dir: f.data, MemoryBytes: memory, TLS: tlsConfig, Log: log, Tablets: f.tablets})
+	s, err := server.Open(ctx, server.Options{Dir: f.data, MemoryBytes: memory, TLS: tlsConfig, Log: log, Tablets: f.tablets, LocalSites: f.localSites})
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,8 @@ type Sites struct {
 	// SlotEnds and SlotSites say which of Storage has which slots: SlotSites[i] those
 	// below SlotEnds[i] that the ones before do not have.
 	SlotEnds, SlotSites []uint32
+	// Writes: pieces may change rows.
+	Writes bool
 }
 
 // Cut is a statement cut at its exchanges. It is immutable and may be run any

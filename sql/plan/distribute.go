@@ -56,9 +56,12 @@ type distributor struct {
 	p         *planner
 	sites     float64
 	exchanges uint32 // so far
-	// local are the slots of init plans where some read CTEs: their values are not
-	// computed before the statement runs, as those that travel are.
-	local map[uint32]bool
+	// shared: some init plan reads a CTE. local are the slots of init plans then: their
+	// values are not computed before the statement runs, as those that travel are.
+	shared bool
+	local  map[uint32]bool
+	// target is the scan of the rows that a piece is to change.
+	target *relGet
 }
 
 // distribute puts exchanges into the trees of a statement.
@@ -67,13 +70,12 @@ func (p *planner) distribute(pl *Planned) {
 		return
 	}
 	d := &distributor{p: p, sites: float64(p.opts.Sites), local: map[uint32]bool{}}
-	shared := false // one may read another
 	for _, ip := range p.inits {
-		shared = shared || readsShared(ip.node)
+		d.shared = d.shared || readsShared(ip.node) // one init plan may read another
 	}
 	for _, ip := range p.inits {
 		for _, slot := range ip.slots {
-			d.local[slot] = shared
+			d.local[slot] = d.shared
 		}
 	}
 	for _, c := range p.ctes {
@@ -338,7 +340,7 @@ func ownExchange(n *Node) bool {
 // scan places a table's rows.
 func (d *distributor) scan(n *Node, o *scanOp) spreading {
 	t := o.get.stored
-	if t == nil || o.get.table.Storage == nil || o.get.target != 0 || o.get.sample != nil || t.Placement == planpb.Placement_SYSTEM || !d.portable(o.filter...) {
+	if t == nil || o.get.table.Storage == nil || o.get.target != 0 && o.get != d.target || o.get.sample != nil || t.Placement == planpb.Placement_SYSTEM || !d.portable(o.filter...) {
 		return spreading{}
 	}
 	for _, c := range n.base {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/basaltdb/basalt/sql/query"
 	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/vexec"
 	"github.com/basaltdb/basalt/vexec/planpb"
 )
 
@@ -20,7 +21,7 @@ func (d *distributor) agg(n *Node, o *aggOp) spreading {
 	if s.kind == onGateway {
 		return s
 	}
-	portable, distinct, partial := true, false, len(o.sets) == 0
+	portable, distinct, partial := true, false, true
 	for _, k := range o.keys {
 		portable = portable && d.portable(k.expr)
 	}
@@ -201,23 +202,12 @@ func (d *distributor) distinctFirst(in *Node, o *aggOp) *Node {
 
 // canPartial: the aggregate's state can be made at several places and put together.
 func (d *distributor) canPartial(a *query.Aggref) bool {
-	if len(a.Distinct) > 0 || len(a.OrderBy) > 0 || a.Kind != 'n' && a.Kind != 0 {
-		return false
+	call := &planpb.AggCall{Func: uint32(a.Func), Distinct: len(a.Distinct) > 0, WithinGroup: a.Kind == 'o' || a.Kind == 'h'}
+	if len(a.OrderBy) > 0 {
+		call.OrderBy = []*planpb.SortKey{{}}
 	}
-	f := d.p.cat.Function(a.Func)
-	if f == nil || f.OID >= types.FirstNormalOID {
-		return false
+	if len(a.DirectArgs) > 0 {
+		call.DirectArgs = []*planpb.Expr{{}}
 	}
-	switch f.Name {
-	case "count", "bool_and", "bool_or", "every":
-		return true
-	case "sum", "avg":
-		switch f.ArgTypes[0] {
-		case types.Int2, types.Int4, types.Int8, types.Float4, types.Float8, types.NumericOID:
-			return true
-		}
-	case "min", "max":
-		return len(f.ArgTypes) == 1 && plainType(a.T) && a.T.Class == types.ClassBase
-	}
-	return false
+	return vexec.CanPartial(call)
 }

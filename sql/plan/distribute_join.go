@@ -51,6 +51,10 @@ func (d *distributor) join(n *Node, o *joinOp) spreading {
 	if ls.kind == copied && rs.kind == copied {
 		return ls
 	}
+	if !d.sendable(l, ls) || !d.sendable(r, rs) {
+		n.Inputs = []*Node{d.toGateway(l, ls), d.toGateway(r, rs)}
+		return spreading{}
+	}
 	gathered := func(in *Node, s spreading) (*Node, spreading) { return d.toGateway(in, s), spreading{} }
 	everywhere := func(in *Node, s spreading) (*Node, spreading) {
 		if s.kind == copied {
@@ -113,6 +117,12 @@ func (d *distributor) join(n *Node, o *joinOp) spreading {
 		return spreading{}
 	}
 	return d.joined(o, ls, rs)
+}
+
+// sendable: rows on the gateway can be sent from there. What reads a CTE runs with
+// the statement and not as a piece of its own.
+func (d *distributor) sendable(n *Node, s spreading) bool {
+	return s.kind != onGateway || !d.shared && !readsShared(n)
 }
 
 // gatewayPenalty weighs bytes that only the gateway can work on.
@@ -239,14 +249,11 @@ func (d *distributor) apply(n *Node, o *joinOp) spreading {
 	l, ls := d.place(n.Inputs[0])
 	n.Inputs[0] = l
 	keys, ok := d.beside(l, n.Inputs[1])
-	if !ok || !d.portable(o.residual...) || ls.kind == onGateway && l.Rows <= lookupRowsMax {
+	if !ok || !d.portable(o.residual...) || ls.kind == onGateway && l.Rows <= lookupRowsMax || !d.sendable(l, ls) {
 		n.Inputs[0] = d.toGateway(l, ls)
 		return spreading{}
 	}
 	if len(keys) == 0 { // copied tables only
-		if ls.kind == onGateway {
-			return ls
-		}
 		return ls
 	}
 	if ls.kind == bySlot && len(ls.keys) == len(keys) {

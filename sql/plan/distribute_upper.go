@@ -237,7 +237,3 @@ func (d *distributor) window(n *Node, o *windowOp) spreading {
 	}
 	return s
 }
-
-// changes places UPDATE, DELETE and MERGE: on the gateway, which reads and writes
-// through the store.
-func (d *distributor) changes(*Node, *relModify) spreading { return spreading{} }

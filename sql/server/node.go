@@ -56,5 +56,9 @@ func (s *Server) newNode(ctx context.Context, registry *expr.Registry, executor 
 }
 
 func (s *Server) sessions(manager *catalog.Manager, executor *vexec.Executor, registry *expr.Registry, ds dataStore) *session.Node {
-	return session.NewNode(session.Config{DB: s.db, Catalog: manager, Executor: executor, Registry: registry, Storage: ds, Lower: plan.Lowerer{}, Workers: s.opts.Workers})
+	cfg := session.Config{DB: s.db, Catalog: manager, Executor: executor, Registry: registry, Storage: ds, Lower: plan.Lowerer{}, Workers: s.opts.Workers}
+	if n := s.opts.LocalSites; n > 0 {
+		cfg.Fragments = newLocalFragments(s.store, executor, n)
+	}
+	return session.NewNode(cfg)
 }

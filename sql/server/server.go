@@ -42,7 +42,10 @@ type Options struct {
 	Tablets int
 	// Cluster makes the node one of several; nil: it is alone, with a store in Dir.
 	Cluster *Cluster
-	Log     *slog.Logger
+	// LocalSites, for tests: run plans in pieces, as if the tablets lay on so many
+	// nodes; 0: whole.
+	LocalSites int
+	Log        *slog.Logger
 }
 
 // Server is a running node.

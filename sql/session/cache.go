@@ -218,8 +218,9 @@ func (s *Session) planOptions(r catalog.Reader) plan.Options {
 		workers = n + 1
 	}
 	env := s.typesEnv(r)
+	sites := s.node.sites()
 	return plan.Options{
-		Catalog: r, Types: env, Registry: s.node.Registry, Workers: workers, WorkMem: s.workMem(), Sites: s.node.siteCount(),
+		Catalog: r, Types: env, Registry: s.node.Registry, Workers: workers, WorkMem: s.workMem(), Sites: s.node.siteCount(), PushChanges: sites != nil && sites.Writes,
 		RowEstimate: func(id uint64) (float64, bool) { return float64(s.node.Storage.Rows(id)), true },
 		Settings: plan.Settings{
 			NoHashAgg: off("enable_hashagg"), NoHashJoin: off("enable_hashjoin"), NoIndexScan: off("enable_indexscan"),

@@ -31,6 +31,8 @@ type FragmentedRun struct {
 	SlotTypes map[uint32]types.T
 	Env       vexec.Exec
 	Tx        txn.Txn
+	// Writes: the statement changes or locks rows.
+	Writes bool
 }
 
 // FragmentRuns is implemented by cursors that know what the pieces did, once they
@@ -64,10 +66,10 @@ func (s *Session) runPlan(ctx context.Context, p *plan.Planned, env vexec.Exec) 
 	if err != nil {
 		return nil, err
 	}
-	return s.runCut(ctx, cut, env)
+	return s.runCut(ctx, cut, !p.ReadOnly, env)
 }
 
-func (s *Session) runCut(ctx context.Context, cut *plan.Cut, env vexec.Exec) (vexec.Cursor, error) {
+func (s *Session) runCut(ctx context.Context, cut *plan.Cut, writes bool, env vexec.Exec) (vexec.Cursor, error) {
 	ts := map[uint32]types.T{}
 	for i := range cut.Before {
 		if err := s.runBefore(ctx, &cut.Before[i], ts, &env); err != nil {
@@ -75,7 +77,7 @@ func (s *Session) runCut(ctx context.Context, cut *plan.Cut, env vexec.Exec) (ve
 		}
 	}
 	pieces, slots := cut.Pieces()
-	return s.node.Fragments.Start(ctx, FragmentedRun{Statement: cut.Statement, Pieces: pieces, Slots: slots, SlotTypes: ts, Env: env, Tx: s.txn()})
+	return s.node.Fragments.Start(ctx, FragmentedRun{Statement: cut.Statement, Pieces: pieces, Slots: slots, SlotTypes: ts, Env: env, Tx: s.txn(), Writes: writes})
 }
 
 // runBefore runs an init plan by itself and puts its results among the EXEC parameters.
