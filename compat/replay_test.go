@@ -29,6 +29,7 @@ var settings = []struct {
 }{
 	{"lone", nil, false},
 	{"tablets", []string{"--tablets", "8"}, true},
+	{"pieces", []string{"--tablets", "8", "--local-sites", "3"}, true},
 }
 
 // TestReplay runs the whole corpus on Basalt, in each setting, and compares it

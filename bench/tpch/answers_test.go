@@ -16,10 +16,11 @@ import (
 
 // TestAnswers loads TPC-H at SF 0.01 and compares the 22 answers, byte for byte,
 // with PostgreSQL's: over the wire, and through psql where it is installed; from
-// one tablet and from eight.
+// one tablet and from eight, and with plans in pieces over the eight.
 func TestAnswers(t *testing.T) {
 	t.Run("lone", func(t *testing.T) { answers(t) })
 	t.Run("tablets", func(t *testing.T) { answers(t, "--tablets", "8") })
+	t.Run("pieces", func(t *testing.T) { answers(t, "--tablets", "8", "--local-sites", "3") })
 }
 
 func answers(t *testing.T, args ...string) {

@@ -101,6 +101,8 @@ func backward(p *planpb.Plan) bool {
 		return backward(op.LockRows.Input)
 	case *planpb.Plan_Gather:
 		return backward(op.Gather.Input)
+	case *planpb.Plan_Exchange:
+		return backward(op.Exchange.Input)
 	case *planpb.Plan_Append:
 		for _, in := range op.Append.Inputs {
 			if !backward(in) {

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 
+	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/plan"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/txn"
@@ -66,18 +67,33 @@ func (s *Session) runPlan(ctx context.Context, p *plan.Planned, env vexec.Exec) 
 	if err != nil {
 		return nil, err
 	}
-	return s.runCut(ctx, cut, !p.ReadOnly, env)
+	return s.runCut(ctx, p, cut, env)
 }
 
-func (s *Session) runCut(ctx context.Context, cut *plan.Cut, writes bool, env vexec.Exec) (vexec.Cursor, error) {
-	ts := map[uint32]types.T{}
+// runCut runs a statement in pieces. Init plans whose results travel are run before
+// it, though it may turn out not to need them: when one fails, the statement runs in
+// one piece, which raises the error if it comes to it.
+func (s *Session) runCut(ctx context.Context, p *plan.Planned, cut *plan.Cut, env vexec.Exec) (vexec.Cursor, error) {
+	ts, whole := map[uint32]types.T{}, env
 	for i := range cut.Before {
 		if err := s.runBefore(ctx, &cut.Before[i], ts, &env); err != nil {
-			return nil, err
+			if ctx.Err() != nil || connectionLost(err) {
+				return nil, err
+			}
+			return s.node.Executor.Run(ctx, p.Statement, whole)
 		}
 	}
 	pieces, slots := cut.Pieces()
-	return s.node.Fragments.Start(ctx, FragmentedRun{Statement: cut.Statement, Pieces: pieces, Slots: slots, SlotTypes: ts, Env: env, Tx: s.txn(), Writes: writes})
+	return s.node.Fragments.Start(ctx, FragmentedRun{Statement: cut.Statement, Pieces: pieces, Slots: slots, SlotTypes: ts, Env: env, Tx: s.txn(), Writes: !p.ReadOnly})
+}
+
+// connectionLost reports an error of the nodes rather than of the data.
+func connectionLost(err error) bool {
+	switch code := pgerror.From(err).Code; code[:2] {
+	case "08", "53", "57", "58", "XX":
+		return true
+	}
+	return false
 }
 
 // runBefore runs an init plan by itself and puts its results among the EXEC parameters.
