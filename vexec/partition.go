@@ -34,7 +34,7 @@ func CanHash(t types.T) bool {
 	}
 	switch t.OID {
 	case types.Bool, types.Char, types.Int2, types.Int4, types.Int8, types.Float4, types.Float8, types.NumericOID,
-		types.Text, types.VarChar, types.BPChar, types.Name, types.Bytea, types.DateOID, types.TimeOID, types.TimeTZOID,
+		types.Text, types.VarChar, types.BPChar, types.Name, types.Bytea, types.Bit, types.VarBit, types.DateOID, types.TimeOID, types.TimeTZOID,
 		types.TimestampOID, types.TimestampTZOID, types.IntervalOID, types.UUIDOID, types.Oid, types.Xid8, types.PgLSN,
 		types.RegClass, types.RegType, types.RegProc, types.RegNamespace, types.RegRole:
 		return true

@@ -121,14 +121,15 @@ func slotAlike(a, b types.T) bool {
 	if ra != 0 && rb != 0 {
 		return (ra < 10) == (rb < 10)
 	}
-	if isText(a.OID) && isText(b.OID) {
+	if a.OID != b.OID && sameForm(a.OID, b.OID) {
 		return true
 	}
 	if a.OID != b.OID {
 		return false
 	}
 	switch a.OID {
-	case types.Bool, types.DateOID, types.TimeOID, types.TimestampOID, types.TimestampTZOID, types.UUIDOID, types.NumericOID, types.Oid, types.Bytea:
+	case types.Bool, types.DateOID, types.TimeOID, types.TimestampOID, types.TimestampTZOID, types.UUIDOID, types.NumericOID, types.Oid, types.Bytea,
+		types.Text, types.VarChar, types.Name, types.Bit, types.VarBit:
 		return true
 	case types.BPChar, types.IntervalOID, types.TimeTZOID:
 		return true

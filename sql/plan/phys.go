@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"github.com/basaltdb/basalt/sql/catalog"
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/query"
 	"github.com/basaltdb/basalt/sql/types"
@@ -466,10 +467,11 @@ func (p *planner) hashable(q query.Expr, lcols, rcols ColSet) (l, r query.Expr, 
 	return l, r, nulls, ok
 }
 
-// isHashOp: an equality usable for hash joins.
+// isHashOp: an equality usable for hash joins. PostgreSQL has no hash functions
+// of bit strings and joins them by merging; here equal ones have equal keys.
 func (p *planner) isHashOp(op types.OID) bool {
 	for _, m := range p.cat.OpFamilyMembers(op) {
-		if m.AM == "hash" && m.Strategy == 1 {
+		if m.AM == "hash" && m.Strategy == 1 || m.AM == "btree" && m.Strategy == catalog.StrategyEqual && isBits(m.Left) {
 			return true
 		}
 	}

@@ -28,11 +28,20 @@ func (p *planner) unifyKeys(l, r query.Expr) (query.Expr, query.Expr, bool) {
 	if isText(lt.OID) && isText(rt.OID) {
 		return relabel(l, types.Of(types.Text)), relabel(r, types.Of(types.Text)), true
 	}
+	if isBits(lt.OID) && isBits(rt.OID) {
+		return relabel(l, types.Of(types.VarBit)), relabel(r, types.Of(types.VarBit)), true
+	}
 	return l, r, false
 }
 
 // isText: types whose values are plain strings compared byte by byte.
 func isText(o types.OID) bool { return o == types.Text || o == types.VarChar || o == types.Name }
+
+// isBits: bit strings, which are strings of digits.
+func isBits(o types.OID) bool { return o == types.Bit || o == types.VarBit }
+
+// sameForm: equal values of the two types are equal as they lie in vectors and keys.
+func sameForm(a, b types.OID) bool { return a == b || isText(a) && isText(b) || isBits(a) && isBits(b) }
 
 func relabel(e query.Expr, t types.T) query.Expr {
 	if e.Type().OID == t.OID {

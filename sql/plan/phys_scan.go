@@ -284,7 +284,7 @@ func (p *planner) isKey(e, key query.Expr) bool {
 		return false
 	}
 	a, b := e.Type().OID, key.Type().OID
-	return isText(a) && isText(b) || isOIDLike(a) && isOIDLike(b)
+	return sameForm(a, b) || isOIDLike(a) && isOIDLike(b)
 }
 
 func isOIDLike(o types.OID) bool {
@@ -342,7 +342,7 @@ func (p *planner) keyEquality(key query.Expr, k catalog.IndexKey, q query.Expr, 
 		if exprCols(x.Array).intersects(outCols(g)) || p.isVolatile(x.Array) {
 			return
 		}
-		if x.Array.Type().Elem != k.Type.OID && !(isText(x.Array.Type().Elem) && isText(k.Type.OID)) || k.Type.OID == types.BPChar {
+		if !sameForm(x.Array.Type().Elem, k.Type.OID) || k.Type.OID == types.BPChar {
 			return
 		}
 		return x.Array, true, false, true, true
@@ -410,6 +410,9 @@ func (p *planner) keyValue(v query.Expr, t types.T, eq bool) (query.Expr, bool) 
 				return nil, false
 			}
 		}
+		return relabel(v, t.NoMod()), true
+	}
+	if isBits(vt.OID) && isBits(t.OID) {
 		return relabel(v, t.NoMod()), true
 	}
 	if isOIDLike(vt.OID) && isOIDLike(t.OID) {

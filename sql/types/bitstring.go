@@ -74,7 +74,7 @@ func BitTypmod(s string, mod int32, explicit bool) (string, error) {
 	case mod <= 0 || len(s) == n:
 		return s, nil
 	case !explicit:
-		return "", pgerror.New(pgerror.StringDataLengthMismatch, "bit string length %d does not match type bit(%d)", len(s), n)
+		return "", checkBitLen(len(s), mod)
 	case len(s) > n:
 		return s[:n], nil
 	case n > BitsMax:
@@ -89,7 +89,7 @@ func VarBitTypmod(s string, mod int32, explicit bool) (string, error) {
 		return s, nil
 	}
 	if !explicit {
-		return "", pgerror.New(pgerror.StringDataRightTruncation, "bit string too long for type bit varying(%d)", mod)
+		return "", checkVarBitLen(len(s), mod)
 	}
 	return s[:mod], nil
 }
@@ -177,25 +177,56 @@ func appendSendBits(buf []byte, s string) []byte {
 	return buf
 }
 
-func bitsCodec(fit func(s string, mod int32, explicit bool) (string, error)) *codec {
-	fitted := func(s string, err error, t T) (Datum, error) {
-		if err == nil {
-			s, err = fit(s, t.Mod, false)
-		}
-		if err != nil {
-			return nil, err
-		}
-		return s, nil
+// bitsTextLen is the number of bits a text would have, right or not.
+func bitsTextLen(s string) int {
+	switch {
+	case s == "":
+		return 0
+	case s[0] == 'b' || s[0] == 'B':
+		return len(s) - 1
+	case s[0] == 'x' || s[0] == 'X':
+		return 4 * (len(s) - 1)
 	}
+	return len(s)
+}
+
+// checkBitLen and checkVarBitLen hold a length against a modifier, as input does before it looks at the digits.
+func checkBitLen(n int, mod int32) error {
+	if mod > 0 && n != int(mod) {
+		return pgerror.New(pgerror.StringDataLengthMismatch, "bit string length %d does not match type bit(%d)", n, mod)
+	}
+	return nil
+}
+
+func checkVarBitLen(n int, mod int32) error {
+	if mod > 0 && n > int(mod) {
+		return pgerror.New(pgerror.StringDataRightTruncation, "bit string too long for type bit varying(%d)", mod)
+	}
+	return nil
+}
+
+func bitsCodec(check func(n int, mod int32) error) *codec {
 	return &codec{
 		in: func(_ *Env, t T, s string) (Datum, error) {
+			if err := check(bitsTextLen(s), t.Mod); err != nil {
+				return nil, err
+			}
 			s, err := ParseBits(s)
-			return fitted(s, err, t)
+			if err != nil {
+				return nil, err
+			}
+			return s, nil
 		},
 		out: func(_ *Env, _ T, buf []byte, d Datum) ([]byte, error) { return append(buf, d.(string)...), nil },
 		recv: func(_ *Env, t T, b []byte) (Datum, error) {
 			s, err := recvBits(b)
-			return fitted(s, err, t)
+			if err == nil {
+				err = check(len(s), t.Mod)
+			}
+			if err != nil {
+				return nil, err
+			}
+			return s, nil
 		},
 		send:    func(_ *Env, _ T, buf []byte, d Datum) ([]byte, error) { return appendSendBits(buf, d.(string)), nil },
 		compare: func(_ *Env, a, b Datum) int { return strings.Compare(a.(string), b.(string)) },
