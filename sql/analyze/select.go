@@ -203,24 +203,8 @@ func waitPolicy(p pg_query.LockWaitPolicy) txn.WaitPolicy {
 
 // checkLockable refuses FOR UPDATE on queries whose rows are no table rows.
 func checkLockable(q *query.Query, s pg_query.LockClauseStrength) {
-	no := func(what string) {
+	if what := q.Unlockable(); what != "" {
 		fail(pgerror.New(pgerror.FeatureNotSupported, "%s is not allowed with %s", lockName(s), what))
-	}
-	switch {
-	case q.SetOperations != nil:
-		no("UNION/INTERSECT/EXCEPT")
-	case len(q.DistinctClause) > 0:
-		no("DISTINCT clause")
-	case len(q.GroupClause) > 0 || q.HasGroupingSets:
-		no("GROUP BY clause")
-	case q.Having != nil:
-		no("HAVING clause")
-	case q.HasAggs:
-		no("aggregate functions")
-	case q.HasWindowFuncs:
-		no("window functions")
-	case q.HasTargetSRFs:
-		no("set-returning functions in the target list")
 	}
 }
 

@@ -129,6 +129,7 @@ func (p *planner) phys(r rel, rq physReq) *Node {
 		n.Width = p.width(n.Cols)
 		return n
 	case *relLock:
+		p.checkNullable(x, x.in, false)
 		need := rq.need.copy()
 		for _, t := range x.targets {
 			need.add(t.locator)
@@ -145,6 +146,26 @@ func (p *planner) phys(r rel, rq physReq) *Node {
 	}
 	p.bug("relational operator %T", r)
 	return nil
+}
+
+// checkNullable refuses row locks where an outer join may have no row.
+func (p *planner) checkNullable(l *relLock, r rel, nullable bool) {
+	switch x := r.(type) {
+	case *relGet:
+		for _, t := range l.targets {
+			if nullable && t.get == x {
+				m := query.RowMark{Strength: uint8(t.strength)}
+				p.fail(pgerror.New(pgerror.FeatureNotSupported, "%s cannot be applied to the nullable side of an outer join", m.LockName()))
+			}
+		}
+	case *relJoin:
+		p.checkNullable(l, x.left, nullable || x.typ == joinFull)
+		p.checkNullable(l, x.right, nullable || x.typ == joinFull || x.typ == joinLeft)
+		return
+	}
+	for _, in := range r.inputs() {
+		p.checkNullable(l, in, nullable)
+	}
 }
 
 func (p *planner) physModify(x *relModify) *Node {

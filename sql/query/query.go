@@ -289,6 +289,33 @@ type RowMark struct {
 	PushedDown bool  // from an enclosing query's FOR UPDATE on this subquery
 }
 
+// LockName is the clause that asks for the lock.
+func (m RowMark) LockName() string {
+	return [...]string{"FOR KEY SHARE", "FOR SHARE", "FOR NO KEY UPDATE", "FOR UPDATE"}[m.Strength&3]
+}
+
+// Unlockable is the part of a query because of which its rows are no table rows that
+// could be locked; "" when they are.
+func (q *Query) Unlockable() string {
+	switch {
+	case q.SetOperations != nil:
+		return "UNION/INTERSECT/EXCEPT"
+	case len(q.DistinctClause) > 0:
+		return "DISTINCT clause"
+	case len(q.GroupClause) > 0 || q.HasGroupingSets:
+		return "GROUP BY clause"
+	case q.Having != nil:
+		return "HAVING clause"
+	case q.HasAggs:
+		return "aggregate functions"
+	case q.HasWindowFuncs:
+		return "window functions"
+	case q.HasTargetSRFs:
+		return "set-returning functions in the target list"
+	}
+	return ""
+}
+
 // SetOp is UNION, INTERSECT or EXCEPT.
 type SetOp uint8
 

@@ -171,6 +171,9 @@ func (r *rewriter) entry(q *query.Query, rti int, e *query.RangeTblEntry, depth 
 		v := rel.View
 		for _, m := range q.RowMarks {
 			if m.RTIndex == rti {
+				if what := v.Unlockable(); what != "" {
+					return nil, pgerror.New(pgerror.FeatureNotSupported, "%s is not allowed with %s", m.LockName(), what)
+				}
 				v = lockView(v, m)
 			}
 		}

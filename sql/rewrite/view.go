@@ -83,6 +83,72 @@ var viewVerbs = map[query.CommandType][3]string{
 	query.CmdDelete: {"delete from", "deleting from", "DELETE"},
 }
 
+// viewDefaults puts the defaults of a view's own columns into a write to it: those
+// of ALTER VIEW … SET DEFAULT come before the table's.
+func (r *rewriter) viewDefaults(q *query.Query, view *catalog.Relation) (*query.Query, error) {
+	defaults := map[int]*catalog.Column{}
+	for i := range view.Columns {
+		if c := &view.Columns[i]; !c.Dropped && c.Default != nil {
+			defaults[c.AttNum] = c
+		}
+	}
+	if len(defaults) == 0 {
+		return q, nil
+	}
+	out := q.Copy()
+	set := func(ts []*query.TargetEntry) []*query.TargetEntry {
+		var n []*query.TargetEntry
+		for _, t := range ts {
+			if d := defaults[t.ResNo]; d != nil && !t.Junk && isDefault(t.Expr) {
+				c := *t
+				c.Expr = d.Default
+				t = &c
+			}
+			n = append(n, t)
+		}
+		return n
+	}
+	switch q.Command {
+	case query.CmdUpdate:
+		out.TargetList = set(q.TargetList)
+	case query.CmdInsert:
+		out.TargetList = set(q.TargetList)
+		given := map[int]bool{}
+		for i, e := range q.RTable {
+			if e.Kind != query.RTEValues || !fromValues(q, i+1) {
+				continue
+			}
+			fix := &valuesFix{rte: e, rti: i + 1}
+			for _, t := range q.TargetList {
+				if d := defaults[t.ResNo]; d != nil && fix.column(t.Expr) >= 0 {
+					fix.replace(fix.column(t.Expr), d.Default)
+				}
+			}
+			if fix.rows != nil {
+				c := *e
+				c.ValuesLists = fix.rows
+				out.RTable = append([]*query.RangeTblEntry(nil), q.RTable...)
+				out.RTable[i] = &c
+			}
+		}
+		for _, t := range q.TargetList {
+			given[t.ResNo] = true
+		}
+		for i := range view.Columns {
+			c := &view.Columns[i]
+			if defaults[c.AttNum] != nil && !given[c.AttNum] {
+				out.TargetList = append(out.TargetList, &query.TargetEntry{Expr: c.Default, ResNo: c.AttNum, Name: c.Name})
+			}
+		}
+		if q.OnConflict != nil && q.OnConflict.Update {
+			oc := *q.OnConflict
+			oc.Set = set(oc.Set)
+			out.OnConflict = &oc
+		}
+	}
+	return out, nil
+}
+
 // throughView turns a write to a view into one to its base relation.
 func (r *rewriter) throughView(q *query.Query, view *catalog.Relation) (*query.Query, error) {
 	v := view.View
@@ -110,8 +176,12 @@ func (r *rewriter) throughView(q *query.Query, view *catalog.Relation) (*query.Q
 		return nil, err
 	}
 	r.relations = append(r.relations, base.Relid)
+	if q, err = r.viewDefaults(q, view); err != nil {
+		return nil, err
+	}
 	retargetList := func(ts []*query.TargetEntry, insert, conflict bool) ([]*query.TargetEntry, error) {
 		var out []*query.TargetEntry
+		by := map[int]int{} // base column to view column
 		for _, t := range ts {
 			if t.Junk {
 				out = append(out, t)
@@ -136,6 +206,10 @@ func (r *rewriter) throughView(q *query.Query, view *catalog.Relation) (*query.Q
 			}
 			c.ResNo = vt.Expr.(*query.Var).AttNum
 			c.Name = baseRel.Columns[c.ResNo-1].Name
+			if other, ok := by[c.ResNo]; ok && other != t.ResNo {
+				return nil, pgerror.New(pgerror.SyntaxError, "multiple assignments to same column \"%s\"", c.Name)
+			}
+			by[c.ResNo] = t.ResNo
 			out = append(out, &c)
 		}
 		return out, nil
