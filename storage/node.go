@@ -67,6 +67,9 @@ func Open(dir string, o Options) (*Node, error) {
 	if o.SpillBytes <= 0 {
 		o.SpillBytes = min(o.MemoryBytes/8, 128<<20)
 	}
+	if o.Tablets < 0 || o.Tablets > txn.Slots {
+		return nil, pgerror.New(pgerror.InvalidParameterValue, "the number of tablets must be between 1 and %d", txn.Slots)
+	}
 	eng, err := engine.Open(dir, engine.Options{FS: o.FS, MemoryBytes: o.MemoryBytes, Logf: o.Logf, OnFatal: o.OnFatal})
 	if err != nil {
 		return nil, err

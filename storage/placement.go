@@ -75,9 +75,6 @@ func decodePlacement(b []byte) (*txn.Placement, error) {
 // openPlacement loads the store's placement. tablets, when not 0, is the number
 // that is asked for: a new store gets it, another must have it.
 func openPlacement(eng *engine.Engine, tablets int) (*txn.Placement, error) {
-	if tablets < 0 || tablets > txn.Slots {
-		return nil, pgerror.New(pgerror.InvalidParameterValue, "the number of tablets must be between 1 and %d", txn.Slots)
-	}
 	b, ok, err := eng.LocalGet(placementKey)
 	if err != nil {
 		return nil, err
@@ -98,7 +95,7 @@ func openPlacement(eng *engine.Engine, tablets int) (*txn.Placement, error) {
 		}
 	}
 	if tablets > 0 && len(p.Tablets) != tablets {
-		return nil, pgerror.New(pgerror.ObjectNotInPrerequisiteState, "data directory \"%s\" has %d tablets and cannot be opened with %d", eng.Dir(), len(p.Tablets), tablets)
+		return nil, pgerror.New(pgerror.ObjectNotInPrerequisiteState, "the number of tablets of data directory \"%s\" is %d and cannot become %d", eng.Dir(), len(p.Tablets), tablets)
 	}
 	return p, nil
 }

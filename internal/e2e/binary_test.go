@@ -80,6 +80,7 @@ func TestStartRefuses(t *testing.T) {
 		{"--memory 1MB: want a size of at least 64MB", []string{"--data", fresh, "--memory", "1MB"}},
 		{"want debug, info, warn or error", []string{"--data", fresh, "--log-level", "loud"}},
 		{"unknown flag: --dta", []string{"--dta", fresh}},
+		{"the number of tablets must be between 1 and 4096", []string{"--data", fresh, "--tablets", "5000"}},
 	} {
 		refused(t, c.want, c.args...)
 	}
@@ -94,6 +95,7 @@ func TestStartRefuses(t *testing.T) {
 		refused(t, "permission denied", "--data", locked)
 	}
 	n.Stop()
+	refused(t, "is 1 and cannot become 8", "--data", used, "--tablets", "8")
 	if log := n.Log(); !strings.Contains(log, "accepting connections") || !strings.Contains(log, used) {
 		t.Errorf("the log says %q", log)
 	}
