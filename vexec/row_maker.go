@@ -121,16 +121,20 @@ func (r *rowMaker) check(b *Batch) error {
 	}
 	if rank < nCols {
 		col := t.Columns[rank].GetName()
-		return pgerror.New(pgerror.NotNullViolation, "null value in column \"%s\" of relation \"%s\" violates not-null constraint", col, t.GetName()).
+		e := pgerror.New(pgerror.NotNullViolation, "null value in column \"%s\" of relation \"%s\" violates not-null constraint", col, t.GetName()).
 			WithDetail("Failing row contains %s.", detail).WithTable(t.GetSchema(), t.GetName()).WithColumn(col)
+		e.Row = bad + 1
+		return e
 	}
 	c := r.checkDefs[rank-nCols]
 	if c.GetView() != "" {
 		return pgerror.New(pgerror.WithCheckOptionViolation, "new row violates check option for view \"%s\"", c.GetView()).
 			WithDetail("Failing row contains %s.", detail)
 	}
-	return pgerror.New(pgerror.CheckViolation, "new row for relation \"%s\" violates check constraint \"%s\"", t.GetName(), c.GetName()).
+	e := pgerror.New(pgerror.CheckViolation, "new row for relation \"%s\" violates check constraint \"%s\"", t.GetName(), c.GetName()).
 		WithDetail("Failing row contains %s.", detail).WithTable(t.GetSchema(), t.GetName()).WithConstraint(c.GetName())
+	e.Row = bad + 1
+	return e
 }
 
 // describe prints a row for an error's detail, long values cut.

@@ -56,6 +56,8 @@ type Reader struct {
 
 	// The current field, for error contexts.
 	field int
+	lines []lineOf // of the last batch's rows
+	text  []byte
 }
 
 // NewReader makes a Reader. Options have been checked.
@@ -91,12 +93,39 @@ func flags(names, chosen []string) []bool {
 // Line is the number of the last line read.
 func (r *Reader) Line() int { return r.line }
 
+// RowContext is COPY's context of a row of the last batch, with the row's text
+// where withText asks for it.
+func (r *Reader) RowContext(row int, withText bool) string {
+	if row >= len(r.lines) {
+		return fmt.Sprintf("COPY %s, line %d", r.t.Table, r.line)
+	}
+	l := r.lines[row]
+	if !withText || r.o.Format == Binary {
+		return fmt.Sprintf("COPY %s, line %d", r.t.Table, l.number)
+	}
+	return fmt.Sprintf("COPY %s, line %d: \"%s\"", r.t.Table, l.number, limited(r.text[l.from:l.to]))
+}
+
+// lineOf says where a row of the last batch came from: text[from:to] is its beginning.
+type lineOf struct{ number, from, to int }
+
+// note remembers the line that a row comes from.
+func (r *Reader) note(line []byte) {
+	from := len(r.text)
+	r.text = append(r.text, line[:min(len(line), contextBytes)]...)
+	r.lines = append(r.lines, lineOf{r.line, from, len(r.text)})
+}
+
+// contextBytes of a line are enough for limited.
+const contextBytes = 101
+
 // Next reads the next batch; nil at the end of the data.
 func (r *Reader) Next() (*vexec.Batch, error) {
 	if r.finished {
 		return nil, nil
 	}
 	rows, size := 0, 0
+	r.lines, r.text = r.lines[:0], r.text[:0]
 	for rows < BatchRows && size < batchBytesMax {
 		n, err := r.row()
 		if err == io.EOF {
@@ -187,7 +216,11 @@ func (r *Reader) fill() error {
 func (r *Reader) row() (int, error) {
 	r.field = -1
 	if r.o.Format == Binary {
-		return r.binaryRow()
+		n, err := r.binaryRow()
+		if err == nil {
+			r.note(nil)
+		}
+		return n, err
 	}
 	for {
 		line, err := r.nextLine()
@@ -207,6 +240,7 @@ func (r *Reader) row() (int, error) {
 		if !utf8.Valid(line) {
 			return 0, r.context(types.CheckUTF8(string(line)+"\n"), nil, false)
 		}
+		r.note(line)
 		if err := r.split(line); err != nil {
 			return 0, err
 		}
@@ -282,6 +316,9 @@ func (r *Reader) nextLine() ([]byte, error) {
 	if err != nil {
 		if code := pgerror.From(err).Code; err != io.EOF && (code == pgerror.CharacterNotInRepertoire || code == pgerror.UntranslatableCharacter) {
 			r.line++ // the line that cannot be read
+			return nil, r.context(err, nil, false)
+		} else if code == pgerror.QueryCanceled {
+			r.line++ // the line that does not come
 			return nil, r.context(err, nil, false)
 		}
 		return nil, err

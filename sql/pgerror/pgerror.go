@@ -32,6 +32,7 @@ type Error struct {
 	Column           string
 	DataType         string
 	Constraint       string
+	Row              int // 1-based row of its batch that an INSERT stumbled over, for COPY's context; 0 when unknown
 	cause            error
 }
 

@@ -32,8 +32,9 @@ type conn struct {
 	out     output
 	rows    rowEncoder
 	session Session
-	params  [][2]string // ParameterStatus to send before ReadyForQuery
-	skip    bool        // an error was sent: skip to Sync
+	params  [][2]string       // ParameterStatus to send before ReadyForQuery
+	told    map[string]string // the values the client knows
+	skip    bool              // an error was sent: skip to Sync
 
 	busyFrom atomic.Int64 // UnixNano when the running call began, 0 when idle
 
@@ -265,8 +266,21 @@ func (c *conn) ParameterStatus(name, value string) {
 }
 
 func (c *conn) sendParameters() {
+	last := map[string]string{}
 	for _, p := range c.params {
-		c.out.parameterStatus(p[0], p[1])
+		last[p[0]] = p[1]
+	}
+	for _, p := range c.params {
+		v, pending := last[p[0]]
+		delete(last, p[0])
+		if old, told := c.told[p[0]]; !pending || told && old == v {
+			continue
+		}
+		if c.told == nil {
+			c.told = map[string]string{}
+		}
+		c.told[p[0]] = v
+		c.out.parameterStatus(p[0], v)
 	}
 	c.params = c.params[:0]
 }

@@ -496,9 +496,10 @@ const copySlot = 1 << 20
 
 // copyPlan is an INSERT that reads ChunkScan copySlot.
 type copyPlan struct {
-	c    *compiled
-	stmt *planpb.Statement
-	scan *planpb.Plan // the ChunkScan
+	c        *compiled
+	stmt     *planpb.Statement
+	scan     *planpb.Plan // the ChunkScan
+	filtered bool         // by WHERE: rows of batches are not the reader's
 }
 
 // copyInsert plans INSERT INTO rel (cols) with the given columns taken from the
@@ -581,6 +582,7 @@ func (s *Session) copyWhere(ctx context.Context, r catalog.Reader, st *parse.Sta
 	if err != nil {
 		return err
 	}
+	ins.filtered = true
 	mod := ins.stmt.Root.GetModify()
 	mod.Input = &planpb.Plan{Id: mod.Input.Id + 2*copySlot, Output: mod.Input.Output, Rows: mod.Input.Rows,
 		Op: &planpb.Plan_Filter{Filter: &planpb.Filter{Input: mod.Input, Predicate: pred}}}
@@ -627,6 +629,9 @@ func (s *Session) runCopyInsert(ctx context.Context, ins *copyPlan, rd *copyfmt.
 			e := *pgerror.From(err)
 			if e.Where == "" {
 				e.Where = fmt.Sprintf("COPY %s, line %d", table, rd.Line())
+				if e.Row > 0 && !ins.filtered {
+					e.Where = rd.RowContext(e.Row-1, e.Code != pgerror.UniqueViolation)
+				}
 			}
 			return 0, &e
 		}

@@ -172,7 +172,16 @@ func (s *Session) Bind(ctx context.Context, portalName, statement string, paramF
 				err = pgerror.New(pgerror.InvalidParameterValue, "unsupported format code: %d", f)
 			}
 			if err != nil {
-				return err
+				e := *pgerror.From(err)
+				what := "unnamed portal"
+				if portalName != "" {
+					what = fmt.Sprintf("portal \"%s\"", portalName)
+				}
+				e.Where = fmt.Sprintf("%s parameter $%d", what, i+1)
+				if f == 0 {
+					e.Where += " = '...'" // log_parameter_max_length_on_error is 0
+				}
+				return &e
 			}
 		}
 	}

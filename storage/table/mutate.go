@@ -114,6 +114,9 @@ func (s *Store) InsertBatch(ctx context.Context, table *planpb.Table, ext *vexec
 		}
 	}
 	if violation != nil {
+		if e, ok := violation.(*pgerror.Error); ok {
+			e.Row = n + 1
+		}
 		return violation
 	}
 	s.count(table.StorageId, int64(n))
