@@ -279,7 +279,7 @@ func (c *Context) alterOne(ctx context.Context, rel *catalog.Relation, cmd *pg_q
 	case pg_query.AlterTableType_AT_EnableTrigUser, pg_query.AlterTableType_AT_DisableTrigUser:
 		return nil // there are no user triggers
 	case pg_query.AlterTableType_AT_ClusterOn, pg_query.AlterTableType_AT_DropCluster:
-		return nil // rows are kept in primary key order
+		return c.clusterOn(ctx, rel, cmd.Name)
 	case pg_query.AlterTableType_AT_ReplicaIdentity:
 		return c.replicaIdentity(ctx, rel, cmd.Def.GetReplicaIdentityStmt())
 	case pg_query.AlterTableType_AT_SetLogged:

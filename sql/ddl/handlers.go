@@ -59,6 +59,10 @@ func moreHandlers(node *pg_query.Node) execFunc {
 		return on(commentOn, n.CommentStmt)
 	case *pg_query.Node_TruncateStmt:
 		return on(truncate, n.TruncateStmt)
+	case *pg_query.Node_ReindexStmt:
+		return on(reindex, n.ReindexStmt)
+	case *pg_query.Node_ClusterStmt:
+		return on(cluster, n.ClusterStmt)
 	case *pg_query.Node_AlterSeqStmt:
 		return on(alterSequence, n.AlterSeqStmt)
 	}
