@@ -180,7 +180,8 @@ func (ps *pstate) rangeTableSample(ts *pg_query.RangeTableSample) (query.FromIte
 	if len(ts.Method) > 1 {
 		m = nodeStrings(ts.Method)[len(ts.Method)-1]
 	}
-	if m != "bernoulli" && m != "system" {
+	foreign := len(ts.Method) > 1 && nodeStrings(ts.Method)[0] != "pg_catalog"
+	if foreign || m != "bernoulli" && m != "system" {
 		ps.failAt(int(ts.Location), pgerror.UndefinedObject, "tablesample method %s does not exist", name)
 	}
 	if len(ts.Args) != 1 {

@@ -7,6 +7,9 @@ import "github.com/basaltdb/basalt/sql/types"
 const (
 	// FuncSequenceData is pg_get_sequence_data(regclass): the row of a sequence.
 	FuncSequenceData types.OID = 8900
+	// FuncSampleRow is pg_sample_row(locator bytea, percent real, seed float8, repeatable bool):
+	// whether TABLESAMPLE takes the row; if not repeatable each call decides anew.
+	FuncSampleRow types.OID = 8901
 	// FuncExpandArray is information_schema._pg_expandarray(anyarray), which
 	// PostgreSQL creates with the schema; drivers number key columns with it.
 	FuncExpandArray types.OID = 13208
@@ -21,6 +24,9 @@ var ownFunctions = []*Function{{
 	ArgTypes: []types.OID{types.RegClass}, AllArgTypes: []types.OID{types.RegClass, types.Int8, types.Int8, types.Bool},
 	ArgModes: "iooo", ArgNames: []string{"sequence_oid", "last_value", "log_cnt", "is_called"},
 	Returns: types.RecordOID, ReturnsSet: true, Rows: 1, Strict: true, Volatility: 'v', Cost: 1, Src: "pg_get_sequence_data",
+}, {
+	OID: FuncSampleRow, Name: "pg_sample_row", Namespace: PgCatalogNamespace, Kind: 'f',
+	ArgTypes: []types.OID{types.Bytea, types.Float4, types.Float8, types.Bool}, Returns: types.Bool, Volatility: 'v', Cost: 1, Src: "pg_sample_row",
 }, {
 	OID: FuncExpandArray, Name: "_pg_expandarray", Namespace: informationSchema, Kind: 'f',
 	ArgTypes: []types.OID{types.AnyArray}, AllArgTypes: []types.OID{types.AnyArray, types.AnyElement, types.Int4},

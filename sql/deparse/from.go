@@ -115,6 +115,16 @@ func (p *printer) tableRef(r *query.RangeTblEntry, name string) {
 	switch r.Kind {
 	case query.RTERelation:
 		p.relationRef(r, r.Relid, name)
+		if s := r.TableSample; s != nil {
+			p.str(" TABLESAMPLE " + s.Method + " (")
+			p.expr(s.Args[0], false)
+			p.str(")")
+			if s.Repeatable != nil {
+				p.str(" REPEATABLE (")
+				p.expr(s.Repeatable, false)
+				p.str(")")
+			}
+		}
 		return
 	case query.RTESubquery:
 		p.str("(")

@@ -139,7 +139,7 @@ func (p *planner) buildRTE(rti int, sc *scope) rel {
 	rs.wrap = wrap
 	switch rte.Kind {
 	case query.RTERelation:
-		wrap.in = p.buildRelation(rs)
+		wrap.in = p.buildRelation(rs, sc)
 	case query.RTESubquery:
 		if s := p.shared[rte.Subquery]; s != nil {
 			wrap.in, wrap.alias = p.buildShared(s, rs), rte.ERefName
@@ -161,7 +161,7 @@ func (p *planner) buildRTE(rti int, sc *scope) rel {
 	return wrap
 }
 
-func (p *planner) buildRelation(rs *rteScope) rel {
+func (p *planner) buildRelation(rs *rteScope, sc *scope) rel {
 	r, err := p.cat.Relation(p.ctx, rs.rte.Relid)
 	p.check(err)
 	if r == nil {
@@ -171,12 +171,26 @@ func (p *planner) buildRelation(rs *rteScope) rel {
 		p.bug("view %q was not expanded", r.Name)
 	}
 	p.relations[r.OID] = true
-	if rs.rte.TableSample != nil {
-		p.unsupported("TABLESAMPLE")
-	}
 	rs.get = &relGet{table: r, stored: p.storage(r), alias: rs.rte.ERefName}
 	rs.cols = make([]Col, len(r.Columns))
+	if s := rs.rte.TableSample; s != nil {
+		rs.get.sample = s
+		return p.sample(rs, s, sc)
+	}
 	return rs.get
+}
+
+// sample filters a scan by TABLESAMPLE.
+func (p *planner) sample(rs *rteScope, s *query.TableSample, sc *scope) rel {
+	arg := func(e query.Expr) query.Expr {
+		return p.expand(p.resolve(e, sc), &exprCtx{sc: sc, noJoin: "TABLESAMPLE"})
+	}
+	var seed query.Expr = &query.Const{Base: query.Base{T: types.Of(types.Float8), Loc: -1}, Value: float64(0)}
+	if s.Repeatable != nil {
+		seed = arg(s.Repeatable)
+	}
+	return &relFilter{unary{rs.get}, []query.Expr{&query.FuncExpr{Base: boolBase, Func: catalog.FuncSampleRow, Name: "pg_sample_row",
+		Args: []query.Expr{p.colVar(p.locatorCol(rs)), arg(s.Args[0]), seed, boolConst(s.Repeatable != nil)}}}}
 }
 
 func (p *planner) buildValues(rs *rteScope, sc *scope) rel {

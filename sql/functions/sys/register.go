@@ -43,6 +43,7 @@ func addSet(r *expr.Registry, sig string, eval func(ctx *expr.Context, s Session
 }
 
 func registerSequences(r *expr.Registry) {
+	registerSample(r)
 	add(r, "nextval(regclass)", adapt.C1(nextval))
 	add(r, "currval(regclass)", adapt.C1(currval))
 	add(r, "lastval()", adapt.C0(lastval))
