@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"sort"
 	"strings"
 
@@ -73,6 +74,22 @@ func RunScript(ctx context.Context, dsn string, s *Script) (string, error) {
 		return "", fmt.Errorf("psql: %w\n%s", err, out)
 	}
 	return string(out), admin.Exec(ctx, "DROP DATABASE IF EXISTS "+db).Close()
+}
+
+var (
+	sizeText  = regexp.MustCompile(`\b\d+ (bytes|kB|MB|GB)\b`)
+	sizeBlank = regexp.MustCompile(` +`)
+	sizeRule  = regexp.MustCompile(`-{2,}`)
+)
+
+// MaskSizes makes psql's output the same whatever the sizes in it are: PostgreSQL
+// counts pages and Basalt bytes. The width of the columns goes with them.
+func MaskSizes(output string) string {
+	var out []string
+	for _, l := range strings.Split(sizeText.ReplaceAllString(output, "SIZE"), "\n") {
+		out = append(out, strings.TrimSpace(sizeRule.ReplaceAllString(sizeBlank.ReplaceAllString(l, " "), "-")))
+	}
+	return strings.Join(out, "\n")
 }
 
 // DiffLines prints the lines that differ between two outputs, by longest common
