@@ -36,7 +36,8 @@ type branch struct {
 	t        *transaction
 	prepared bool
 	applied  bool
-	gone     bool // ended while a call waited for mu
+	gone     bool   // ended while a call waited for mu
+	cuts     uint64 // rollbacks to savepoints so far: fragments from before one write no more
 	record   NodeID
 }
 
@@ -246,6 +247,7 @@ func (p *Branches) RollbackTo(_ context.Context, b Branch, seq uint64) error {
 	if x.gone {
 		return lost(b.Txn)
 	}
+	x.cuts++
 	return x.t.RollbackTo(Savepoint{Seq: seq})
 }
 

@@ -21,6 +21,15 @@ func (p *Branches) Fragment(b Branch, at ReadAt, seq SeqRange, lockTimeout time.
 		return nil, nil, err
 	}
 	f := &fragment{p: p, b: b, at: at, t: t, next: seq.First, end: seq.End, timeout: lockTimeout}
+	if seq.First != 0 {
+		x := p.find(b.Txn)
+		if x == nil {
+			return nil, nil, lost(b.Txn)
+		}
+		x.mu.Lock()
+		f.cuts = x.cuts
+		x.mu.Unlock()
+	}
 	return f, f.done, nil
 }
 
@@ -31,6 +40,7 @@ type fragment struct {
 	at        ReadAt
 	t         *transaction // the branch's, or an empty one
 	next, end uint64
+	cuts      uint64 // of the branch, when the fragment began
 	timeout   time.Duration
 	onCommit  []func(ts Timestamp)
 }
@@ -114,6 +124,9 @@ func (f *fragment) change(n uint64, do func(t *transaction) error) error {
 		return err
 	}
 	return f.p.with(f.b, f.at, func(x *branch) error {
+		if x.cuts != f.cuts { // its statement has been rolled back, and it does not know yet
+			return pgerror.New(pgerror.QueryCanceled, "canceling statement due to user request")
+		}
 		x.t.SetLockTimeout(f.timeout)
 		x.t.prepareOwner()
 		x.t.seq = first - 1

@@ -107,3 +107,20 @@ func (e *Executor) Run(ctx context.Context, stmt *planpb.Statement, env Exec) (C
 	}
 	return newQuery(e, stmt, env)
 }
+
+// Hold accounts n bytes (negative: gives them back) that a host holds on behalf of
+// statements, against the executor's limit.
+func (e *Executor) Hold(n int64) { e.memory.Add(n) }
+
+// Held is how many bytes all statements hold now.
+func (e *Executor) Held() int64 { return e.memory.Load() }
+
+// TempFile makes an unlinked temporary file where operators spill.
+func (e *Executor) TempFile() (*os.File, error) {
+	f, err := os.CreateTemp(e.opts.TempDir, spillPrefix)
+	if err != nil {
+		return nil, fileError(err, "create temporary file")
+	}
+	os.Remove(f.Name())
+	return f, nil
+}

@@ -1,6 +1,7 @@
 package vexec
 
 import (
+	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec/planpb"
 )
 
@@ -47,3 +48,21 @@ type Piece struct {
 // ExchangeSource that reads it (Exec.Sources). It is called when the operator is
 // opened; the operator closes the readers.
 type Sources func(exchange uint32) ([]Reader, error)
+
+// SourceTypes gives the row types of the exchanges that a statement reads.
+func SourceTypes(stmt *planpb.Statement) map[uint32][]types.T {
+	out := map[uint32][]types.T{}
+	visit := func(p *planpb.Plan) {
+		if x := p.GetExchangeSource(); x != nil {
+			out[x.GetExchange()] = outputTypes(p)
+		}
+	}
+	walkPlan(stmt.GetRoot(), visit)
+	for _, c := range stmt.GetCtes() {
+		walkPlan(c.GetPlan(), visit)
+	}
+	for _, i := range stmt.GetInitPlans() {
+		walkPlan(i.GetPlan(), visit)
+	}
+	return out
+}

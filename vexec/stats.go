@@ -63,3 +63,33 @@ func (s *Stats) update(id uint32, f func(*OpStats)) {
 	}
 	f(o)
 }
+
+// Add adds the counters of an operator that ran elsewhere.
+func (s *Stats) Add(id uint32, a OpStats) {
+	s.update(id, func(o *OpStats) {
+		o.Loops += a.Loops
+		o.Rows += a.Rows
+		o.Batches += a.Batches
+		o.Startup = max(o.Startup, a.Startup)
+		o.Total = max(o.Total, a.Total)
+		o.MemoryPeak = max(o.MemoryPeak, a.MemoryPeak)
+		o.SpillBytes += a.SpillBytes
+		o.SpillFiles += a.SpillFiles
+		o.RowsRemoved += a.RowsRemoved
+		o.HashBuckets += a.HashBuckets
+		o.HashBatches = max(o.HashBatches, a.HashBatches)
+		o.Workers = max(o.Workers, a.Workers)
+		if a.SortMethod != "" {
+			o.SortMethod = a.SortMethod
+		}
+	})
+}
+
+// Each calls f with the counters of every operator that was started, in no order.
+func (s *Stats) Each(f func(id uint32, o OpStats)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, o := range s.ops {
+		f(id, *o)
+	}
+}

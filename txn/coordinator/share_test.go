@@ -32,6 +32,7 @@ func TestShare(t *testing.T) {
 			home[n] = i
 		}
 	}
+	late := map[txn.NodeID]txn.RowTxn{}
 	write := func(value string) txn.Shared {
 		s, err := tx.(txn.Sharer).Share(ctx, nodes, nodes)
 		must(t, err)
@@ -53,6 +54,9 @@ func TestShare(t *testing.T) {
 			}
 			must(t, f.RollbackTo(f.Savepoint()))
 			done(true)
+			if late[n] == nil {
+				late[n] = f
+			}
 		}
 		return s
 	}
@@ -60,6 +64,11 @@ func TestShare(t *testing.T) {
 	must(t, tx.RollbackTo(sp))
 	tx.BeginStatement()
 	s := write("kept")
+	for n, f := range late { // its statement was rolled back
+		if f.Put(ctx, c.key(home[n]), []byte("late")) == nil {
+			t.Error("a fragment of a statement that was rolled back has written")
+		}
+	}
 	// without numbers nothing can be written
 	f, _, err := c.nodes[nodes[0]].br.Fragment(s.Branches[nodes[0]], s.At, txn.SeqRange{}, 0)
 	must(t, err)
