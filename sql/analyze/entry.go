@@ -22,6 +22,8 @@ type Env struct {
 	TempNamespace types.OID
 	Types         *types.Env // its Resolver should be Catalog
 	CurrentUser   types.OID
+	// NoParams: the statement has no parameters, so that a $n is an error.
+	NoParams bool
 	// CurrentOf gives the key of the row a cursor stands on in a table, for WHERE
 	// CURRENT OF; nil where there are no cursors.
 	CurrentOf func(cursor string, table *catalog.Relation) (locator []byte, err error)

@@ -227,7 +227,7 @@ func (a *analyzer) topLevel(node *pg_query.Node) *query.Query {
 // paramRef makes the node of $n.
 func (ps *pstate) paramRef(n *pg_query.ParamRef) query.Expr {
 	loc, no := int(n.Location), int(n.Number)
-	if ps.noParams || no <= 0 || no > 65535 {
+	if ps.noParams || ps.env.NoParams || no <= 0 || no > 65535 {
 		ps.failAt(loc, pgerror.UndefinedParameter, "there is no parameter $%d", no)
 	}
 	for len(ps.params) < no {

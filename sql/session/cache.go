@@ -131,7 +131,7 @@ func (s *Session) compile(ctx context.Context, source string, start int, node *p
 		version := r.Version()
 		var c *compiled
 		if cacheable && !r.Private() {
-			if hit, ok := s.node.plans.plans.get(id); ok && hit.version == version && !s.outgrown(hit.planned) {
+			if hit, ok := s.node.plans.plans.get(id); ok && hit.version == version && !s.outgrown(hit.planned) && !(s.noParams && len(hit.params) > 0) {
 				c = hit
 			}
 		}

@@ -28,6 +28,9 @@ type Session struct {
 	sessionUser, currentUser *catalog.Role // SESSION_USER and CURRENT_USER
 	loginSuper               bool          // the user who connected is a superuser
 
+	// noParams: the statement being analysed came by the simple protocol, which has no $n.
+	noParams bool
+
 	settings *settings.Settings
 	derived  derived
 
@@ -278,7 +281,7 @@ func (s *Session) analyzeEnv(ctx context.Context, r catalog.Reader) (*analyze.En
 	if err != nil {
 		return nil, err
 	}
-	return &analyze.Env{Catalog: r, SearchPath: path, Types: s.typesEnv(r), CurrentUser: s.currentUser.OID, Notice: s.Notice, CurrentOf: s.currentOf}, nil
+	return &analyze.Env{Catalog: r, SearchPath: path, Types: s.typesEnv(r), CurrentUser: s.currentUser.OID, Notice: s.Notice, CurrentOf: s.currentOf, NoParams: s.noParams}, nil
 }
 
 // fix gives an error its final form: what a cancelled context stands for, and a copy of shared ones.

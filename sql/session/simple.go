@@ -56,7 +56,9 @@ func (s *Session) queryNormalized(ctx context.Context, sql string, out pgwire.Si
 func (s *Session) simpleStatement(ctx context.Context, st *parse.Statement, last bool, out pgwire.Sink) error {
 	ctx, stop := s.withTimeout(ctx)
 	defer stop()
+	s.noParams = optimizable(st.Node)
 	r, err := s.startStatement(ctx, st, bound{})
+	s.noParams = false
 	if err != nil {
 		return s.fix(ctx, err)
 	}
