@@ -17,9 +17,6 @@ func (s *Session) prepareStmt(ctx context.Context, st *parse.Statement, p *pg_qu
 	if p.Name == "" {
 		return pgerror.New(pgerror.InvalidSQLStatementName, "invalid statement name: must not be empty")
 	}
-	if s.prepared[p.Name] != nil {
-		return pgerror.New(pgerror.DuplicatePreparedStatement, `prepared statement "%s" already exists`, p.Name)
-	}
 	if !optimizable(p.Query) {
 		return pgerror.New(pgerror.SyntaxError, "utility statements cannot be prepared")
 	}
@@ -40,6 +37,9 @@ func (s *Session) prepareStmt(ctx context.Context, st *parse.Statement, p *pg_qu
 	q := &prepared{name: p.Name, text: st.Source, st: &inner, declared: declared, fromSQL: true, created: time.Now()}
 	if err := s.prepare(ctx, q); err != nil {
 		return err
+	}
+	if s.prepared[p.Name] != nil {
+		return pgerror.New(pgerror.DuplicatePreparedStatement, `prepared statement "%s" already exists`, p.Name)
 	}
 	s.prepared[p.Name] = q
 	return nil
