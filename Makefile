@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: build demo test compat-record compat-live proto
+.PHONY: build demo cluster-demo test compat-record compat-live proto
 
 # demo starts a node, loads TPC-H, runs its queries beside transfers and leaves the node running.
 # DATA=DIR keeps the data there; SF=0.1 is the scale factor; SQL_ADDR where to listen.
@@ -10,6 +10,11 @@ SF ?= 0.1
 SQL_ADDR ?= 127.0.0.1:5433
 demo: build
 	bin/basalt demo --sf $(SF) --sql-addr $(SQL_ADDR) --data "$(DATA)"
+
+# cluster-demo starts a gateway and three storage processes, loads TPC-H through SQL, checks the 22 answers and
+# prints what Q1, Q3 and Q18 did on each node. KEEP=--keep leaves the processes running.
+cluster-demo: build
+	bin/basalt demo --cluster --sf $(SF) --sql-addr $(SQL_ADDR) --data "$(DATA)" $(KEEP)
 
 VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo dev)
 build: need-tools

@@ -26,6 +26,8 @@ func DemoCommand() *cobra.Command {
 	var (
 		dir, addr string
 		sf        float64
+		cluster   bool
+		keep      bool
 	)
 	cmd := &cobra.Command{
 		Use:          "demo",
@@ -33,6 +35,9 @@ func DemoCommand() *cobra.Command {
 		Args:         cobra.NoArgs,
 		SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cluster {
+				return runClusterDemo(cmd, dir, addr, sf, keep)
+			}
 			return runDemo(cmd, dir, addr, sf)
 		},
 	}
@@ -40,6 +45,8 @@ func DemoCommand() *cobra.Command {
 	f.StringVar(&dir, "data", "", "data directory (default: a new temporary one)")
 	f.StringVar(&addr, "sql-addr", "127.0.0.1:5433", "address to listen on")
 	f.Float64Var(&sf, "sf", 0.1, "TPC-H scale factor")
+	f.BoolVar(&cluster, "cluster", false, "run a gateway and three storage processes, and show what the queries do on each")
+	f.BoolVar(&keep, "keep", false, "with --cluster: leave the processes running")
 	return cmd
 }
 
@@ -61,7 +68,7 @@ func runDemo(cmd *cobra.Command, dir, addr string, sf float64) (err error) {
 	if err != nil {
 		return fmt.Errorf("--sql-addr: %w", err)
 	}
-	server, err := startServer(ctx, dir, addr)
+	server, err := startServer(ctx, dir, "--sql-addr", addr)
 	if err != nil {
 		return err
 	}
@@ -141,7 +148,7 @@ type server struct {
 	err    error // of Wait, once exited is closed
 }
 
-func startServer(ctx context.Context, dir, addr string) (*server, error) {
+func startServer(ctx context.Context, dir string, args ...string) (*server, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -155,7 +162,7 @@ func startServer(ctx context.Context, dir, addr string) (*server, error) {
 		return nil, err
 	}
 	defer f.Close()
-	s.cmd = exec.Command(self, "start", "--data", dir, "--sql-addr", addr)
+	s.cmd = exec.Command(self, append([]string{"start", "--data", dir}, args...)...)
 	s.cmd.Stdout, s.cmd.Stderr = f, f
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := s.cmd.Start(); err != nil {

@@ -66,7 +66,7 @@ type distributor struct {
 
 // distribute puts exchanges into the trees of a statement.
 func (p *planner) distribute(pl *Planned) {
-	if p.opts.Sites < 2 || p.opts.Disable["distribute"] {
+	if p.opts.Sites < 1 || p.opts.Disable["distribute"] {
 		return
 	}
 	d := &distributor{p: p, sites: float64(p.opts.Sites), local: map[uint32]bool{}}

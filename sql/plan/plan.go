@@ -28,7 +28,7 @@ type Options struct {
 	// Workers is the number of workers a Gather may use; 0 or 1: no Gather.
 	Workers int
 	// Sites is the number of storage nodes over which tables are spread, as far as
-	// costs go; 0 or 1: plans have no exchanges.
+	// costs go; 0: plans have no exchanges.
 	Sites int
 	// PushChanges lets UPDATE and DELETE run on the nodes of their rows.
 	PushChanges bool
