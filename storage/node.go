@@ -118,6 +118,9 @@ func (n *Node) close() error {
 	return errors.Join(err, n.eng.Close())
 }
 
+// Shared is what the stores of all transactions share.
+func (n *Node) Shared() *table.Shared { return n.shared }
+
 // DB begins transactions.
 func (n *Node) DB() *txn.Manager { return n.mgr }
 

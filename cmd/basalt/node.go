@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/basaltdb/basalt/rpc/node"
 	"github.com/basaltdb/basalt/rpc/wire"
@@ -59,6 +60,12 @@ func startNode(ctx context.Context, stop func(), f startFlags, o server.Options)
 		if s, err = server.Open(ctx, o); err != nil {
 			return err
 		}
+		s.Node.Fragments = serveFragments(n, s.Executor())
+	} else {
+		if err := os.MkdirAll(filepath.Join(f.data, "temp"), 0o700); err != nil {
+			return err
+		}
+		serveFragments(n, storageExecutor(o))
 	}
 	if err := n.Serve(ctx); err != nil {
 		return err

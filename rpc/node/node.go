@@ -287,6 +287,19 @@ func (n *Node) DB() *coordinator.Coordinator { return n.coord }
 // Store is the node's tables: over its own tablets, or over transactions of DB.
 func (n *Node) Store() *storage.Node { return n.store }
 
+// Branches are those of the node's data, nil without any. Enter must precede what
+// reads or changes data through them.
+func (n *Node) Branches() *txn.Branches {
+	if n.gate == nil {
+		return nil
+	}
+	return n.gate.Branches
+}
+
+// Enter reports whether the node may answer a transaction of an epoch, settling
+// its intents first if that is a new one.
+func (n *Node) Enter(ctx context.Context, epoch uint64) error { return n.gate.enter(ctx, epoch) }
+
 // Services is where more services are registered, before Serve.
 func (n *Node) Services() grpc.ServiceRegistrar { return n.srv }
 

@@ -58,6 +58,7 @@ type Server struct {
 
 	manager  *catalog.Manager
 	registry *expr.Registry
+	executor *vexec.Executor
 
 	done sync.WaitGroup
 
@@ -114,8 +115,8 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 		s.db = st.DB()
 	}
 	sys.Register(registry)
-	executor := vexec.New(vexec.Options{Registry: registry, Workers: o.Workers, MemoryLimit: o.MemoryBytes / 2, TempDir: temp})
-	if s.Node, err = s.newNode(ctx, registry, executor); err != nil {
+	s.executor = vexec.New(vexec.Options{Registry: registry, Workers: o.Workers, MemoryLimit: o.MemoryBytes / 2, TempDir: temp})
+	if s.Node, err = s.newNode(ctx, registry, s.executor); err != nil {
 		return nil, errors.Join(err, s.closeStore())
 	}
 	firstPID, endPID := o.Cluster.pids()
@@ -190,6 +191,9 @@ func listenError(addr string, err error) error {
 	}
 	return fmt.Errorf("cannot listen on %s: %w", addr, err)
 }
+
+// Executor runs the node's plans, and pieces of other nodes' plans.
+func (s *Server) Executor() *vexec.Executor { return s.executor }
 
 // Storage is the store beneath, for checks and metrics.
 func (s *Server) Storage() *storage.Node { return s.store }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"time"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/plan"
@@ -32,6 +33,8 @@ type FragmentedRun struct {
 	SlotTypes map[uint32]types.T
 	Env       vexec.Exec
 	Tx        txn.Txn
+	// LockTimeout bounds the waits for locks; 0: none.
+	LockTimeout time.Duration
 	// Writes: the statement changes or locks rows.
 	Writes bool
 }
@@ -84,7 +87,7 @@ func (s *Session) runCut(ctx context.Context, p *plan.Planned, cut *plan.Cut, en
 		}
 	}
 	pieces, slots := cut.Pieces()
-	return s.node.Fragments.Start(ctx, FragmentedRun{Statement: cut.Statement, Pieces: pieces, Slots: slots, SlotTypes: ts, Env: env, Tx: s.txn(), Writes: !p.ReadOnly})
+	return s.node.Fragments.Start(ctx, FragmentedRun{Statement: cut.Statement, Pieces: pieces, Slots: slots, SlotTypes: ts, Env: env, Tx: s.txn(), LockTimeout: s.lockTimeout(), Writes: !p.ReadOnly})
 }
 
 // connectionLost reports an error of the nodes rather than of the data.

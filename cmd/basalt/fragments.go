@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/basaltdb/basalt/rpc/fragment"
+	"github.com/basaltdb/basalt/rpc/node"
+	"github.com/basaltdb/basalt/rpc/proto/rpcpb"
+	"github.com/basaltdb/basalt/sql/functions"
+	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/sql/plan"
+	"github.com/basaltdb/basalt/sql/server"
+	"github.com/basaltdb/basalt/sql/session"
+	"github.com/basaltdb/basalt/txn"
+	"github.com/basaltdb/basalt/vexec"
+)
+
+// fragments is a node's part in running plans in pieces: it serves those sent to it,
+// and starts those of its sessions' statements (session.Fragments).
+type fragments struct {
+	node    *node.Node
+	gateway *fragment.Gateway
+	sitesOf atomic.Pointer[placedSites]
+}
+
+// placedSites are the sites of a placement.
+type placedSites struct {
+	place *txn.Placement
+	sites *plan.Sites
+}
+
+// serveFragments makes the node answer for pieces of plans, which ex runs.
+func serveFragments(n *node.Node, ex *vexec.Executor) *fragments {
+	f := &fragments{node: n}
+	var host fragment.Opener = noData{}
+	if b := n.Branches(); b != nil {
+		host = enteringHost{n, &fragment.TableHost{Branches: b, Shared: n.Store().Shared()}}
+	}
+	srv := fragment.NewServer(ex, host, f.peer)
+	rpcpb.RegisterFragmentsServer(n.Services(), srv.Service())
+	f.gateway = &fragment.Gateway{Self: n.ID(), Server: srv, Addr: func() string { return n.Addr().String() },
+		Peer: func(id txn.NodeID) (fragment.Peer, string, error) {
+			p, err := f.peer(uint32(id), "")
+			return p, f.addrOf(id), err
+		}}
+	return f
+}
+
+// peer reaches a node's pieces.
+func (f *fragments) peer(id uint32, _ string) (fragment.Peer, error) {
+	if txn.NodeID(id) == f.node.ID() && f.gateway != nil {
+		return f.gateway.Server, nil
+	}
+	return fragment.NewClient(f.node.Conn(txn.NodeID(id))), nil
+}
+
+func (f *fragments) addrOf(id txn.NodeID) string {
+	for _, x := range f.node.Status().GetNodes() {
+		if txn.NodeID(x.GetId()) == id {
+			return x.GetRpcAddr()
+		}
+	}
+	return ""
+}
+
+// Sites implements session.Fragments: the nodes with data tablets, unless this one
+// has them all.
+func (f *fragments) Sites() *plan.Sites {
+	p := f.node.Placement()
+	if c := f.sitesOf.Load(); c != nil && c.place == p {
+		return c.sites
+	}
+	c := &placedSites{place: p}
+	if nodes := p.Nodes(); len(p.Tablets) > 0 && p.Tablets[0].ID != txn.SystemTablet && (len(nodes) > 1 || nodes[0] != f.node.ID()) {
+		c.sites = sitesOf(p, f.node.ID())
+	}
+	f.sitesOf.Store(c)
+	return c.sites
+}
+
+func sitesOf(p *txn.Placement, gateway txn.NodeID) *plan.Sites {
+	s := &plan.Sites{Gateway: uint32(gateway), Writes: true}
+	at := map[txn.NodeID]uint32{}
+	for i, n := range p.Nodes() {
+		at[n] = uint32(i)
+		site := vexec.Site{Node: uint32(n)}
+		for _, t := range p.On(n) {
+			site.Tablets = append(site.Tablets, uint32(t))
+		}
+		s.Storage = append(s.Storage, site)
+	}
+	for _, t := range p.Tablets {
+		s.SlotEnds, s.SlotSites = append(s.SlotEnds, uint32(t.End)), append(s.SlotSites, at[t.Node])
+	}
+	return s
+}
+
+// Start implements session.Fragments.
+func (f *fragments) Start(ctx context.Context, r session.FragmentedRun) (vexec.Cursor, error) {
+	c, err := f.gateway.Start(ctx, fragment.Statement{Root: r.Statement, Pieces: r.Pieces, Slots: r.Slots, SlotTypes: r.SlotTypes, Env: r.Env, Tx: r.Tx, LockTimeout: r.LockTimeout})
+	if err != nil {
+		return nil, err
+	}
+	return runningPieces{c}, nil
+}
+
+// runningPieces tells what the pieces did in the planner's words.
+type runningPieces struct{ *fragment.Cursor }
+
+// FragmentRuns implements session.FragmentRuns.
+func (c runningPieces) FragmentRuns() []plan.FragmentRun {
+	var out []plan.FragmentRun
+	for _, r := range c.Runs() {
+		out = append(out, plan.FragmentRun{Exchange: r.Exchange, Node: uint32(r.Node), Rows: r.Stats.GetRowsSent(), Bytes: r.Stats.GetBytesSent(),
+			Time: time.Duration(r.Stats.GetNanos()), MemoryPeak: r.Stats.GetMemoryPeak()})
+	}
+	return out
+}
+
+// enteringHost opens fragments when the node may answer.
+type enteringHost struct {
+	node *node.Node
+	host *fragment.TableHost
+}
+
+func (h enteringHost) Open(ctx context.Context, r fragment.OpenRequest) (vexec.Exec, func(ok bool), error) {
+	if err := h.node.Enter(ctx, r.Branch.Epoch); err != nil {
+		return vexec.Exec{}, nil, err
+	}
+	return h.host.Open(ctx, r)
+}
+
+// noData refuses fragments on a node without tables.
+type noData struct{}
+
+func (noData) Open(context.Context, fragment.OpenRequest) (vexec.Exec, func(ok bool), error) {
+	return vexec.Exec{}, nil, pgerror.New(pgerror.ProtocolViolation, "a fragment was sent to a node without data")
+}
+
+// storageExecutor runs pieces on a node without sessions.
+func storageExecutor(o server.Options) *vexec.Executor {
+	return vexec.New(vexec.Options{Registry: functions.Fill(), Workers: runtime.GOMAXPROCS(0), MemoryLimit: o.MemoryBytes / 2, TempDir: filepath.Join(o.Dir, "temp")})
+}
