@@ -20,16 +20,36 @@ const knownShareMax = 0.01
 // only narrows TestReplay to the files whose names begin so: go test ./compat -run TestReplay/lone -only dml/on_
 var only = flag.String("only", "", "replay the files whose names begin so")
 
-// settings are how a server holds data that must make no difference.
-var settings = []struct {
+// setting is how a server holds data, which must make no difference.
+type setting struct {
 	name string
 	args []string
+	// storage: so many processes hold the data, another serves the session; 0: one process.
+	storage int
 	// unordered: rows of a table lie in several places, and come in no order of their own.
 	unordered bool
-}{
-	{"lone", nil, false},
-	{"tablets", []string{"--tablets", "8"}, true},
-	{"pieces", []string{"--tablets", "8", "--local-sites", "3"}, true},
+}
+
+var settings = []setting{
+	{"lone", nil, 0, false},
+	{"tablets", []string{"--tablets", "8"}, 0, true},
+	{"pieces", []string{"--tablets", "8", "--local-sites", "3"}, 0, true},
+	{"cluster", []string{"--tablets", "6"}, 3, true},
+}
+
+// clusterSubset is what of the corpus the cluster is given unless -cluster is: the
+// same code as with tablets runs there, and slower.
+var clusterSubset = []string{"ddl/", "dml/", "transactions/", "constraints/", "sequences/", "foreign_keys/"}
+
+// cluster has the whole corpus replayed through several processes too.
+var cluster = flag.Bool("cluster", false, "replay the whole corpus through several processes")
+
+// start starts what a setting says and gives the node to connect to.
+func (s setting) start(t *testing.T) *nodetest.Node {
+	if s.storage > 0 {
+		return nodetest.StartCluster(t, s.storage, s.args...).First
+	}
+	return nodetest.Start(t, filepath.Join(t.TempDir(), "data"), s.args...)
 }
 
 // TestReplay runs the whole corpus on Basalt, in each setting, and compares it
@@ -39,12 +59,12 @@ func TestReplay(t *testing.T) {
 	for _, s := range settings {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel() // each has a server of its own and one connection at a time
-			replay(t, s.args, s.unordered)
+			replay(t, s)
 		})
 	}
 }
 
-func replay(t *testing.T, args []string, unordered bool) {
+func replay(t *testing.T, s setting) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	files, err := compat.Load(".")
@@ -55,18 +75,19 @@ func replay(t *testing.T, args []string, unordered bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := nodetest.Start(t, filepath.Join(t.TempDir(), "data"), args...)
+	n := s.start(t)
 	var tally compat.Tally
-	if unordered {
+	if s.unordered {
 		if tally.Unordered, err = compat.LoadKnown("unordered.txt"); err != nil {
 			t.Fatal(err)
 		}
-		for _, s := range compat.Dangling(files, tally.Unordered) {
-			t.Errorf("unordered.txt lists a statement that is gone: %s", s)
+		for _, d := range compat.Dangling(files, tally.Unordered) {
+			t.Errorf("unordered.txt lists a statement that is gone: %s", d)
 		}
 	}
+	part := s.storage > 0 && !*cluster && *only == ""
 	for _, f := range files {
-		if !strings.HasPrefix(f.Name, *only) {
+		if !strings.HasPrefix(f.Name, *only) || part && !slices.ContainsFunc(clusterSubset, func(p string) bool { return strings.HasPrefix(f.Name, p) }) {
 			continue
 		}
 		if f.Recorded == nil {
@@ -84,7 +105,7 @@ func replay(t *testing.T, args []string, unordered bool) {
 		}
 	}
 	t.Log(tally.Summary())
-	if *only != "" {
+	if *only != "" || part {
 		return
 	}
 	for _, s := range tally.Stale {
@@ -104,11 +125,11 @@ func replay(t *testing.T, args []string, unordered bool) {
 // TestPsql runs the psql sessions and compares what psql prints.
 func TestPsql(t *testing.T) {
 	for _, s := range settings {
-		t.Run(s.name, func(t *testing.T) { psqlSessions(t, s.args, s.unordered) })
+		t.Run(s.name, func(t *testing.T) { psqlSessions(t, s) })
 	}
 }
 
-func psqlSessions(t *testing.T, args []string, unordered bool) {
+func psqlSessions(t *testing.T, set setting) {
 	if _, err := exec.LookPath("psql"); err != nil {
 		t.Skip("psql is not installed")
 	}
@@ -116,14 +137,14 @@ func psqlSessions(t *testing.T, args []string, unordered bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := nodetest.Start(t, filepath.Join(t.TempDir(), "data"), args...)
+	n := set.start(t)
 	for _, s := range scripts {
 		t.Run(filepath.Base(s.Name), func(t *testing.T) {
 			got, err := compat.RunScript(t.Context(), n.DSN(), s)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if unordered && slices.Equal(words(s.Recorded), words(got)) {
+			if set.unordered && slices.Equal(words(s.Recorded), words(got)) {
 				return
 			}
 			mask := func(s string) string { return s }

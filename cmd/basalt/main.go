@@ -24,7 +24,7 @@ func main() {
 		SilenceErrors: true,
 	}
 	root.SetVersionTemplate(versionLine())
-	root.AddCommand(startCommand(), versionCommand(), debugCommand(), bench.Command(), bench.DemoCommand())
+	root.AddCommand(startCommand(), versionCommand(), debugCommand(), statusCommand(), certCommand(), bench.Command(), bench.DemoCommand())
 	if err := root.Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "basalt:", err)
 		os.Exit(1)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/basaltdb/basalt/rpc/node"
 	"github.com/basaltdb/basalt/rpc/wire"
+	"github.com/basaltdb/basalt/sql/functions/sys"
 	"github.com/basaltdb/basalt/sql/server"
 	"github.com/basaltdb/basalt/storage"
 )
@@ -56,7 +57,7 @@ func startNode(ctx context.Context, stop func(), f startFlags, o server.Options)
 	}()
 	var s *server.Server
 	if n.DB() != nil {
-		o.Cluster = &server.Cluster{Self: n.ID(), First: n.First(), DB: n.DB(), Store: n.Store(), OnCatalog: n.OnCatalog}
+		o.Cluster = &server.Cluster{Self: n.ID(), First: n.First(), DB: n.DB(), Store: n.Store(), OnCatalog: n.OnCatalog, Describe: func() ([]sys.ClusterNode, []sys.ClusterTablet) { return describe(n.Status()) }}
 		if s, err = server.Open(ctx, o); err != nil {
 			return err
 		}

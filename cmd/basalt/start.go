@@ -113,12 +113,12 @@ func start(ctx context.Context, f startFlags) error {
 	defer stop()
 
 	if f.rpc != "" || len(f.join) > 0 {
-		return startNode(ctx, stop, f, server.Options{Dir: f.data, MemoryBytes: memory, TLS: tlsConfig, Log: log})
+		return startNode(ctx, stop, f, server.Options{Dir: f.data, MemoryBytes: memory, TLS: tlsConfig, Log: log, Version: version})
 	}
 	if err := node.CheckLone(f.data); err != nil {
 		return err
 	}
-	s, err := server.Open(ctx, server.Options{Dir: f.data, MemoryBytes: memory, TLS: tlsConfig, Log: log, Tablets: f.tablets, LocalSites: f.localSites})
+	s, err := server.Open(ctx, server.Options{Dir: f.data, MemoryBytes: memory, TLS: tlsConfig, Log: log, Tablets: f.tablets, LocalSites: f.localSites, Version: version})
 	if err != nil {
 		return err
 	}

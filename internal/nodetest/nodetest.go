@@ -49,7 +49,9 @@ type Node struct {
 	args []string
 	port int
 	cmd  *exec.Cmd
-	log  bytes.Buffer
+	// storage: a node that serves no sessions.
+	storage bool
+	log     bytes.Buffer
 }
 
 // Start starts a server on data (made when it does not exist) and waits until it
@@ -77,6 +79,10 @@ func startOn(t testing.TB, host, data string, args []string) *Node {
 // Restart starts the server again after Kill or Stop, on a new port.
 func (n *Node) Restart() {
 	n.t.Helper()
+	if n.storage {
+		n.restartStorage()
+		return
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		n.t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/peer"
 
 	"github.com/basaltdb/basalt/rpc/proto/rpcpb"
+	"github.com/basaltdb/basalt/rpc/wire"
 	"github.com/basaltdb/basalt/txn"
 )
 
@@ -97,3 +98,12 @@ func (n *Node) refreshStatus() {
 
 // Status is the newest picture of the cluster that this node has.
 func (n *Node) Status() *rpcpb.StatusReply { return n.status.Load() }
+
+// AskStatus asks the first node of a cluster, at addr, for its picture.
+func AskStatus(ctx context.Context, addr string, creds *wire.Credentials) (*rpcpb.StatusReply, error) {
+	p := newPool(&wire.Identity{}, creds.DialOption())
+	defer p.close()
+	p.set(first, addr, true)
+	r, err := rpcpb.NewClusterClient(nodeConn{p, first}).Status(ctx, &rpcpb.Empty{})
+	return r, wire.FromStatus(ctx, err)
+}

@@ -39,6 +39,11 @@ func (a *analyzer) searchRelation(schema, name string, loc int) *catalog.Relatio
 			return r
 		}
 		ns := a.namespace(schema, loc)
+		if ns == nil && schema == catalog.OwnSchema {
+			r, err := a.cat.RelationByName(a.ctx, catalog.PgCatalogNamespace, catalog.OwnSchema+"_"+name)
+			check(err)
+			return r
+		}
 		if ns == nil {
 			return nil
 		}

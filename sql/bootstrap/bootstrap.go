@@ -20,6 +20,9 @@ var catalogViews string
 //go:embed information_schema.sql
 var informationSchema string
 
+//go:embed basalt.sql
+var basaltViews string
+
 //go:embed absent.sql
 var absentViews string
 
@@ -91,7 +94,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	c := &ddl.Context{Txn: t, Manager: o.Manager, Catalog: cat, Env: &analyze.Env{SearchPath: []types.OID{catalog.PgCatalogNamespace}, Types: types.DefaultEnv(),
 		CurrentUser: catalog.BootstrapRole}, User: catalog.BootstrapRole, SessionUser: catalog.BootstrapRole, Lower: o.Lower, Bootstrap: firstOID}
-	for _, text := range []string{catalogViews, informationSchema, absentViews, sqlFeatures()} {
+	for _, text := range []string{catalogViews, informationSchema, absentViews, sqlFeatures(), basaltViews} {
 		stmts, err := parse.Parse(text)
 		if err != nil {
 			return err

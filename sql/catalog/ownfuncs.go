@@ -2,6 +2,10 @@ package catalog
 
 import "github.com/basaltdb/basalt/sql/types"
 
+// OwnSchema is, while no schema has the name, another name for what of pg_catalog
+// begins with it and "_": basalt.nodes is pg_catalog.basalt_nodes.
+const OwnSchema = "basalt"
+
 // OIDs of functions that Basalt adds to PostgreSQL's, in a range that PostgreSQL
 // leaves to extensions' development (8000–9999).
 const (
@@ -10,6 +14,10 @@ const (
 	// FuncSampleRow is pg_sample_row(locator bytea, percent real, seed float8, repeatable bool):
 	// whether TABLESAMPLE takes the row; if not repeatable each call decides anew.
 	FuncSampleRow types.OID = 8901
+	// FuncNodes and FuncTablets are basalt_nodes() and basalt_tablets(): the nodes of the
+	// database and where its rows lie.
+	FuncNodes   types.OID = 8903
+	FuncTablets types.OID = 8902
 	// FuncExpandArray is information_schema._pg_expandarray(anyarray), which
 	// PostgreSQL creates with the schema; drivers number key columns with it.
 	FuncExpandArray types.OID = 13208
@@ -27,6 +35,16 @@ var ownFunctions = []*Function{{
 }, {
 	OID: FuncSampleRow, Name: "pg_sample_row", Namespace: PgCatalogNamespace, Kind: 'f',
 	ArgTypes: []types.OID{types.Bytea, types.Float4, types.Float8, types.Bool}, Returns: types.Bool, Volatility: 'v', Cost: 1, Src: "pg_sample_row",
+}, {
+	OID: FuncNodes, Name: "basalt_nodes", Namespace: PgCatalogNamespace, Kind: 'f',
+	AllArgTypes: []types.OID{types.Int4, types.Text, types.Text, types.Text, types.Text, types.Text, types.Bool, types.TimestampTZOID, types.TimestampTZOID},
+	ArgModes:    "ooooooooo", ArgNames: []string{"node", "role", "rpc_addr", "sql_addr", "flight_addr", "version", "alive", "last_heartbeat", "started"},
+	Returns: types.RecordOID, ReturnsSet: true, Rows: 10, Strict: true, Volatility: 'v', Cost: 1, Src: "basalt_nodes",
+}, {
+	OID: FuncTablets, Name: "basalt_tablets", Namespace: PgCatalogNamespace, Kind: 'f',
+	AllArgTypes: []types.OID{types.Int4, types.Int4, types.Int4, types.Int4, types.Int8},
+	ArgModes:    "ooooo", ArgNames: []string{"tablet", "node", "first_slot", "end_slot", "bytes"},
+	Returns: types.RecordOID, ReturnsSet: true, Rows: 10, Strict: true, Volatility: 'v', Cost: 1, Src: "basalt_tablets",
 }, {
 	OID: FuncExpandArray, Name: "_pg_expandarray", Namespace: informationSchema, Kind: 'f',
 	ArgTypes: []types.OID{types.AnyArray}, AllArgTypes: []types.OID{types.AnyArray, types.AnyElement, types.Int4},

@@ -1,6 +1,10 @@
 package server
 
 import (
+	"time"
+
+	"github.com/basaltdb/basalt/sql/functions/sys"
+	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/storage"
 	"github.com/basaltdb/basalt/txn"
 )
@@ -19,6 +23,38 @@ type Cluster struct {
 	// OnCatalog takes who is to be told of catalog changes before a snapshot that
 	// sees them is used.
 	OnCatalog func(f func(ts txn.Timestamp))
+	// Describe lists the nodes and the tablets.
+	Describe func() ([]sys.ClusterNode, []sys.ClusterTablet)
+}
+
+// described describes the processes: the cluster's, or the one there is.
+type described struct{ s *Server }
+
+func (d described) Nodes() []sys.ClusterNode {
+	if c := d.s.opts.Cluster; c != nil {
+		nodes, _ := c.Describe()
+		return nodes
+	}
+	now, started := micros(time.Now()), micros(d.s.started)
+	return []sys.ClusterNode{{ID: 1, Role: "all", SQL: d.s.addr(), Version: d.s.opts.Version, Alive: true, LastHeartbeat: now, Started: started}}
+}
+
+func (d described) Tablets() []sys.ClusterTablet {
+	if c := d.s.opts.Cluster; c != nil {
+		_, tablets := c.Describe()
+		return tablets
+	}
+	var out []sys.ClusterTablet
+	for _, t := range d.s.store.Placement().Tablets {
+		out = append(out, sys.ClusterTablet{ID: int32(t.ID), Node: int32(t.Node), First: int32(t.First), End: int32(t.End), Bytes: d.s.store.TabletBytes(t.ID)})
+	}
+	return out
+}
+
+// micros is a time as SQL has it.
+func micros(t time.Time) *types.Timestamp {
+	ts := types.Timestamp(t.UnixMicro())
+	return &ts
 }
 
 // pidBits leaves each node so many bits for the process numbers of its sessions.

@@ -56,7 +56,7 @@ func (s *Server) newNode(ctx context.Context, registry *expr.Registry, executor 
 }
 
 func (s *Server) sessions(manager *catalog.Manager, executor *vexec.Executor, registry *expr.Registry, ds dataStore) *session.Node {
-	cfg := session.Config{DB: s.db, Catalog: manager, Executor: executor, Registry: registry, Storage: ds, Lower: plan.Lowerer{}, Workers: s.opts.Workers}
+	cfg := session.Config{DB: s.db, Catalog: manager, Executor: executor, Registry: registry, Storage: ds, Cluster: described{s}, Lower: plan.Lowerer{}, Workers: s.opts.Workers}
 	if n := s.opts.LocalSites; n > 0 {
 		cfg.Fragments = newLocalFragments(s.store, executor, n)
 	}

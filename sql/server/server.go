@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/basaltdb/basalt/sql/catalog"
 	"github.com/basaltdb/basalt/sql/check"
@@ -42,6 +43,8 @@ type Options struct {
 	Tablets int
 	// Cluster makes the node one of several; nil: it is alone, with a store in Dir.
 	Cluster *Cluster
+	// Version of the program, for basalt.nodes.
+	Version string
 	// LocalSites, for tests: run plans in pieces, as if the tablets lay on so many
 	// nodes; 0: whole.
 	LocalSites int
@@ -62,8 +65,11 @@ type Server struct {
 
 	done sync.WaitGroup
 
+	started time.Time
+
 	mu     sync.Mutex
 	joined []session.Control
+	listen string // the first address listened on
 }
 
 const defaultMemory = 2 << 30
@@ -108,7 +114,7 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 		}
 	}
 	registry := functions.Fill()
-	s := &Server{opts: o, store: st, registry: registry}
+	s := &Server{opts: o, store: st, registry: registry, started: time.Now()}
 	if o.Cluster != nil {
 		s.db = o.Cluster.DB
 	} else {
@@ -170,6 +176,11 @@ func (s *Server) Listen(addr string) (net.Addr, error) {
 	if err != nil {
 		return nil, listenError(addr, err)
 	}
+	s.mu.Lock()
+	if s.listen == "" {
+		s.listen = l.Addr().String()
+	}
+	s.mu.Unlock()
 	s.done.Add(1)
 	go func() {
 		defer s.done.Done()
@@ -178,6 +189,13 @@ func (s *Server) Listen(addr string) (net.Addr, error) {
 		}
 	}()
 	return l.Addr(), nil
+}
+
+// addr is the first address listened on, "" before.
+func (s *Server) addr() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.listen
 }
 
 // listenError words why an address cannot be listened on.

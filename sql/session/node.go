@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/basaltdb/basalt/sql/catalog"
+	"github.com/basaltdb/basalt/sql/functions/sys"
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/pgwire"
 	"github.com/basaltdb/basalt/sql/types"
@@ -22,6 +23,8 @@ type Config struct {
 	Executor *vexec.Executor
 	Registry *expr.Registry
 	Storage  Storage
+	// Cluster describes the database's processes; nil: nobody does.
+	Cluster Cluster
 	// Lower turns stored expressions into vexec's form.
 	Lower catalog.Lowerer
 	// Fragments runs pieces of plans beside the data; nil: all data is here.
@@ -44,6 +47,12 @@ type Storage interface {
 	Rows(storageID uint64) int64
 	// BuildIndex fills a new index with the rows tx sees; eval computes what storage cannot.
 	BuildIndex(ctx context.Context, tx txn.Txn, env *types.Env, t *planpb.Table, pos int, eval func(ctx context.Context, rows *vexec.Batch) (*vexec.Batch, error)) error
+}
+
+// Cluster describes the processes of a database.
+type Cluster interface {
+	Nodes() []sys.ClusterNode
+	Tablets() []sys.ClusterTablet
 }
 
 // Node is what the sessions of a process share. Safe for concurrent use.

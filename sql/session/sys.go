@@ -190,3 +190,19 @@ func (s *Session) CursorRows() []sys.CursorRow {
 	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
 	return out
 }
+
+// ClusterNodes implements sys.Session.
+func (s *Session) ClusterNodes() []sys.ClusterNode {
+	if c := s.node.Cluster; c != nil {
+		return c.Nodes()
+	}
+	return nil
+}
+
+// ClusterTablets implements sys.Session.
+func (s *Session) ClusterTablets() []sys.ClusterTablet {
+	if c := s.node.Cluster; c != nil {
+		return c.Tablets()
+	}
+	return nil
+}

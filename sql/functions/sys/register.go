@@ -19,6 +19,7 @@ func Register(r *expr.Registry) {
 	registerComments(r)
 	registerSizes(r)
 	registerActivity(r)
+	registerCluster(r)
 	registerFactLists(r)
 	registerObjectNames(r)
 	registerObjectAddress(r)

@@ -51,6 +51,23 @@ type Session interface {
 	StorageBytes(storageID uint64) int64
 	PreparedStatements() []PreparedStatement
 	CursorRows() []CursorRow
+	// ClusterNodes and ClusterTablets describe the database's processes.
+	ClusterNodes() []ClusterNode
+	ClusterTablets() []ClusterTablet
+}
+
+// ClusterNode is a process of the database. Times are nil when unknown, addresses "" when there is none.
+type ClusterNode struct {
+	ID                              int32
+	Role, RPC, SQL, Flight, Version string
+	Alive                           bool
+	LastHeartbeat, Started          *types.Timestamp
+}
+
+// ClusterTablet is a tablet with user data.
+type ClusterTablet struct {
+	ID, Node, First, End int32
+	Bytes                int64
 }
 
 // SettingRow is a row of pg_settings. Nullable texts are nil when NULL.

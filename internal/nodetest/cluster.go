@@ -1,0 +1,90 @@
+package nodetest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Cluster is a database of several processes on loopback: a first gateway and
+// storage nodes, more gateways on demand.
+type Cluster struct {
+	t       testing.TB
+	dir     string
+	rpc     string // of the first node
+	First   *Node
+	Storage []*Node
+}
+
+// StartCluster starts a first gateway and so many storage nodes, and waits until
+// all have joined. args are added to the first node's. Ends with the test.
+func StartCluster(t testing.TB, storage int, args ...string) *Cluster {
+	t.Helper()
+	dir := t.TempDir()
+	c := &Cluster{t: t, dir: dir, rpc: freeAddr(t)}
+	c.First = Start(t, filepath.Join(dir, "gateway1"), append([]string{"--role", "gateway", "--rpc-addr", c.rpc}, args...)...)
+	for i := range storage {
+		n := &Node{t: t, data: filepath.Join(dir, fmt.Sprintf("storage%d", i+1)), args: []string{"--role", "storage", "--rpc-addr", freeAddr(t), "--join", c.rpc}, storage: true}
+		t.Cleanup(n.Kill)
+		n.Restart()
+		c.Storage = append(c.Storage, n)
+	}
+	c.waitNodes(storage + 1)
+	return c
+}
+
+// Gateway starts another gateway.
+func (c *Cluster) Gateway() *Node {
+	c.t.Helper()
+	addr := freeAddr(c.t)
+	return Start(c.t, filepath.Join(c.dir, "gateway-"+addr), "--role", "gateway", "--rpc-addr", addr, "--join", c.rpc)
+}
+
+// Join is the address of the first node for --join.
+func (c *Cluster) Join() string { return c.rpc }
+
+// waitNodes waits until so many nodes are up.
+func (c *Cluster) waitNodes(nodes int) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn := c.First.Connect(ctx)
+	defer conn.Close(ctx)
+	for ; ; time.Sleep(20 * time.Millisecond) {
+		r := conn.ExecParams(ctx, "SELECT count(*) FROM basalt.nodes WHERE alive", nil, nil, nil, nil).Read()
+		if r.Err != nil {
+			c.t.Fatalf("waiting for %d nodes: %v", nodes, r.Err)
+		}
+		if string(r.Rows[0][0]) == fmt.Sprint(nodes) {
+			return
+		}
+	}
+}
+
+// freeAddr is a loopback address that nobody listens on now.
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// restartStorage starts a process that serves no sessions.
+func (n *Node) restartStorage() {
+	n.t.Helper()
+	n.log.Reset()
+	n.cmd = exec.Command(Binary(n.t), append([]string{"start", "--data", n.data}, n.args...)...)
+	n.cmd.Stdout, n.cmd.Stderr = &n.log, &n.log
+	n.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := n.cmd.Start(); err != nil {
+		n.t.Fatal(err)
+	}
+}
