@@ -26,10 +26,10 @@ type Cluster struct {
 func StartCluster(t testing.TB, storage int, args ...string) *Cluster {
 	t.Helper()
 	dir := t.TempDir()
-	c := &Cluster{t: t, dir: dir, rpc: freeAddr(t)}
+	c := &Cluster{t: t, dir: dir, rpc: FreeAddr(t)}
 	c.First = Start(t, filepath.Join(dir, "gateway1"), append([]string{"--role", "gateway", "--rpc-addr", c.rpc}, args...)...)
 	for i := range storage {
-		n := &Node{t: t, data: filepath.Join(dir, fmt.Sprintf("storage%d", i+1)), args: []string{"--role", "storage", "--rpc-addr", freeAddr(t), "--join", c.rpc}, storage: true}
+		n := &Node{t: t, data: filepath.Join(dir, fmt.Sprintf("storage%d", i+1)), args: []string{"--role", "storage", "--rpc-addr", FreeAddr(t), "--join", c.rpc}, storage: true}
 		t.Cleanup(n.Kill)
 		n.Restart()
 		c.Storage = append(c.Storage, n)
@@ -41,7 +41,7 @@ func StartCluster(t testing.TB, storage int, args ...string) *Cluster {
 // Gateway starts another gateway.
 func (c *Cluster) Gateway() *Node {
 	c.t.Helper()
-	addr := freeAddr(c.t)
+	addr := FreeAddr(c.t)
 	return Start(c.t, filepath.Join(c.dir, "gateway-"+addr), "--role", "gateway", "--rpc-addr", addr, "--join", c.rpc)
 }
 
@@ -66,8 +66,8 @@ func (c *Cluster) waitNodes(nodes int) {
 	}
 }
 
-// freeAddr is a loopback address that nobody listens on now.
-func freeAddr(t testing.TB) string {
+// FreeAddr is a loopback address that nobody listens on now.
+func FreeAddr(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

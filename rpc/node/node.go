@@ -191,8 +191,8 @@ func (n *Node) startFirst() (err error) {
 	return n.gate.settle(n.ctx, n.service.Epoch())
 }
 
-// Serve begins to answer other nodes. A storage node returns when it has settled
-// what its last run left in doubt.
+// Serve begins to answer other nodes. It returns when what the last run has left is
+// settled: intents of a storage node, open transactions of the first node's sessions.
 func (n *Node) Serve(ctx context.Context) error {
 	n.done.Add(1)
 	go func() {
@@ -208,7 +208,8 @@ func (n *Node) Serve(ctx context.Context) error {
 			defer n.done.Done()
 			(&coordinator.Detector{Interval: time.Second, Nodes: n.members.holders, Node: n.Participant}).Run(n.ctx)
 		}()
-		return nil
+		// What this process's last run had open as a gateway; before sessions begin anew.
+		return n.members.endGateway(ctx, first)
 	}
 	for n.gate != nil {
 		err := n.gate.settle(ctx, n.epoch.Load())
