@@ -532,3 +532,27 @@ func TestGatewayDies(t *testing.T) {
 		}
 	}
 }
+
+// TestLockFreshAgain: a key that comes twice is found written the second time.
+func TestLockFreshAgain(t *testing.T) {
+	c := newCluster(t, 2)
+	g := c.gateway(1)
+	defer g.Close()
+	tx := g.Begin(txn.Options{}).(txn.RowTxn)
+	tx.BeginStatement()
+	a, b := []byte("\x00\x02twice"), []byte("\x00\x03once")
+	var found []bool
+	must(t, tx.LockFresh(ctx, [][]byte{a, b, a, b}, func(i int, n txn.Newest) error {
+		found = append(found, n.Exists)
+		return tx.PutNew(ctx, [][]byte{a, b, a, b}[i], []byte("v"))
+	}))
+	if len(found) != 4 || found[0] || found[1] || !found[2] || !found[3] {
+		t.Errorf("found %v", found)
+	}
+	for _, k := range [][]byte{a, b} {
+		if own, err := tx.WroteKey(k); err != nil || !own {
+			t.Errorf("own write of %q: %v %v", k, own, err)
+		}
+	}
+	tx.Rollback()
+}

@@ -97,6 +97,16 @@ func (t *transaction) lockFree(ctx context.Context, keys [][]byte) (end int, fou
 	if len(keys) > lockChunk {
 		keys = keys[:lockChunk]
 	}
+	// A key that comes again is for a later call: what f writes for the first is part
+	// of what the second is told.
+	seen := make(map[string]bool, len(keys))
+	for i, k := range keys {
+		if seen[string(k)] {
+			keys = keys[:i]
+			break
+		}
+		seen[string(k)] = true
+	}
 	base := t.seq + 1
 	t.seq += uint64(len(keys)) * txn.LockSeqStep
 	// The positions of each part's keys; runs of keys on one part keep their numbers

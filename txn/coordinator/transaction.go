@@ -1,7 +1,6 @@
 package coordinator
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"sync"
@@ -56,6 +55,8 @@ type part struct {
 	// pending are writes not yet sent, ascending by Seq.
 	pending      []txn.BranchWrite
 	pendingBytes int
+	// newest has the position of a key's newest pending write, once WroteKey was asked.
+	newest map[string]int
 }
 
 // pendingBytesMax is how much is held back at most.
@@ -292,7 +293,7 @@ func (t *transaction) flush(ctx context.Context, p *part) error {
 // sent forgets the pending writes.
 func (p *part) sent() {
 	clear(p.pending)
-	p.pending, p.pendingBytes = p.pending[:0], 0
+	p.pending, p.pendingBytes, p.newest = p.pending[:0], 0, nil
 }
 
 // flushFor sends what a read of statements before stmt must see.
@@ -365,6 +366,9 @@ func (t *transaction) write(ctx context.Context, w txn.BranchWrite) error {
 	defer t.mu.Unlock()
 	p.wrote = true
 	p.pending = append(p.pending, w)
+	if p.newest != nil {
+		p.newest[string(w.Key)] = len(p.pending) - 1
+	}
 	if p.pendingBytes += len(both); p.pendingBytes >= pendingBytesMax {
 		return t.flush(ctx, p)
 	}
@@ -378,10 +382,14 @@ func (t *transaction) WroteKey(key []byte) (bool, error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for i := len(p.pending) - 1; i >= 0; i-- {
-		if bytes.Equal(p.pending[i].Key, key) {
-			return !p.pending[i].Delete, nil
+	if p.newest == nil {
+		p.newest = make(map[string]int, len(p.pending))
+		for i := range p.pending {
+			p.newest[string(p.pending[i].Key)] = i
 		}
+	}
+	if i, ok := p.newest[string(key)]; ok {
+		return !p.pending[i].Delete, nil
 	}
 	if !p.begun {
 		return false, nil
@@ -412,7 +420,7 @@ func (t *transaction) RollbackTo(sp txn.Savepoint) error {
 	for _, p := range t.parts {
 		for n := len(p.pending); n > 0 && p.pending[n-1].Seq > sp.Seq; n-- {
 			p.pendingBytes -= len(p.pending[n-1].Key) + len(p.pending[n-1].Value)
-			p.pending = p.pending[:n-1]
+			p.pending, p.newest = p.pending[:n-1], nil
 		}
 		if !p.begun {
 			continue
