@@ -16,11 +16,14 @@ func (t *transaction) Commit(ctx context.Context) (txn.Timestamp, error) {
 	}
 	t.ended = true
 	defer t.release()
-	var writers []*part
+	var writers, lockers []*part
+	system := t.c.cfg.Placement().System
 	t.mu.Lock()
 	for _, p := range t.parts {
 		if p.wrote {
 			writers = append(writers, p)
+		} else if p.begun && p.node != system { // there the epoch tells
+			lockers = append(lockers, p)
 		}
 	}
 	t.mu.Unlock()
@@ -53,8 +56,19 @@ func (t *transaction) Commit(ctx context.Context) (txn.Timestamp, error) {
 		defer t.mu.Unlock()
 		return t.flush(ctx, p)
 	})
-	if err == nil && len(writers) > 1 {
-		err = each(writers, func(p *part) error { return p.p.Prepare(ctx, t.branch(p), writers[0].node) })
+	var asked []*part
+	if asked = lockers; len(writers) > 1 {
+		asked = append(asked, writers...)
+	}
+	if err == nil && len(asked) > 0 {
+		err = each(asked, func(p *part) error {
+			if p.wrote {
+				return p.p.Prepare(ctx, t.branch(p), writers[0].node)
+			}
+			// A node that has restarted has lost the locks that this commit relies on.
+			_, err := p.p.Own(ctx, t.branch(p), nil)
+			return err
+		})
 	}
 	if err != nil {
 		return fail(err)

@@ -556,3 +556,21 @@ func TestLockFreshAgain(t *testing.T) {
 	}
 	tx.Rollback()
 }
+
+// TestLocksLost: a commit fails when a node has restarted and lost a lock it relied on.
+func TestLocksLost(t *testing.T) {
+	c := newCluster(t, 3)
+	g := c.gateway(1)
+	defer g.Close()
+	tx := g.Begin(txn.Options{}).(txn.RowTxn)
+	tx.BeginStatement()
+	// Tablet 3 lies on node 2, tablet 4 on node 3.
+	if _, err := tx.LockRow(ctx, []byte("\x00\x03parent"), txn.LockKeyShare, txn.WaitBlock); err != nil {
+		t.Fatal(err)
+	}
+	must(t, tx.PutNew(ctx, []byte("\x00\x04child"), []byte("v")))
+	c.crash(2)
+	if _, err := tx.Commit(ctx); !pgerror.Is(err, txn.BranchLost) {
+		t.Errorf("commit without the lock: %v", err)
+	}
+}
