@@ -101,7 +101,7 @@ func sitesOf(p *txn.Placement, gateway txn.NodeID) *plan.Sites {
 
 // Start implements session.Fragments.
 func (f *fragments) Start(ctx context.Context, r session.FragmentedRun) (vexec.Cursor, error) {
-	c, err := f.gateway.Start(ctx, fragment.Statement{Root: r.Statement, Pieces: r.Pieces, Slots: r.Slots, SlotTypes: r.SlotTypes, Env: r.Env, Tx: r.Tx, LockTimeout: r.LockTimeout})
+	c, err := f.gateway.Start(ctx, fragment.Statement{Root: r.Statement, Pieces: r.Pieces, Slots: r.Slots, SlotTypes: r.SlotTypes, Env: r.Env, Tx: r.Tx, LockTimeout: r.LockTimeout, Writes: r.Writes})
 	if err != nil {
 		return nil, err
 	}

@@ -109,7 +109,9 @@ func newCluster(t *testing.T, network bool, tables map[string]*Table) *cluster {
 		})
 	}
 	c.gateway = &fragment.Gateway{Self: 9, Server: c.servers[9], Addr: func() string { return addrs[9] },
-		Peer: func(n txn.NodeID) (fragment.Peer, string, error) { return c.peer(uint32(n), false), addrs[uint32(n)], nil }}
+		Peer: func(n txn.NodeID) (fragment.Peer, string, error) {
+			return c.peer(uint32(n), false), addrs[uint32(n)], nil
+		}}
 	return c
 }
 

@@ -43,6 +43,9 @@ type Statement struct {
 	// Tx is what Env.Store reads through; a txn.Sharer unless all pieces are the gateway's.
 	Tx          txn.Txn
 	LockTimeout time.Duration
+	// Writes: Root changes or locks rows. The gateway's own pieces then run before it:
+	// a store is not read and changed at once.
+	Writes bool
 }
 
 // SiteRun is what one site did of a piece.
@@ -60,14 +63,17 @@ type Cursor struct {
 	cancel  context.CancelCauseFunc
 	analyze bool
 	writes  bool // pieces change rows
+	eager   bool // the gateway's own pieces come before the root
 
 	runs    sync.WaitGroup
-	readers sync.WaitGroup // pieces that write
+	before  sync.WaitGroup // eager pieces that have not produced all yet
+	writers sync.WaitGroup // pieces that write
 	mu      sync.Mutex
 	err     error // the first of any piece
 	sites   []SiteRun
 	rows    int64 // changed by pieces
 	ended   bool
+	failed  error // what Next has reported
 	stats   *vexec.Stats
 }
 
@@ -104,7 +110,7 @@ func (g *Gateway) Start(ctx context.Context, s Statement) (*Cursor, error) {
 		return nil, err
 	}
 	run, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	c := &Cursor{cancel: cancel, analyze: s.Env.Stats != nil, stats: s.Env.Stats}
+	c := &Cursor{cancel: cancel, eager: s.Writes, analyze: s.Env.Stats != nil, stats: s.Env.Stats}
 	fail := func(err error) (*Cursor, error) {
 		cancel(errOver)
 		c.runs.Wait()
@@ -151,6 +157,9 @@ func (g *Gateway) Start(ctx context.Context, s Statement) (*Cursor, error) {
 		}
 	}
 	s.Env.Sources = c.in.open
+	if err := wait(ctx, &c.before); err != nil {
+		return fail(err)
+	}
 	if c.root, err = g.Server.ex.Run(ctx, s.Root, s.Env); err != nil {
 		return fail(err)
 	}
@@ -250,15 +259,21 @@ func (g *Gateway) complete(p *vexec.Piece, slots []uint32, s *Statement) ([]byte
 // start runs a piece on a site.
 func (c *Cursor) start(ctx context.Context, g *Gateway, p *vexec.Piece, site vexec.Site, req *rpcpb.RunRequest, env vexec.Exec) {
 	c.runs.Add(1)
+	produced := func() {}
+	if c.eager && txn.NodeID(site.Node) == g.Self && site.Tablets == nil {
+		c.before.Add(1)
+		produced = sync.OnceFunc(c.before.Done)
+	}
 	if p.Writes {
-		c.readers.Add(1)
+		c.writers.Add(1)
 	}
 	go func() {
 		defer c.runs.Done()
+		defer produced()
 		if p.Writes {
-			defer c.readers.Done()
+			defer c.writers.Done()
 		}
-		stats, err := c.run(ctx, g, site, req, env)
+		stats, err := c.run(ctx, g, site, req, env, produced)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if err != nil {
@@ -275,7 +290,7 @@ func (c *Cursor) start(ctx context.Context, g *Gateway, p *vexec.Piece, site vex
 	}()
 }
 
-func (c *Cursor) run(ctx context.Context, g *Gateway, site vexec.Site, req *rpcpb.RunRequest, env vexec.Exec) (*rpcpb.FragmentStats, error) {
+func (c *Cursor) run(ctx context.Context, g *Gateway, site vexec.Site, req *rpcpb.RunRequest, env vexec.Exec, produced func()) (*rpcpb.FragmentStats, error) {
 	if txn.NodeID(site.Node) != g.Self {
 		p, _, err := g.Peer(txn.NodeID(site.Node))
 		if err != nil {
@@ -295,13 +310,21 @@ func (c *Cursor) run(ctx context.Context, g *Gateway, site vexec.Site, req *rpcp
 	if err := proto.Unmarshal(req.GetPlan(), &f); err != nil {
 		return nil, pgerror.Internal("decoding a fragment: %v", err)
 	}
+	var err error
+	if _, env.ExecParams, err = params(&f); err != nil {
+		return nil, err
+	}
 	if env.Expr != nil {
 		x := *env.Expr
 		x.Ctx = ctx
 		env.Expr = &x
 	}
 	stats := env.Stats // shared with the statement: the operators count there
-	out, err := g.Server.run(ctx, &f, env, req, nil)
+	env.Observer = nil
+	if !c.eager {
+		produced = nil
+	}
+	out, err := g.Server.run(ctx, &f, env, req, nil, produced)
 	if stats != nil && out != nil {
 		out.Ops = nil
 	}
@@ -322,7 +345,7 @@ func (c *Cursor) cause(err error) error {
 // Next implements vexec.Reader.
 func (c *Cursor) Next(ctx context.Context) (*vexec.Batch, error) {
 	if c.ended {
-		return nil, c.cause(nil)
+		return nil, c.failed
 	}
 	b, err := c.root.Next(ctx)
 	if err == nil && b != nil {
@@ -332,7 +355,8 @@ func (c *Cursor) Next(ctx context.Context) (*vexec.Batch, error) {
 		if ctx.Err() == nil {
 			err = c.settled(err)
 		}
-		c.finish(err)
+		c.failed = err
+		c.finish()
 		return nil, err
 	}
 	if err := c.finishOK(ctx); err != nil {
@@ -359,8 +383,9 @@ func (c *Cursor) finishOK(ctx context.Context) error {
 	c.root.Close()
 	c.in.discard(c.in.ctx)
 	if c.writes {
-		if err := wait(ctx, &c.readers); err != nil {
-			c.finish(err)
+		if err := wait(ctx, &c.writers); err != nil {
+			c.failed = err
+			c.finish()
 			return err
 		}
 	}
@@ -369,9 +394,9 @@ func (c *Cursor) finishOK(ctx context.Context) error {
 		_ = wait(short, &c.runs)
 		cancel()
 	}
-	err := c.cause(nil)
-	c.finish(errOver)
-	return err
+	c.failed = c.cause(nil)
+	c.finish()
+	return c.failed
 }
 
 // wait waits for a group, no longer than ctx.
@@ -390,7 +415,7 @@ func wait(ctx context.Context, g *sync.WaitGroup) error {
 }
 
 // finish ends everything, once.
-func (c *Cursor) finish(cause error) {
+func (c *Cursor) finish() {
 	if c.ended {
 		return
 	}
@@ -401,7 +426,7 @@ func (c *Cursor) finish(cause error) {
 }
 
 // Close implements vexec.Reader.
-func (c *Cursor) Close() { c.finish(errOver) }
+func (c *Cursor) Close() { c.finish() }
 
 // RowsAffected implements vexec.Cursor.
 func (c *Cursor) RowsAffected() int64 {

@@ -21,7 +21,7 @@ type output struct {
 	change *sync.Cond
 	queues []queue
 	bytes  int64 // in memory, all queues
-	shared bool  // BROADCAST: messages are in every queue
+	eager  bool  // the producer never waits
 	ended  bool
 	err    error
 	file   *os.File // overflow
@@ -79,7 +79,7 @@ func (o *output) push(ctx context.Context, p int, m ipc.Message) (wanted bool, e
 			o.ex.Hold(n)
 			o.change.Broadcast()
 			return true, nil
-		case o.starving(p):
+		case o.eager || o.starving(p):
 			return true, o.overflow(q, m)
 		}
 		o.change.Wait()

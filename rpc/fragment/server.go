@@ -138,13 +138,14 @@ func (s *Server) Run(ctx context.Context, req *rpcpb.RunRequest, emit func(ipc.M
 	if req.GetAnalyze() {
 		env.Stats = vexec.NewStats(true)
 	}
-	stats, err := s.run(ctx, &f, env, req, emit)
+	stats, err := s.run(ctx, &f, env, req, emit, nil)
 	ok = err == nil
 	return stats, err
 }
 
-// run runs a fragment whose environment is complete.
-func (s *Server) run(ctx context.Context, f *planpb.Fragment, env vexec.Exec, req *rpcpb.RunRequest, emit func(ipc.Message) error) (stats *rpcpb.FragmentStats, err error) {
+// run runs a fragment whose environment is complete. With produced, its output does
+// not wait for consumers, and produced is called when all of it is there.
+func (s *Server) run(ctx context.Context, f *planpb.Fragment, env vexec.Exec, req *rpcpb.RunRequest, emit func(ipc.Message) error, produced func()) (stats *rpcpb.FragmentStats, err error) {
 	start := time.Now()
 	q, release, err := s.acquire(req.GetQuery())
 	if err != nil {
@@ -159,6 +160,7 @@ func (s *Server) run(ctx context.Context, f *planpb.Fragment, env vexec.Exec, re
 			return nil, err
 		}
 		out.out = newOutput(s.ex, out.part.Partitions())
+		out.out.eager = produced != nil
 		if err := s.publish(q, f.GetExchange(), out.out); err != nil {
 			return nil, err
 		}
@@ -169,6 +171,9 @@ func (s *Server) run(ctx context.Context, f *planpb.Fragment, env vexec.Exec, re
 	}
 	out.begin()
 	affected, err := s.drive(ctx, f.GetStatement(), env, out)
+	if produced != nil {
+		produced()
+	}
 	in.discard(ctx)
 	if err != nil {
 		return nil, err
