@@ -93,8 +93,8 @@ func (d *dissector) repeat(n *node, i, j int) {
 		}
 		return
 	}
-	if i == j { // none, or one empty iteration of what is a choice or an assertion
-		if n.max != 0 && choice(kid) && d.spans(kid, i, j) {
+	if i == j { // one empty iteration where the part can match nothing, unless it would rather be short
+		if n.max != 0 && kid.pref != shortest && d.spans(kid, i, j) {
 			d.node(kid, i, j)
 		}
 		return
@@ -131,12 +131,4 @@ func (d *dissector) clear(n *node) {
 	for _, k := range n.kids {
 		d.clear(k)
 	}
-}
-
-// choice tells an iterated part that is tried even on nothing.
-func choice(n *node) bool {
-	for n.kind == kGroup {
-		n = n.kids[0]
-	}
-	return n.kind == kAlt || n.kind == kAssert || n.kind == kLook || n.kind == kEmpty
 }
