@@ -86,7 +86,7 @@ func (p *planner) distribute(pl *Planned) {
 	}
 	for i, ip := range p.inits {
 		if ip.perRow {
-			p.unsupported("correlated subqueries in ON CONFLICT DO UPDATE on several nodes")
+			continue // run for each conflict, on the gateway
 		}
 		ip.node = d.root(ip.node)
 		pl.InitPlans[i] = ip.node

@@ -91,7 +91,7 @@ func (d *distributor) portableFunc(oid types.OID) bool {
 func plainType(t types.T) bool {
 	switch t.Class {
 	case types.ClassBase:
-		return t.OID < types.FirstNormalOID && t.OID != types.RecordOID
+		return t.OID < types.FirstNormalOID && t.OID != types.RecordOID && t.OID != types.Tid
 	case types.ClassArray:
 		return t.OID < types.FirstNormalOID && plainType(t.ElemType()) && t.Elem != types.RecordOID
 	}
