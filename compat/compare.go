@@ -11,7 +11,6 @@ import (
 type Tally struct {
 	Statements, Failing int // Failing: recorded as an error
 	Equal, Known        int
-	Version             int // listed, and PostgreSQL 15's recording is not what 16 answers
 	Different           int // not equal, not listed
 	Minor               int // equal but for details, hints, positions or notices
 	Stale               []string
@@ -34,11 +33,6 @@ func sameRows(statement, a, b string) bool {
 	slices.Sort(y)
 	return slices.Equal(x, y)
 }
-
-// VersionPrefix begins the reasons of statements that PostgreSQL 15, which is
-// recorded, and 16, which Basalt follows, answer differently. They are counted
-// apart: they are no differences from the version that Basalt follows.
-const VersionPrefix = "PostgreSQL 16 "
 
 // Compare adds one file's outcomes to the tally and prints each unlisted difference.
 func (t *Tally) Compare(w io.Writer, f *File, want, got []string, known Known, showMinor bool) {
@@ -64,11 +58,7 @@ func (t *Tally) Compare(w io.Writer, f *File, want, got []string, known Known, s
 			continue
 		}
 		if listed {
-			if strings.HasPrefix(reason, VersionPrefix) {
-				t.Version++
-			} else {
-				t.Known++
-			}
+			t.Known++
 			continue
 		}
 		if t.Unordered != nil {
@@ -103,8 +93,8 @@ func Dangling(files []*File, known Known) []string {
 
 // Summary is one line.
 func (t *Tally) Summary() string {
-	s := fmt.Sprintf("%d statements (%d of them errors in PostgreSQL): %d equal, %d known differences, %d recorded from a version that differs, %d different; %d equal but for detail, hint, position or notice; %d stale entries in known.txt",
-		t.Statements, t.Failing, t.Equal, t.Known, t.Version, t.Different, t.Minor, len(t.Stale))
+	s := fmt.Sprintf("%d statements (%d of them errors in PostgreSQL): %d equal, %d known differences, %d different; %d equal but for detail, hint, position or notice; %d stale entries in known.txt",
+		t.Statements, t.Failing, t.Equal, t.Known, t.Different, t.Minor, len(t.Stale))
 	if t.Unordered != nil {
 		s += fmt.Sprintf("; %d equal but for an order of rows that was not asked for", t.AnyOrder)
 	}
