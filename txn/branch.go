@@ -379,9 +379,12 @@ func (p *Branches) settle(ctx context.Context, x *branch) error {
 		p.end(x.b.Txn)
 		return nil
 	}
-	at, err := p.records(record)
-	if err != nil {
-		return err
+	var at Participant = p // 0: the record of a sole participant is here
+	if record != 0 {
+		var err error
+		if at, err = p.records(record); err != nil {
+			return err
+		}
 	}
 	ts, state, err := at.Outcome(ctx, x.b.Txn, true)
 	if err != nil {

@@ -104,7 +104,13 @@ func (c *cluster) crash(id txn.NodeID) {
 	n.mgr, err = txn.NewManager(n.eng, txn.Config{SpillBytes: 1 << 20})
 	must(c.t, err)
 	n.mgr.SetHorizon(0)
-	n.br, err = txn.NewBranches(n.mgr, c.reach)
+	// Its own records are there before others may call it.
+	n.br, err = txn.NewBranches(n.mgr, func(x txn.NodeID) (txn.Participant, error) {
+		if x == id {
+			return n.br, nil
+		}
+		return c.reach(x)
+	})
 	must(c.t, err)
 	for n.br.Resolve(ctx) != nil {
 		time.Sleep(10 * time.Millisecond)
