@@ -70,16 +70,17 @@ type history struct {
 
 // actor drives one transaction.
 type actor struct {
-	name  string
-	h     *history
-	tx    *transaction
-	view  View
-	saved map[string]Savepoint
-	steps chan []string
-	out   chan string
-	busy  bool
-	stop  context.CancelFunc
-	ctx   context.Context
+	name   string
+	h      *history
+	tx     *transaction
+	view   View
+	saved  map[string]Savepoint
+	steps  chan []string
+	out    chan string
+	busy   bool
+	stop   context.CancelFunc
+	ctx    context.Context
+	starts bool // the step is begin
 }
 
 func (h *history) run(input string) string {
@@ -107,7 +108,7 @@ func (h *history) run(input string) string {
 			}
 		} else {
 			a.ctx, a.stop = context.WithCancel(context.Background())
-			a.busy = true
+			a.busy, a.starts = true, f[1] == "begin"
 			a.steps <- f[1:]
 		}
 		h.settle(&b, a)
@@ -151,6 +152,9 @@ func (h *history) settle(b *strings.Builder, first *actor) {
 
 // poll gives the outcome of a step, or false when it waits for a lock.
 func (a *actor) poll() (string, bool) {
+	if a.starts { // no transaction to look at yet, and nothing to wait for
+		return <-a.out, true
+	}
 	for {
 		select {
 		case s := <-a.out:
