@@ -86,7 +86,7 @@ func BenchmarkScan(b *testing.B) {
 	for _, cols := range [][]int32{{4, 5, 6, 10}, {0, 8, 13, 15}, {}} {
 		b.Run(fmt.Sprint(cols), func(b *testing.B) {
 			for range b.N {
-				r, _, err := s.Scan(ctx, &planpb.Scan{Table: tb, Columns: cols}, nil, 0, 1)
+				r, _, err := s.Scan(ctx, &planpb.Scan{Table: tb, Columns: cols}, vexec.ScanRequest{Parts: 1})
 				must(b, err)
 				got := 0
 				for {
@@ -154,7 +154,7 @@ func BenchmarkPointGet(b *testing.B) {
 	for b.Loop() {
 		tx := n.DB().Begin(txn.Options{})
 		tx.BeginStatement()
-		rd, _, err := n.Store(tx, nil).Scan(ctx, scan, []vexec.KeyBounds{{Eq: row(r.Int32N(100000))}}, 0, 1)
+		rd, _, err := n.Store(tx, nil).Scan(ctx, scan, vexec.ScanRequest{Bounds: []vexec.KeyBounds{{Eq: row(r.Int32N(100000))}}, Parts: 1})
 		must(b, err)
 		x, err := rd.Next(ctx)
 		must(b, err)

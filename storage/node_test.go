@@ -122,7 +122,7 @@ func testTable(t *testing.T) {
 	must(t, s.InsertBatch(ctx, tb, batchOf(tb, row(int32(1), "a", int64(10)), row(int32(2), "b", int64(20)), row(int32(3), nil, nil))))
 	all := &planpb.Scan{Table: tb, Columns: []int32{0, 1, 2}, Ordered: true}
 	scan := func(s *table.Store, b ...vexec.KeyBounds) string {
-		r, _, err := s.Scan(ctx, all, b, 0, 1)
+		r, _, err := s.Scan(ctx, all, vexec.ScanRequest{Bounds: b, Parts: 1})
 		return dump(t, r, err, types.Int4, types.Text, types.Int8)
 	}
 	if got := scan(s); got != "" {
@@ -178,16 +178,16 @@ func testTable(t *testing.T) {
 	must(t, o.Update(ctx, tb, locator(2), rowv, row(int32(7), "b", int64(20))))
 	other.BeginStatement()
 	idx := &planpb.IndexScan{Table: tb, Index: 1, Columns: []int32{0, 2}, Ordered: true}
-	ri, _, err := o.IndexScan(ctx, idx, nil, 0, 1)
+	ri, _, err := o.IndexScan(ctx, idx, vexec.ScanRequest{Parts: 1})
 	if got := dump(t, ri, err, types.Int4, types.Int8); got != "3|<nil> 7|20 1|15" {
 		t.Fatal(got)
 	}
-	ri, _, err = o.IndexScan(ctx, idx, []vexec.KeyBounds{{HasLower: true, Lower: int64(15), LowerInclusive: false}}, 0, 1)
+	ri, _, err = o.IndexScan(ctx, idx, vexec.ScanRequest{Bounds: []vexec.KeyBounds{{HasLower: true, Lower: int64(15), LowerInclusive: false}}, Parts: 1})
 	if got := dump(t, ri, err, types.Int4, types.Int8); got != "7|20" {
 		t.Fatal(got)
 	}
 	un := &planpb.IndexScan{Table: tb, Index: 0, Columns: []int32{0}}
-	ri, _, err = o.IndexScan(ctx, un, []vexec.KeyBounds{{Eq: row("b")}}, 0, 1)
+	ri, _, err = o.IndexScan(ctx, un, vexec.ScanRequest{Bounds: []vexec.KeyBounds{{Eq: row("b")}}, Parts: 1})
 	if got := dump(t, ri, err, types.Int4); got != "7" {
 		t.Fatal(got)
 	}
@@ -208,7 +208,7 @@ func testTable(t *testing.T) {
 	}
 	var parts []string
 	for p := range 3 {
-		r, _, err := s.Scan(ctx, all, nil, p, 3)
+		r, _, err := s.Scan(ctx, all, vexec.ScanRequest{Part: p, Parts: 3})
 		parts = append(parts, dump(t, r, err, types.Int4))
 	}
 	if got := strings.Join(strings.Fields(strings.Join(parts, " ")), " "); got != "1 7" {

@@ -16,7 +16,7 @@ import (
 
 func scanIDs(t testing.TB, n *Node, tx txn.Txn, tb *planpb.Table, reverse bool) []int32 {
 	t.Helper()
-	r, _, err := n.Store(tx, nil).Scan(ctx, &planpb.Scan{Table: tb, Columns: []int32{0}, Ordered: true, Reverse: reverse}, nil, 0, 1)
+	r, _, err := n.Store(tx, nil).Scan(ctx, &planpb.Scan{Table: tb, Columns: []int32{0}, Ordered: true, Reverse: reverse}, vexec.ScanRequest{Parts: 1})
 	must(t, err)
 	defer r.Close()
 	var out []int32
@@ -110,8 +110,7 @@ func testSpill(t *testing.T) {
 		if got := len(scanIDs(t, n, tx, tb, false)); got != 5001 {
 			t.Fatal(got)
 		}
-		r, _, err := n.Store(tx, nil).IndexScan(ctx, &planpb.IndexScan{Table: tb, Index: 1, Columns: []int32{2}, Ordered: true},
-			[]vexec.KeyBounds{{HasLower: true, Lower: int64(4998), LowerInclusive: true}}, 0, 1)
+		r, _, err := n.Store(tx, nil).IndexScan(ctx, &planpb.IndexScan{Table: tb, Index: 1, Columns: []int32{2}, Ordered: true}, vexec.ScanRequest{Bounds: []vexec.KeyBounds{{HasLower: true, Lower: int64(4998), LowerInclusive: true}}, Parts: 1})
 		if got := dump(t, r, err, types.Int8); got != "20000 4999 4998" {
 			t.Fatal(got)
 		}

@@ -238,7 +238,7 @@ func testConcurrentTables(t *testing.T) {
 		t.Helper()
 		must(t, inTxn(t, n, func(tx txn.Txn) error { return n.Store(tx, nil).Check(ctx, tb, nil) }))
 		must(t, inTxn(t, n, func(tx txn.Txn) error {
-			r, _, err := n.Store(tx, nil).Scan(ctx, &planpb.Scan{Table: hist, Columns: []int32{1}}, nil, 0, 1)
+			r, _, err := n.Store(tx, nil).Scan(ctx, &planpb.Scan{Table: hist, Columns: []int32{1}}, vexec.ScanRequest{Parts: 1})
 			got := strings.Fields(dump(t, r, err, types.Text))
 			sort.Strings(got)
 			var want []string

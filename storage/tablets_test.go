@@ -290,9 +290,9 @@ func compareReads(t *testing.T, r *rand.Rand, all func(string, func(*variant) st
 		var err error
 		rev := reverse && ordered
 		if key < 0 {
-			rd, _, err = s.Scan(ctx, &planpb.Scan{Table: tb, Columns: columns, Ordered: ordered, Reverse: rev, LimitHint: hint}, bounds, part, parts)
+			rd, _, err = s.Scan(ctx, &planpb.Scan{Table: tb, Columns: columns, Ordered: ordered, Reverse: rev, LimitHint: hint}, vexec.ScanRequest{Bounds: bounds, Part: part, Parts: parts})
 		} else {
-			rd, _, err = s.IndexScan(ctx, &planpb.IndexScan{Table: tb, Index: uint32(key), Columns: columns, Ordered: ordered, Reverse: rev, LimitHint: hint}, bounds, part, parts)
+			rd, _, err = s.IndexScan(ctx, &planpb.IndexScan{Table: tb, Index: uint32(key), Columns: columns, Ordered: ordered, Reverse: rev, LimitHint: hint}, vexec.ScanRequest{Bounds: bounds, Part: part, Parts: parts})
 		}
 		out := strings.Split(dump(t, rd, err, orderTypes...), " ")
 		if !ordered {
@@ -309,9 +309,9 @@ func compareReads(t *testing.T, r *rand.Rand, all func(string, func(*variant) st
 				var rd vexec.Reader
 				var err error
 				if key < 0 {
-					rd, _, err = s.Scan(ctx, &planpb.Scan{Table: v.orders, Columns: columns}, bounds, p, workers)
+					rd, _, err = s.Scan(ctx, &planpb.Scan{Table: v.orders, Columns: columns}, vexec.ScanRequest{Bounds: bounds, Part: p, Parts: workers})
 				} else {
-					rd, _, err = s.IndexScan(ctx, &planpb.IndexScan{Table: v.orders, Index: uint32(key), Columns: columns}, bounds, p, workers)
+					rd, _, err = s.IndexScan(ctx, &planpb.IndexScan{Table: v.orders, Index: uint32(key), Columns: columns}, vexec.ScanRequest{Bounds: bounds, Part: p, Parts: workers})
 				}
 				out = append(out, strings.Fields(dump(t, rd, err, orderTypes...))...)
 			}
@@ -337,9 +337,9 @@ func compareReads(t *testing.T, r *rand.Rand, all func(string, func(*variant) st
 				var rd vexec.Reader
 				var err error
 				if key < 0 {
-					rd, _, err = s.Scan(ctx, &planpb.Scan{Table: v.orders, Columns: columns}, bounds, 0, 1)
+					rd, _, err = s.Scan(ctx, &planpb.Scan{Table: v.orders, Columns: columns}, vexec.ScanRequest{Bounds: bounds, Parts: 1})
 				} else {
-					rd, _, err = s.IndexScan(ctx, &planpb.IndexScan{Table: v.orders, Index: uint32(key), Columns: columns}, bounds, 0, 1)
+					rd, _, err = s.IndexScan(ctx, &planpb.IndexScan{Table: v.orders, Index: uint32(key), Columns: columns}, vexec.ScanRequest{Bounds: bounds, Parts: 1})
 				}
 				out = append(out, strings.Fields(dump(t, rd, err, orderTypes...))...)
 			}

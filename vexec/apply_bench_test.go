@@ -18,7 +18,7 @@ type pointStore struct {
 	row *vexec.Batch
 }
 
-func (s *pointStore) IndexScan(_ context.Context, scan *planpb.IndexScan, _ []vexec.KeyBounds, _, _ int) (vexec.Reader, bool, error) {
+func (s *pointStore) IndexScan(_ context.Context, scan *planpb.IndexScan, req vexec.ScanRequest) (vexec.Reader, bool, error) {
 	return &batchReader{[]*vexec.Batch{s.row}, scan.Columns}, false, nil
 }
 

@@ -41,9 +41,9 @@ func (r *batchReader) Next(context.Context) (*vexec.Batch, error) {
 	return out, nil
 }
 
-func (s *batchStore) Scan(_ context.Context, scan *planpb.Scan, _ []vexec.KeyBounds, part, parts int) (vexec.Reader, bool, error) {
+func (s *batchStore) Scan(_ context.Context, scan *planpb.Scan, req vexec.ScanRequest) (vexec.Reader, bool, error) {
 	all := s.tables[scan.Table.Name]
-	return &batchReader{all[part*len(all)/parts : (part+1)*len(all)/parts], scan.Columns}, false, nil
+	return &batchReader{all[req.Part*len(all)/req.Parts : (req.Part+1)*len(all)/req.Parts], scan.Columns}, false, nil
 }
 
 const benchRows = 1 << 20

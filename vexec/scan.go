@@ -18,7 +18,7 @@ type scanOp struct {
 	id     uint32
 	spans  []*spanExprs
 	filter *expr.Expr
-	openAt func(ctx context.Context, b []KeyBounds, part, parts int) (Reader, bool, error)
+	openAt func(ctx context.Context, req ScanRequest) (Reader, bool, error)
 
 	r        Reader
 	filtered bool
@@ -26,16 +26,16 @@ type scanOp struct {
 
 func newScan(w *worker, p *planpb.Plan, s *planpb.Scan) (operator, error) {
 	op := &scanOp{w: w, id: p.GetId()}
-	op.openAt = func(ctx context.Context, b []KeyBounds, part, parts int) (Reader, bool, error) {
-		return w.q.env.Store.Scan(ctx, s, b, part, parts)
+	op.openAt = func(ctx context.Context, req ScanRequest) (Reader, bool, error) {
+		return w.q.env.Store.Scan(ctx, s, req)
 	}
 	return op, op.prepare(s.GetSpans(), s.GetFilter())
 }
 
 func newIndexScan(w *worker, p *planpb.Plan, s *planpb.IndexScan) (operator, error) {
 	op := &scanOp{w: w, id: p.GetId()}
-	op.openAt = func(ctx context.Context, b []KeyBounds, part, parts int) (Reader, bool, error) {
-		return w.q.env.Store.IndexScan(ctx, s, b, part, parts)
+	op.openAt = func(ctx context.Context, req ScanRequest) (Reader, bool, error) {
+		return w.q.env.Store.IndexScan(ctx, s, req)
 	}
 	return op, op.prepare(s.GetSpans(), s.GetFilter())
 }
@@ -63,7 +63,7 @@ func (s *scanOp) open(ctx context.Context) (err error) {
 			return nil // nothing can match
 		}
 	}
-	s.r, s.filtered, err = s.openAt(ctx, bounds, s.w.part, s.w.parts)
+	s.r, s.filtered, err = s.openAt(ctx, ScanRequest{Bounds: bounds, Part: s.w.part, Parts: s.w.parts})
 	return err
 }
 

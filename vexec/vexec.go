@@ -42,14 +42,46 @@ type Reader interface {
 // except that Mutator's are called by one goroutine at a time with no Reader
 // being opened meanwhile; open Readers keep seeing what they saw at their opening.
 type Store interface {
-	// Scan opens part part (0-based) of parts disjoint parts of a scan, which
-	// together deliver every visible row once. ordered scans have one part. bounds are the
-	// spans of scan with their values computed. scan.filter may be applied by the
-	// store or not: it says so through Filtered.
-	Scan(ctx context.Context, scan *planpb.Scan, bounds []KeyBounds, part, parts int) (r Reader, filtered bool, err error)
+	// Scan opens one part of a scan. Ordered scans have one part. filtered says that
+	// the reader applies req.Filter; otherwise the caller has to.
+	Scan(ctx context.Context, scan *planpb.Scan, req ScanRequest) (r Reader, filtered bool, err error)
 	// IndexScan is the same through a secondary index.
-	IndexScan(ctx context.Context, scan *planpb.IndexScan, bounds []KeyBounds, part, parts int) (r Reader, filtered bool, err error)
+	IndexScan(ctx context.Context, scan *planpb.IndexScan, req ScanRequest) (r Reader, filtered bool, err error)
 	Mutator
+}
+
+// ScanRequest is what a scan asks for beyond its plan node.
+type ScanRequest struct {
+	// Bounds are the spans of the plan node with their values computed.
+	Bounds []KeyBounds
+	// Part (0-based) is one of Parts disjoint parts, which together deliver every
+	// visible row once. Parts cut the key space, so they may be opened at different moments.
+	Part, Parts int
+	// Filter, when not nil, decides which rows are wanted. It belongs to the goroutine of the reader.
+	Filter ScanFilter
+	// Ranges are conditions that Filter implies, over table columns: a store may use
+	// them to pass over rows without looking at them, or ignore them.
+	Ranges []ColumnRange
+}
+
+// ScanFilter decides on rows from a few of a scan's columns, so that a store can
+// leave the others undecoded where no row passes.
+type ScanFilter interface {
+	// Columns are the positions in the scan's columns that Select looks at, ascending.
+	Columns() []int
+	// Select gives the rows of b that pass, a subset of b.Sel, ascending; nil means
+	// all of b's. Columns of b that are not in Columns may be nil.
+	Select(ctx context.Context, b *Batch) ([]int32, error)
+}
+
+// ColumnRange says that no row is wanted whose column is NULL or outside [Lower, Upper].
+type ColumnRange struct {
+	// Ordinal of the table column.
+	Ordinal int
+	// Lower and Upper are in the Go form of the column's type; nil: unbounded. Both inclusive.
+	Lower, Upper types.Datum
+	// In, when not nil, lists the only values wanted, ascending and distinct.
+	In []types.Datum
 }
 
 // KeyBounds is a planpb.Span with its values computed. Values are in the Go

@@ -122,12 +122,12 @@ func (a *access) lookup(ctx context.Context, table, index string, eq ...types.Da
 	var rd vexec.Reader
 	var err error
 	if ix := t.byName[index]; ix != nil && !ix.primary {
-		rd, _, err = a.store.IndexScan(ctx, &planpb.IndexScan{Table: st, Index: uint32(ix.pos), Columns: cols, Spans: spans, Ordered: true}, bounds, 0, 1)
+		rd, _, err = a.store.IndexScan(ctx, &planpb.IndexScan{Table: st, Index: uint32(ix.pos), Columns: cols, Spans: spans, Ordered: true}, vexec.ScanRequest{Bounds: bounds, Parts: 1})
 	} else {
 		if index != "" && ix == nil {
 			return nil, pgerror.Internal("catalog %s has no index %s", table, index)
 		}
-		rd, _, err = a.store.Scan(ctx, &planpb.Scan{Table: st, Columns: cols, Spans: spans, Ordered: true}, bounds, 0, 1)
+		rd, _, err = a.store.Scan(ctx, &planpb.Scan{Table: st, Columns: cols, Spans: spans, Ordered: true}, vexec.ScanRequest{Bounds: bounds, Parts: 1})
 	}
 	if err != nil {
 		return nil, err

@@ -195,7 +195,7 @@ func copyCatalogs(ctx context.Context, t txn.Txn, store vexec.Store, from, to ty
 		for i := range cols {
 			cols[i] = int32(i)
 		}
-		rd, _, err := store.Scan(ctx, &planpb.Scan{Table: st.storage(from), Columns: cols}, nil, 0, 1)
+		rd, _, err := store.Scan(ctx, &planpb.Scan{Table: st.storage(from), Columns: cols}, vexec.ScanRequest{Parts: 1})
 		if err != nil {
 			return err
 		}

@@ -57,7 +57,7 @@ func Analyze(ctx context.Context, store vexec.Store, rel *catalog.Relation, atts
 		}
 	}
 	s := newSampler(opts.Target*sampleRowsPerTarget, opts.Seed)
-	r, _, err := store.Scan(ctx, scan, nil, 0, 1)
+	r, _, err := store.Scan(ctx, scan, vexec.ScanRequest{Parts: 1})
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func (s *Store) BuildIndex(ctx context.Context, t *planpb.Table, pos int, eval E
 		cols = append(cols, int32(i))
 	}
 	cols = append(cols, columnLocator)
-	r, _, err := s.Scan(ctx, &planpb.Scan{Table: t, Columns: cols}, nil, 0, 1)
+	r, _, err := s.Scan(ctx, &planpb.Scan{Table: t, Columns: cols}, vexec.ScanRequest{Parts: 1})
 	if err != nil {
 		return err
 	}

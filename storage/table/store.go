@@ -150,18 +150,18 @@ func (s *Store) encoder(sc *schema) (*rowcodec.Encoder, error) {
 const schemasMax = 2048
 
 // Scan implements vexec.Store.
-func (s *Store) Scan(ctx context.Context, scan *planpb.Scan, bounds []vexec.KeyBounds, part, parts int) (vexec.Reader, bool, error) {
+func (s *Store) Scan(ctx context.Context, scan *planpb.Scan, req vexec.ScanRequest) (vexec.Reader, bool, error) {
 	sc, err := s.schema(ctx, scan.Table)
 	if err != nil {
 		return nil, false, err
 	}
 	k := keySpace{prefix: sc.prefix, end: sc.end, key: sc.key, dist: sc.spread.dist, wholeKey: true}
-	ranges, err := s.ranges(sc, &k, len(scan.Spans) > 0 || len(bounds) > 0, bounds, parts <= 1 && (scan.Ordered || scan.Reverse))
+	ranges, err := s.ranges(sc, &k, len(scan.Spans) > 0 || len(req.Bounds) > 0, req.Bounds, req.Parts <= 1 && (scan.Ordered || scan.Reverse))
 	if err != nil {
 		return nil, false, err
 	}
-	if parts > 1 {
-		if ranges, err = s.part(ranges, part, parts); err != nil {
+	if req.Parts > 1 {
+		if ranges, err = s.part(ranges, req.Part, req.Parts); err != nil {
 			return nil, false, err
 		}
 	}
@@ -173,19 +173,19 @@ func (s *Store) Scan(ctx context.Context, scan *planpb.Scan, bounds []vexec.KeyB
 }
 
 // IndexScan implements vexec.Store.
-func (s *Store) IndexScan(ctx context.Context, scan *planpb.IndexScan, bounds []vexec.KeyBounds, part, parts int) (vexec.Reader, bool, error) {
+func (s *Store) IndexScan(ctx context.Context, scan *planpb.IndexScan, req vexec.ScanRequest) (vexec.Reader, bool, error) {
 	sc, err := s.schema(ctx, scan.Table)
 	if err != nil {
 		return nil, false, err
 	}
 	x := sc.indexes[scan.Index]
 	k := keySpace{prefix: x.prefix, end: x.end, key: x.key, dist: x.dist, wholeKey: x.Unique && !x.NullsNotDistinct}
-	ranges, err := s.ranges(sc, &k, len(scan.Spans) > 0 || len(bounds) > 0, bounds, parts <= 1 && (scan.Ordered || scan.Reverse))
+	ranges, err := s.ranges(sc, &k, len(scan.Spans) > 0 || len(req.Bounds) > 0, req.Bounds, req.Parts <= 1 && (scan.Ordered || scan.Reverse))
 	if err != nil {
 		return nil, false, err
 	}
-	if parts > 1 {
-		if ranges, err = s.part(ranges, part, parts); err != nil {
+	if req.Parts > 1 {
+		if ranges, err = s.part(ranges, req.Part, req.Parts); err != nil {
 			return nil, false, err
 		}
 	}

@@ -55,13 +55,13 @@ func Locator(i int) []byte { return binary.BigEndian.AppendUint64(nil, uint64(i)
 func rowNumber(locator []byte) int { return int(binary.BigEndian.Uint64(locator)) }
 
 // Scan implements vexec.Store.
-func (s *Store) Scan(_ context.Context, scan *planpb.Scan, bounds []vexec.KeyBounds, part, parts int) (vexec.Reader, bool, error) {
-	return s.open(scan.GetTable(), scan.GetTable().GetPrimaryKey(), scan.GetColumns(), bounds, part, parts), false, nil
+func (s *Store) Scan(_ context.Context, scan *planpb.Scan, req vexec.ScanRequest) (vexec.Reader, bool, error) {
+	return s.open(scan.GetTable(), scan.GetTable().GetPrimaryKey(), scan.GetColumns(), req.Bounds, req.Part, req.Parts), false, nil
 }
 
 // IndexScan implements vexec.Store.
-func (s *Store) IndexScan(_ context.Context, scan *planpb.IndexScan, bounds []vexec.KeyBounds, part, parts int) (vexec.Reader, bool, error) {
-	return s.open(scan.GetTable(), scan.GetTable().GetIndexes()[scan.GetIndex()].GetKeys(), scan.GetColumns(), bounds, part, parts), false, nil
+func (s *Store) IndexScan(_ context.Context, scan *planpb.IndexScan, req vexec.ScanRequest) (vexec.Reader, bool, error) {
+	return s.open(scan.GetTable(), scan.GetTable().GetIndexes()[scan.GetIndex()].GetKeys(), scan.GetColumns(), req.Bounds, req.Part, req.Parts), false, nil
 }
 
 func (s *Store) open(t *planpb.Table, keys []*planpb.KeyPart, cols []int32, bounds []vexec.KeyBounds, part, parts int) vexec.Reader {

@@ -224,12 +224,12 @@ func (s *memStore) read(t *planpb.Table, keys []*planpb.KeyPart, cols []int32, b
 	return &memReader{b}
 }
 
-func (s *memStore) Scan(_ context.Context, scan *planpb.Scan, bounds []vexec.KeyBounds, part, parts int) (vexec.Reader, bool, error) {
-	return s.read(scan.Table, scan.Table.PrimaryKey, scan.Columns, bounds, scan.Ordered), false, nil
+func (s *memStore) Scan(_ context.Context, scan *planpb.Scan, req vexec.ScanRequest) (vexec.Reader, bool, error) {
+	return s.read(scan.Table, scan.Table.PrimaryKey, scan.Columns, req.Bounds, scan.Ordered), false, nil
 }
 
-func (s *memStore) IndexScan(_ context.Context, scan *planpb.IndexScan, bounds []vexec.KeyBounds, part, parts int) (vexec.Reader, bool, error) {
-	return s.read(scan.Table, scan.Table.Indexes[scan.Index].Keys, scan.Columns, bounds, scan.Ordered), false, nil
+func (s *memStore) IndexScan(_ context.Context, scan *planpb.IndexScan, req vexec.ScanRequest) (vexec.Reader, bool, error) {
+	return s.read(scan.Table, scan.Table.Indexes[scan.Index].Keys, scan.Columns, req.Bounds, scan.Ordered), false, nil
 }
 
 func (s *memStore) InsertBatch(ctx context.Context, t *planpb.Table, ext *vexec.Batch) error {
