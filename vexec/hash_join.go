@@ -2,6 +2,7 @@ package vexec
 
 import (
 	"context"
+	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
 
@@ -241,7 +242,11 @@ func (j *hashJoinOp) canSpill() bool {
 // exactNulls: whether a pair of rows is unknown depends on more than one key, so
 // NULLs have to be looked at pair by pair.
 func (j *hashJoinOp) exactNulls() bool {
-	return (j.spec.typ == planpb.JoinType_MARK || j.spec.typ == planpb.JoinType_NULL_AWARE_ANTI) && (len(j.rightKeys) > 1 || j.spec.residual != nil)
+	if j.spec.typ != planpb.JoinType_MARK && j.spec.typ != planpb.JoinType_NULL_AWARE_ANTI {
+		return false
+	}
+	// Where NULL matches NULL in every key, only the residual can be unknown.
+	return (len(j.rightKeys) > 1 || j.spec.residual != nil) && slices.Contains(j.nullEqual, false)
 }
 
 // skips marks the rows with a NULL in a key that does not match NULL.

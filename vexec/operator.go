@@ -137,6 +137,8 @@ func (w *worker) buildOp(p *planpb.Plan) (operator, error) {
 		return newMergeJoin(w, p, k.MergeJoin)
 	case *planpb.Plan_Apply:
 		return newApply(w, p, k.Apply)
+	case *planpb.Plan_BatchApply:
+		return newBatchApply(w, p, k.BatchApply)
 	case *planpb.Plan_Unique:
 		return newUnique(w, p, k.Unique)
 	case *planpb.Plan_SetOp:

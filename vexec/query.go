@@ -373,6 +373,8 @@ func inputs(p *planpb.Plan) []*planpb.Plan {
 		return []*planpb.Plan{k.MergeJoin.GetLeft(), k.MergeJoin.GetRight()}
 	case *planpb.Plan_Apply:
 		return []*planpb.Plan{k.Apply.GetLeft(), k.Apply.GetRight()}
+	case *planpb.Plan_BatchApply:
+		return []*planpb.Plan{k.BatchApply.GetInput(), k.BatchApply.GetBody()}
 	case *planpb.Plan_Agg:
 		return []*planpb.Plan{k.Agg.GetInput()}
 	case *planpb.Plan_Sort:

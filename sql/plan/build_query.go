@@ -476,10 +476,10 @@ func (p *planner) buildOutput(q *query.Query, sc *scope, ts []*target, r rel) (r
 				sortOn = append(sortOn, sortItem{t.expr, dc.Descending, dc.NullsFirst})
 			}
 		}
-		r = &relSort{unary{r}, sortOn}
+		r = &relSort{unary: unary{r}, keys: sortOn}
 		r = &relDistinctOn{unary{r}, on}
 	} else if len(keys) > 0 {
-		r = &relSort{unary{r}, keys}
+		r = &relSort{unary: unary{r}, keys: keys, final: len(after) > 0}
 	}
 	p.computeTargets(sc, after, &r)
 	if len(q.RowMarks) > 0 {

@@ -293,6 +293,9 @@ func (d *distributor) op(n *Node) spreading {
 	case *recursiveOp:
 		n.Inputs[0] = d.root(n.Inputs[0]) // the right side runs again and again
 		return spreading{}
+	case *batchOp:
+		n.Inputs[0] = d.root(n.Inputs[0]) // the body runs again and again
+		return spreading{}
 	case *modifyOp:
 		if o.rel.op == planpb.Modify_INSERT {
 			return d.gatherInputs(n)

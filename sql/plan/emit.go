@@ -205,6 +205,10 @@ func (em *emitter) op(n *Node) *planpb.Plan {
 	case *exchangeOp:
 		pl.Op = &planpb.Plan_Exchange{Exchange: &planpb.Exchange{Id: o.id, Input: in[0], Kind: o.kind, Keys: p.lowerAll(o.keys, inLay()),
 			MergeKeys: em.sortKeys(o.merge, inLay()), OnGateway: o.onGateway}}
+	case *batchOp:
+		pl.Op = &planpb.Plan_BatchApply{BatchApply: &planpb.BatchApply{Input: in[0], Slot: o.slot, Body: in[1], FirstRows: o.first}}
+	case *chunkOp:
+		pl.Op = &planpb.Plan_ChunkScan{ChunkScan: &planpb.ChunkScan{Slot: o.slot}}
 	case *materializeOp:
 		pl.Op = &planpb.Plan_Materialize{Materialize: &planpb.Materialize{Input: in[0]}}
 	default:

@@ -223,6 +223,10 @@ func (p *planner) rowsOf(r rel) float64 {
 			x.cte.rows = p.rows(x.cte.rel)
 		}
 		return x.cte.rows
+	case *relChunk:
+		return x.rows
+	case *relBatch:
+		return p.rows(x.body)
 	case *relRecursive:
 		return p.rows(x.left) * 10
 	case *relWorkTable:

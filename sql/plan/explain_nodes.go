@@ -327,6 +327,11 @@ func (d *describer) fill(n *Node, x *description) {
 			x.props = append(x.props, property{label: "Workers Launched", value: float64(x.stats.Workers)})
 		}
 		d.child(n, x)
+	case *batchOp:
+		x.name = "Batch Apply"
+		d.child(n, x)
+	case *chunkOp:
+		x.name = "Batch Scan"
 	case *materializeOp:
 		x.name = "Materialize"
 		d.child(n, x)

@@ -140,6 +140,12 @@ type (
 		merge   []sortItem
 	}
 	materializeOp struct{}
+	batchOp       struct {
+		slot, first uint32
+	}
+	chunkOp struct {
+		slot uint32
+	}
 	// exchangeOp moves its input's rows between sites (distribute.go).
 	exchangeOp struct {
 		id        uint32
@@ -191,6 +197,8 @@ func (o *modifyOp) opName() string      { return "modify" }
 func (o *lockOp) opName() string        { return "lock rows" }
 func (o *gatherOp) opName() string      { return "gather" }
 func (o *materializeOp) opName() string { return "materialize" }
+func (o *batchOp) opName() string       { return "batch apply" }
+func (o *chunkOp) opName() string       { return "batch scan" }
 func (o *exchangeOp) opName() string    { return "exchange" }
 
 // newNode makes a node whose operator delivers base.

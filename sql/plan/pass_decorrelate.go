@@ -12,8 +12,14 @@ import (
 // LIMIT by numbering the rows per group. A join whose right side resists is
 // unnested in general (unnest.go) or stays an Apply, which is always right.
 func (p *planner) passDecorrelate(r rel, need ColSet) rel {
+	return p.decorrelateTree(p.decorrelateTree(r, false), true)
+}
+
+// decorrelateTree is passDecorrelate for a subtree. Joins that depend on rows outside
+// themselves too are unnested last, when those they depend on will not be.
+func (p *planner) decorrelateTree(r rel, last bool) rel {
 	for i, in := range r.inputs() {
-		r.setInput(i, p.passDecorrelate(in, need))
+		r.setInput(i, p.decorrelateTree(in, last))
 	}
 	j, ok := r.(*relJoin)
 	if !ok {
@@ -26,10 +32,12 @@ func (p *planner) passDecorrelate(r rel, need ColSet) rel {
 	if n := p.decorrelate(j, lcols); n != nil {
 		return n
 	}
-	if n := p.unnest(j, lcols); n != nil {
+	if n := p.unnest(j, lcols, last); n != nil {
 		return n
 	}
-	p.trace("decorrelate", "apply")
+	if last {
+		p.trace("decorrelate", "apply")
+	}
 	return r
 }
 
@@ -60,9 +68,6 @@ func (p *planner) decorrelate(j *relJoin, lcols ColSet) rel {
 	if j.typ == joinFull || j.typ == joinNullAwareAnti {
 		return nil
 	}
-	if j.typ == joinMark && j.subplan == "exact" {
-		return nil // NULLs of pulled conditions would count as unknown
-	}
 	right, pl, ok := p.pull(j.right, lcols, j.typ)
 	if !ok || correlated(right, lcols) {
 		return nil
@@ -73,6 +78,14 @@ func (p *planner) decorrelate(j *relJoin, lcols ColSet) rel {
 	above := map[Col]query.Expr{}
 	for _, it := range pl.above {
 		above[it.col] = substitute(it.expr, above)
+	}
+	if j.exact() {
+		if pl.scalar {
+			return nil
+		}
+		for i, q := range pl.quals {
+			pl.quals[i], right = p.neverUnknown(substitute(q, above), right, lcols)
+		}
 	}
 	quals := append(append([]query.Expr{}, pl.quals...), j.quals...)
 	if pl.scalar {
@@ -106,6 +119,24 @@ func (p *planner) decorrelate(j *relJoin, lcols ColSet) rel {
 		return out
 	}
 	return nil
+}
+
+// neverUnknown is a condition of a WHERE clause as one of an exact mark join, whose
+// NULLs would count: an equality requires its right side instead.
+func (p *planner) neverUnknown(q query.Expr, right rel, lcols ColSet) (query.Expr, rel) {
+	rcols := outCols(right)
+	l, r, ok := p.equalitySides(q)
+	if ok {
+		if exprCols(l).intersects(rcols) {
+			l, r = r, l
+		}
+		if _, _, _, ok = p.hashable(q, lcols, rcols); ok {
+			o := q.(*query.OpExpr)
+			return notExpr(&query.DistinctExpr{Base: boolBase, Op: o.Op, Func: o.Func, Left: o.Args[0], Right: o.Args[1]}),
+				&relFilter{unary{right}, []query.Expr{&query.NullTest{Base: boolBase, Arg: r, IsNot: true}}}
+		}
+	}
+	return boolTest(q, query.IsTrue), right
 }
 
 // joinScalarAgg joins a scalar aggregation that was grouped by its correlation:
@@ -231,7 +262,7 @@ func (p *planner) pull(r rel, outer ColSet, typ joinType) (rel, *pulled, bool) {
 		if !ok || len(pl.above) > 0 || pl.scalar || usedCols(x).intersects(outer) {
 			return nil, nil, false
 		}
-		return &relSort{unary{in}, x.keys}, pl, true // an aggregate above may want the order
+		return &relSort{unary: unary{in}, keys: x.keys}, pl, true // an aggregate above may want the order
 	case *relDistinctOn:
 		return nil, nil, false
 	case *relWindow:

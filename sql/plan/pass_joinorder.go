@@ -356,7 +356,7 @@ func (o *joinOrder) indexCost(a, b *joinSet, qs []query.Expr, rows float64) (flo
 // conditions pushed into it, where they reach an index.
 func (o *joinOrder) lookupCost(u *joinUnit, a *joinSet) (float64, bool) {
 	p := o.p
-	if p.opts.Settings.NoNestLoop || u.typ == joinNullAwareAnti || u.typ == joinMark && u.orig.subplan == "exact" {
+	if p.opts.Settings.NoNestLoop || u.typ == joinNullAwareAnti || u.typ == joinMark && u.orig.exact() {
 		return 0, false
 	}
 	if !u.lookupDone {

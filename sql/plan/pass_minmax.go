@@ -75,7 +75,7 @@ func (p *planner) firstRow(get *relGet, quals []query.Expr, a aggItem) rel {
 		qs = append(qs, &query.NullTest{Base: boolBase, Arg: arg, IsNot: true})
 	}
 	desc := strategy == catalog.StrategyGreater
-	s := &relSort{unary{filtered(&n, qs)}, []sortItem{{expr: arg, desc: desc, nullsFirst: desc}}}
+	s := &relSort{unary: unary{filtered(&n, qs)}, keys: []sortItem{{expr: arg, desc: desc, nullsFirst: desc}}}
 	l := &relLimit{unary: unary{s}, count: &query.Const{Base: query.Base{T: types.Of(types.Int8), Loc: -1}, Value: int64(1)}}
 	node := p.phys(l, physReq{need: exprCols(arg)})
 	scan, ok := node.Inputs[0].Op.(*scanOp)

@@ -151,7 +151,7 @@ func (p *planner) reduceOuter(r rel, qs []query.Expr) rel {
 			x.left, x.right = p.reduceOuter(x.left, all), p.reduceOuter(x.right, x.quals)
 		case joinAnti, joinMark, joinSingle, joinNullAwareAnti:
 			var rq []query.Expr
-			if x.typ != joinNullAwareAnti && x.subplan != "exact" {
+			if x.typ != joinNullAwareAnti && !x.exact() {
 				rq = x.quals
 			}
 			x.left, x.right = p.reduceOuter(x.left, qs), p.reduceOuter(x.right, rq)
@@ -375,7 +375,7 @@ func (p *planner) pushJoin(x *relJoin, qs []query.Expr) rel {
 		}
 		for _, q := range x.quals {
 			c := exprCols(q)
-			exact := x.typ == joinNullAwareAnti || x.typ == joinMark && x.subplan == "exact"
+			exact := x.typ == joinNullAwareAnti || x.exact()
 			switch {
 			case exact || p.isVolatile(q):
 				on = append(on, q)

@@ -20,7 +20,7 @@ func (p *planner) passSimplify(r rel, need ColSet) rel {
 		}
 		return x
 	case *relJoin:
-		if x.typ == joinMark && x.subplan == "exact" {
+		if x.exact() {
 			for i := range x.quals {
 				x.quals[i] = p.simplify(x.quals[i])
 			}

@@ -11,6 +11,7 @@ type pass struct {
 // verify accepts and that means the same.
 var passes = []pass{
 	{"simplify", "fold constants, flatten conditions, drop trivial operators", (*planner).passSimplify},
+	{"limit", "LIMIT moves below sub-selects that are computed for each of its rows", (*planner).passLimit},
 	{"decorrelate", "sub-selects become joins instead of running per row", (*planner).passDecorrelate},
 	{"outer_joins", "outer joins whose added rows are rejected become inner", (*planner).passOuterJoins},
 	{"pull_up", "projections move above joins, so that joins can be reordered", (*planner).passPullUp},

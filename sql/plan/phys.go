@@ -49,7 +49,7 @@ func (p *planner) phys(r rel, rq physReq) *Node {
 		n.Width = p.width(n.Cols)
 		return n
 	case *relJoin:
-		return p.physJoin(x, rq)
+		return p.resort(x.left, rq, func(rq physReq) *Node { return p.physJoin(x, rq) })
 	case *relGroup:
 		return p.physGroup(x, rq)
 	case *relWindow:
@@ -108,6 +108,14 @@ func (p *planner) phys(r rel, rq physReq) *Node {
 		return n
 	case *relCTE:
 		n := p.newNode(&cteOp{x.cte, x.alias}, x.cols)
+		n.Rows = p.rows(x)
+		n.Total = n.Rows * costTuple
+		n.Width = p.width(n.Cols)
+		return n
+	case *relBatch:
+		return p.resort(x.in, rq, func(rq physReq) *Node { return p.physBatch(x, rq) })
+	case *relChunk:
+		n := p.newNode(&chunkOp{x.slot}, x.cols)
 		n.Rows = p.rows(x)
 		n.Total = n.Rows * costTuple
 		n.Width = p.width(n.Cols)
@@ -317,7 +325,7 @@ func (p *planner) physJoin(x *relJoin, rq physReq) *Node {
 	}
 	o := &joinOp{}
 	for _, q := range x.quals {
-		if l, r, nulls, ok := p.hashable(q, lcols, rcols); ok && !(x.typ == joinMark && x.subplan == "exact" && len(x.quals) > 1) {
+		if l, r, nulls, ok := p.hashable(q, lcols, rcols); ok && (nulls || !x.exact() || len(x.quals) == 1) {
 			o.lkeys, o.rkeys = append(o.lkeys, l), append(o.rkeys, r)
 			o.nullEqual = append(o.nullEqual, nulls)
 			o.keyQuals = append(o.keyQuals, q)
@@ -371,6 +379,17 @@ func (p *planner) physJoin(x *relJoin, rq physReq) *Node {
 	n.Rows = rows
 	p.costJoin(n, o, l, r)
 	n.Width = p.width(n.Cols)
+	return n
+}
+
+// physBatch plans what runs for stretches of rows.
+func (p *planner) physBatch(x *relBatch, rq physReq) *Node {
+	in := p.parallelize(p.phys(x.in, physReq{need: setOf(x.cols...), order: rq.order}))
+	in.arrange(x.cols)
+	body := p.parallelize(p.phys(x.body, physReq{need: rq.need}))
+	n := p.newNode(&batchOp{x.slot, x.first}, body.Cols, in, body)
+	n.Rows = p.rows(x)
+	n.Startup, n.Total, n.Width = in.Startup+body.Startup, in.Total+body.Total, body.Width
 	return n
 }
 

@@ -50,6 +50,9 @@ func (p *planner) sortNode(in *Node, keys []sortItem, limit uint64) *Node {
 }
 
 func (p *planner) physSort(x *relSort, rq physReq, limit float64) *Node {
+	if p.resorted[x] && limit == 0 {
+		return p.phys(x.in, physReq{need: rq.need})
+	}
 	need := rq.need.union(exprCols(sortExprs(x.keys)...))
 	sub := physReq{need: need, order: x.keys, limit: limit}
 	defer p.orderKept(false)()

@@ -34,6 +34,7 @@ type planner struct {
 	nextID    uint32
 	perRow    ColSet            // columns that init plans see of the row they run for
 	earlyStop map[*relJoin]bool // joins below a LIMIT, see stopsEarly
+	resorted  map[*relSort]bool // sorts repeated above joins, see phys_order.go
 	keepOrder bool              // rows must come as PostgreSQL would read them, see rowOrderMatters
 	// derivedSel is the selectivity already applied to single tables because of an OR.
 	derivedSel map[string]float64

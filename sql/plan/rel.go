@@ -29,6 +29,14 @@ func (a *relAppend) inputs() []rel         { return a.ins }
 func (a *relAppend) setInput(i int, r rel) { a.ins[i] = r }
 func (s *relSetOp) inputs() []rel          { return []rel{s.left, s.right} }
 func (r *relRecursive) inputs() []rel      { return []rel{r.left, r.right} }
+func (b *relBatch) inputs() []rel          { return []rel{b.in, b.body} }
+func (b *relBatch) setInput(i int, r rel) {
+	if i == 0 {
+		b.in = r
+	} else {
+		b.body = r
+	}
+}
 func (j *relJoin) setInput(i int, r rel) {
 	if i == 0 {
 		j.left = r
@@ -145,6 +153,9 @@ type relJoin struct {
 	hint joinHint
 }
 
+// exact: a mark whose NULL is told from FALSE.
+func (j *relJoin) exact() bool { return j.typ == joinMark && j.subplan == "exact" }
+
 // joinHint is what join ordering decided.
 type joinHint uint8
 
@@ -194,10 +205,12 @@ type windowItem struct {
 	fn  *query.WindowFunc
 }
 
-// relSort orders its input.
+// relSort orders its input. final: the order is that of the query, and joins above
+// have to keep it (phys_order.go).
 type relSort struct {
 	unary
-	keys []sortItem
+	keys  []sortItem
+	final bool
 }
 
 // relLimit cuts; ties is set for WITH TIES.
@@ -257,6 +270,23 @@ type relCTE struct {
 	cte   *cteInfo
 	cols  []Col // per column of the CTE; 0: not used
 	alias string
+}
+
+// relBatch runs body for stretches of in's rows (planpb.BatchApply), which the
+// relChunks of the same slot in it read. Its columns are body's.
+type relBatch struct {
+	in, body rel
+	slot     uint32
+	cols     []Col  // of in, as handed to body
+	first    uint32 // rows of the first stretch; 0: all
+}
+
+// relChunk reads the stretch in work of the relBatch around it.
+type relChunk struct {
+	leaf
+	slot uint32
+	cols []Col
+	rows float64
 }
 
 // relRecursive is WITH RECURSIVE's loop.
@@ -371,6 +401,10 @@ func outCols(r rel) ColSet {
 		}
 	case *relWorkTable:
 		s = setOf(x.cols...)
+	case *relChunk:
+		s = setOf(x.cols...)
+	case *relBatch:
+		s = outCols(x.body)
 	case *relAppend:
 		s = setOf(x.cols...)
 	case *relSetOp:
@@ -532,6 +566,8 @@ func usedCols(r rel) ColSet {
 	case *relSetOp:
 		addList(x.lcols)
 		addList(x.rcols)
+	case *relBatch:
+		addList(x.cols)
 	case *relRecursive:
 		addList(x.lcols)
 		addList(x.rcols)

@@ -454,7 +454,7 @@ func (x Agg_Phase) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Agg_Phase.Descriptor instead.
 func (Agg_Phase) EnumDescriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{52, 0}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{53, 0}
 }
 
 type Agg_Strategy int32
@@ -500,7 +500,7 @@ func (x Agg_Strategy) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Agg_Strategy.Descriptor instead.
 func (Agg_Strategy) EnumDescriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{52, 1}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{53, 1}
 }
 
 type SetOp_Op int32
@@ -552,7 +552,7 @@ func (x SetOp_Op) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SetOp_Op.Descriptor instead.
 func (SetOp_Op) EnumDescriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{58, 0}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{59, 0}
 }
 
 type WindowFrame_Mode int32
@@ -601,7 +601,7 @@ func (x WindowFrame_Mode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use WindowFrame_Mode.Descriptor instead.
 func (WindowFrame_Mode) EnumDescriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{60, 0}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{61, 0}
 }
 
 type WindowFrame_Bound int32
@@ -656,7 +656,7 @@ func (x WindowFrame_Bound) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use WindowFrame_Bound.Descriptor instead.
 func (WindowFrame_Bound) EnumDescriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{60, 1}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{61, 1}
 }
 
 type WindowFrame_Exclude int32
@@ -708,7 +708,7 @@ func (x WindowFrame_Exclude) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use WindowFrame_Exclude.Descriptor instead.
 func (WindowFrame_Exclude) EnumDescriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{60, 2}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{61, 2}
 }
 
 type Exchange_Kind int32
@@ -760,7 +760,7 @@ func (x Exchange_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Exchange_Kind.Descriptor instead.
 func (Exchange_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{73, 0}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{74, 0}
 }
 
 type Modify_Op int32
@@ -812,7 +812,7 @@ func (x Modify_Op) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Modify_Op.Descriptor instead.
 func (Modify_Op) EnumDescriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{76, 0}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{77, 0}
 }
 
 // Type mirrors types.T.
@@ -3223,6 +3223,7 @@ type Plan struct {
 	//	*Plan_ChunkScan
 	//	*Plan_Exchange
 	//	*Plan_ExchangeSource
+	//	*Plan_BatchApply
 	Op            isPlan_Op `protobuf_oneof:"op"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3547,6 +3548,15 @@ func (x *Plan) GetExchangeSource() *ExchangeSource {
 	return nil
 }
 
+func (x *Plan) GetBatchApply() *BatchApply {
+	if x != nil {
+		if x, ok := x.Op.(*Plan_BatchApply); ok {
+			return x.BatchApply
+		}
+	}
+	return nil
+}
+
 type isPlan_Op interface {
 	isPlan_Op()
 }
@@ -3667,6 +3677,10 @@ type Plan_ExchangeSource struct {
 	ExchangeSource *ExchangeSource `protobuf:"bytes,38,opt,name=exchange_source,json=exchangeSource,proto3,oneof"`
 }
 
+type Plan_BatchApply struct {
+	BatchApply *BatchApply `protobuf:"bytes,39,opt,name=batch_apply,json=batchApply,proto3,oneof"`
+}
+
 func (*Plan_Scan) isPlan_Op() {}
 
 func (*Plan_IndexScan) isPlan_Op() {}
@@ -3724,6 +3738,8 @@ func (*Plan_ChunkScan) isPlan_Op() {}
 func (*Plan_Exchange) isPlan_Op() {}
 
 func (*Plan_ExchangeSource) isPlan_Op() {}
+
+func (*Plan_BatchApply) isPlan_Op() {}
 
 // Statement is a whole plan: CTEs and init plans are run on demand, once.
 type Statement struct {
@@ -4928,6 +4944,79 @@ func (x *Apply) GetCondition() *Expr {
 	return nil
 }
 
+// BatchApply runs body for one stretch of its input's rows after the other: body
+// reads the stretch, as often as it likes, through ChunkScans of slot, and what it
+// yields is the output. A stretch is as much of the input as memory allows; with
+// first_rows, where not all may be wanted, the first has so many rows and each after
+// it twice as many as the one before.
+type BatchApply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Input         *Plan                  `protobuf:"bytes,1,opt,name=input,proto3" json:"input,omitempty"`
+	Slot          uint32                 `protobuf:"varint,2,opt,name=slot,proto3" json:"slot,omitempty"`
+	Body          *Plan                  `protobuf:"bytes,3,opt,name=body,proto3" json:"body,omitempty"`
+	FirstRows     uint32                 `protobuf:"varint,4,opt,name=first_rows,json=firstRows,proto3" json:"first_rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchApply) Reset() {
+	*x = BatchApply{}
+	mi := &file_vexec_planpb_plan_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchApply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchApply) ProtoMessage() {}
+
+func (x *BatchApply) ProtoReflect() protoreflect.Message {
+	mi := &file_vexec_planpb_plan_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchApply.ProtoReflect.Descriptor instead.
+func (*BatchApply) Descriptor() ([]byte, []int) {
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *BatchApply) GetInput() *Plan {
+	if x != nil {
+		return x.Input
+	}
+	return nil
+}
+
+func (x *BatchApply) GetSlot() uint32 {
+	if x != nil {
+		return x.Slot
+	}
+	return 0
+}
+
+func (x *BatchApply) GetBody() *Plan {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
+func (x *BatchApply) GetFirstRows() uint32 {
+	if x != nil {
+		return x.FirstRows
+	}
+	return 0
+}
+
 type SlotBinding struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Slot          uint32                 `protobuf:"varint,1,opt,name=slot,proto3" json:"slot,omitempty"`
@@ -4938,7 +5027,7 @@ type SlotBinding struct {
 
 func (x *SlotBinding) Reset() {
 	*x = SlotBinding{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[49]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4950,7 +5039,7 @@ func (x *SlotBinding) String() string {
 func (*SlotBinding) ProtoMessage() {}
 
 func (x *SlotBinding) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[49]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4963,7 +5052,7 @@ func (x *SlotBinding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlotBinding.ProtoReflect.Descriptor instead.
 func (*SlotBinding) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{49}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SlotBinding) GetSlot() uint32 {
@@ -4991,7 +5080,7 @@ type SortKey struct {
 
 func (x *SortKey) Reset() {
 	*x = SortKey{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[50]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5003,7 +5092,7 @@ func (x *SortKey) String() string {
 func (*SortKey) ProtoMessage() {}
 
 func (x *SortKey) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[50]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5016,7 +5105,7 @@ func (x *SortKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SortKey.ProtoReflect.Descriptor instead.
 func (*SortKey) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{50}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *SortKey) GetExpr() *Expr {
@@ -5058,7 +5147,7 @@ type AggCall struct {
 
 func (x *AggCall) Reset() {
 	*x = AggCall{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[51]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5070,7 +5159,7 @@ func (x *AggCall) String() string {
 func (*AggCall) ProtoMessage() {}
 
 func (x *AggCall) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[51]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5083,7 +5172,7 @@ func (x *AggCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AggCall.ProtoReflect.Descriptor instead.
 func (*AggCall) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{51}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *AggCall) GetFunc() uint32 {
@@ -5181,7 +5270,7 @@ type Agg struct {
 
 func (x *Agg) Reset() {
 	*x = Agg{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[52]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5193,7 +5282,7 @@ func (x *Agg) String() string {
 func (*Agg) ProtoMessage() {}
 
 func (x *Agg) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[52]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5206,7 +5295,7 @@ func (x *Agg) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Agg.ProtoReflect.Descriptor instead.
 func (*Agg) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{52}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Agg) GetInput() *Plan {
@@ -5267,7 +5356,7 @@ type GroupingSet struct {
 
 func (x *GroupingSet) Reset() {
 	*x = GroupingSet{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[53]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5279,7 +5368,7 @@ func (x *GroupingSet) String() string {
 func (*GroupingSet) ProtoMessage() {}
 
 func (x *GroupingSet) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[53]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5292,7 +5381,7 @@ func (x *GroupingSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupingSet.ProtoReflect.Descriptor instead.
 func (*GroupingSet) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{53}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *GroupingSet) GetKeys() []uint32 {
@@ -5311,7 +5400,7 @@ type GroupingCall struct {
 
 func (x *GroupingCall) Reset() {
 	*x = GroupingCall{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[54]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5323,7 +5412,7 @@ func (x *GroupingCall) String() string {
 func (*GroupingCall) ProtoMessage() {}
 
 func (x *GroupingCall) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[54]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5336,7 +5425,7 @@ func (x *GroupingCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupingCall.ProtoReflect.Descriptor instead.
 func (*GroupingCall) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{54}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *GroupingCall) GetKeys() []uint32 {
@@ -5359,7 +5448,7 @@ type Sort struct {
 
 func (x *Sort) Reset() {
 	*x = Sort{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[55]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5371,7 +5460,7 @@ func (x *Sort) String() string {
 func (*Sort) ProtoMessage() {}
 
 func (x *Sort) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[55]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5384,7 +5473,7 @@ func (x *Sort) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sort.ProtoReflect.Descriptor instead.
 func (*Sort) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{55}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Sort) GetInput() *Plan {
@@ -5428,7 +5517,7 @@ type Limit struct {
 
 func (x *Limit) Reset() {
 	*x = Limit{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[56]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5440,7 +5529,7 @@ func (x *Limit) String() string {
 func (*Limit) ProtoMessage() {}
 
 func (x *Limit) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[56]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5453,7 +5542,7 @@ func (x *Limit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limit.ProtoReflect.Descriptor instead.
 func (*Limit) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{56}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Limit) GetInput() *Plan {
@@ -5502,7 +5591,7 @@ type Unique struct {
 
 func (x *Unique) Reset() {
 	*x = Unique{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[57]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5514,7 +5603,7 @@ func (x *Unique) String() string {
 func (*Unique) ProtoMessage() {}
 
 func (x *Unique) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[57]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5527,7 +5616,7 @@ func (x *Unique) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unique.ProtoReflect.Descriptor instead.
 func (*Unique) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{57}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Unique) GetInput() *Plan {
@@ -5555,7 +5644,7 @@ type SetOp struct {
 
 func (x *SetOp) Reset() {
 	*x = SetOp{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[58]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5567,7 +5656,7 @@ func (x *SetOp) String() string {
 func (*SetOp) ProtoMessage() {}
 
 func (x *SetOp) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[58]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5580,7 +5669,7 @@ func (x *SetOp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetOp.ProtoReflect.Descriptor instead.
 func (*SetOp) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{58}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *SetOp) GetOp() SetOp_Op {
@@ -5613,7 +5702,7 @@ type Append struct {
 
 func (x *Append) Reset() {
 	*x = Append{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[59]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5625,7 +5714,7 @@ func (x *Append) String() string {
 func (*Append) ProtoMessage() {}
 
 func (x *Append) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[59]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5638,7 +5727,7 @@ func (x *Append) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Append.ProtoReflect.Descriptor instead.
 func (*Append) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{59}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Append) GetInputs() []*Plan {
@@ -5664,7 +5753,7 @@ type WindowFrame struct {
 
 func (x *WindowFrame) Reset() {
 	*x = WindowFrame{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[60]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5676,7 +5765,7 @@ func (x *WindowFrame) String() string {
 func (*WindowFrame) ProtoMessage() {}
 
 func (x *WindowFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[60]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5689,7 +5778,7 @@ func (x *WindowFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WindowFrame.ProtoReflect.Descriptor instead.
 func (*WindowFrame) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{60}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *WindowFrame) GetMode() WindowFrame_Mode {
@@ -5762,7 +5851,7 @@ type WindowCall struct {
 
 func (x *WindowCall) Reset() {
 	*x = WindowCall{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[61]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5774,7 +5863,7 @@ func (x *WindowCall) String() string {
 func (*WindowCall) ProtoMessage() {}
 
 func (x *WindowCall) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[61]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5787,7 +5876,7 @@ func (x *WindowCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WindowCall.ProtoReflect.Descriptor instead.
 func (*WindowCall) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{61}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *WindowCall) GetFunc() uint32 {
@@ -5846,7 +5935,7 @@ type Window struct {
 
 func (x *Window) Reset() {
 	*x = Window{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[62]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5858,7 +5947,7 @@ func (x *Window) String() string {
 func (*Window) ProtoMessage() {}
 
 func (x *Window) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[62]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5871,7 +5960,7 @@ func (x *Window) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Window.ProtoReflect.Descriptor instead.
 func (*Window) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{62}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Window) GetInput() *Plan {
@@ -5920,7 +6009,7 @@ type ProjectSet struct {
 
 func (x *ProjectSet) Reset() {
 	*x = ProjectSet{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[63]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5932,7 +6021,7 @@ func (x *ProjectSet) String() string {
 func (*ProjectSet) ProtoMessage() {}
 
 func (x *ProjectSet) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[63]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5945,7 +6034,7 @@ func (x *ProjectSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProjectSet.ProtoReflect.Descriptor instead.
 func (*ProjectSet) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{63}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ProjectSet) GetInput() *Plan {
@@ -5972,7 +6061,7 @@ type SetExpr struct {
 
 func (x *SetExpr) Reset() {
 	*x = SetExpr{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[64]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5984,7 +6073,7 @@ func (x *SetExpr) String() string {
 func (*SetExpr) ProtoMessage() {}
 
 func (x *SetExpr) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[64]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5997,7 +6086,7 @@ func (x *SetExpr) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetExpr.ProtoReflect.Descriptor instead.
 func (*SetExpr) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{64}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *SetExpr) GetExpr() *Expr {
@@ -6026,7 +6115,7 @@ type SetFunc struct {
 
 func (x *SetFunc) Reset() {
 	*x = SetFunc{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[65]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6038,7 +6127,7 @@ func (x *SetFunc) String() string {
 func (*SetFunc) ProtoMessage() {}
 
 func (x *SetFunc) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[65]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6051,7 +6140,7 @@ func (x *SetFunc) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetFunc.ProtoReflect.Descriptor instead.
 func (*SetFunc) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{65}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *SetFunc) GetFunc() uint32 {
@@ -6093,7 +6182,7 @@ type FunctionScan struct {
 
 func (x *FunctionScan) Reset() {
 	*x = FunctionScan{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[66]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6105,7 +6194,7 @@ func (x *FunctionScan) String() string {
 func (*FunctionScan) ProtoMessage() {}
 
 func (x *FunctionScan) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[66]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6118,7 +6207,7 @@ func (x *FunctionScan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FunctionScan.ProtoReflect.Descriptor instead.
 func (*FunctionScan) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{66}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *FunctionScan) GetFuncs() []*TableFunc {
@@ -6148,7 +6237,7 @@ type TableFunc struct {
 
 func (x *TableFunc) Reset() {
 	*x = TableFunc{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[67]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6160,7 +6249,7 @@ func (x *TableFunc) String() string {
 func (*TableFunc) ProtoMessage() {}
 
 func (x *TableFunc) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[67]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6173,7 +6262,7 @@ func (x *TableFunc) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TableFunc.ProtoReflect.Descriptor instead.
 func (*TableFunc) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{67}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *TableFunc) GetSet() *SetFunc {
@@ -6224,7 +6313,7 @@ type RecursiveUnion struct {
 
 func (x *RecursiveUnion) Reset() {
 	*x = RecursiveUnion{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[68]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6236,7 +6325,7 @@ func (x *RecursiveUnion) String() string {
 func (*RecursiveUnion) ProtoMessage() {}
 
 func (x *RecursiveUnion) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[68]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6249,7 +6338,7 @@ func (x *RecursiveUnion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecursiveUnion.ProtoReflect.Descriptor instead.
 func (*RecursiveUnion) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{68}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *RecursiveUnion) GetLeft() *Plan {
@@ -6289,7 +6378,7 @@ type WorkTableScan struct {
 
 func (x *WorkTableScan) Reset() {
 	*x = WorkTableScan{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[69]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6301,7 +6390,7 @@ func (x *WorkTableScan) String() string {
 func (*WorkTableScan) ProtoMessage() {}
 
 func (x *WorkTableScan) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[69]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6314,7 +6403,7 @@ func (x *WorkTableScan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkTableScan.ProtoReflect.Descriptor instead.
 func (*WorkTableScan) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{69}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *WorkTableScan) GetWorkTable() uint32 {
@@ -6333,7 +6422,7 @@ type CTEScan struct {
 
 func (x *CTEScan) Reset() {
 	*x = CTEScan{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[70]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6345,7 +6434,7 @@ func (x *CTEScan) String() string {
 func (*CTEScan) ProtoMessage() {}
 
 func (x *CTEScan) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[70]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6358,7 +6447,7 @@ func (x *CTEScan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CTEScan.ProtoReflect.Descriptor instead.
 func (*CTEScan) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{70}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *CTEScan) GetCte() uint32 {
@@ -6381,7 +6470,7 @@ type Gather struct {
 
 func (x *Gather) Reset() {
 	*x = Gather{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[71]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6393,7 +6482,7 @@ func (x *Gather) String() string {
 func (*Gather) ProtoMessage() {}
 
 func (x *Gather) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[71]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6406,7 +6495,7 @@ func (x *Gather) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gather.ProtoReflect.Descriptor instead.
 func (*Gather) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{71}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *Gather) GetInput() *Plan {
@@ -6439,7 +6528,7 @@ type Materialize struct {
 
 func (x *Materialize) Reset() {
 	*x = Materialize{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[72]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6451,7 +6540,7 @@ func (x *Materialize) String() string {
 func (*Materialize) ProtoMessage() {}
 
 func (x *Materialize) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[72]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6464,7 +6553,7 @@ func (x *Materialize) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Materialize.ProtoReflect.Descriptor instead.
 func (*Materialize) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{72}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *Materialize) GetInput() *Plan {
@@ -6492,7 +6581,7 @@ type Exchange struct {
 
 func (x *Exchange) Reset() {
 	*x = Exchange{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[73]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6504,7 +6593,7 @@ func (x *Exchange) String() string {
 func (*Exchange) ProtoMessage() {}
 
 func (x *Exchange) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[73]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6517,7 +6606,7 @@ func (x *Exchange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exchange.ProtoReflect.Descriptor instead.
 func (*Exchange) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{73}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *Exchange) GetId() uint32 {
@@ -6573,7 +6662,7 @@ type ExchangeSource struct {
 
 func (x *ExchangeSource) Reset() {
 	*x = ExchangeSource{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[74]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6585,7 +6674,7 @@ func (x *ExchangeSource) String() string {
 func (*ExchangeSource) ProtoMessage() {}
 
 func (x *ExchangeSource) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[74]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6598,7 +6687,7 @@ func (x *ExchangeSource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExchangeSource.ProtoReflect.Descriptor instead.
 func (*ExchangeSource) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{74}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *ExchangeSource) GetExchange() uint32 {
@@ -6625,7 +6714,7 @@ type ChunkScan struct {
 
 func (x *ChunkScan) Reset() {
 	*x = ChunkScan{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[75]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6637,7 +6726,7 @@ func (x *ChunkScan) String() string {
 func (*ChunkScan) ProtoMessage() {}
 
 func (x *ChunkScan) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[75]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6650,7 +6739,7 @@ func (x *ChunkScan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChunkScan.ProtoReflect.Descriptor instead.
 func (*ChunkScan) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{75}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *ChunkScan) GetSlot() uint32 {
@@ -6697,7 +6786,7 @@ type Modify struct {
 
 func (x *Modify) Reset() {
 	*x = Modify{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[76]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6709,7 +6798,7 @@ func (x *Modify) String() string {
 func (*Modify) ProtoMessage() {}
 
 func (x *Modify) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[76]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6722,7 +6811,7 @@ func (x *Modify) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Modify.ProtoReflect.Descriptor instead.
 func (*Modify) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{76}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *Modify) GetOp() Modify_Op {
@@ -6848,7 +6937,7 @@ type Check struct {
 
 func (x *Check) Reset() {
 	*x = Check{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[77]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6860,7 +6949,7 @@ func (x *Check) String() string {
 func (*Check) ProtoMessage() {}
 
 func (x *Check) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[77]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6873,7 +6962,7 @@ func (x *Check) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Check.ProtoReflect.Descriptor instead.
 func (*Check) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{77}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *Check) GetName() string {
@@ -6907,7 +6996,7 @@ type Assignment struct {
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[78]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6919,7 +7008,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[78]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6932,7 +7021,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{78}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *Assignment) GetOrdinal() uint32 {
@@ -6966,7 +7055,7 @@ type OnConflict struct {
 
 func (x *OnConflict) Reset() {
 	*x = OnConflict{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[79]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6978,7 +7067,7 @@ func (x *OnConflict) String() string {
 func (*OnConflict) ProtoMessage() {}
 
 func (x *OnConflict) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[79]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6991,7 +7080,7 @@ func (x *OnConflict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OnConflict.ProtoReflect.Descriptor instead.
 func (*OnConflict) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{79}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *OnConflict) GetUpdate() bool {
@@ -7060,7 +7149,7 @@ type MergeAction struct {
 
 func (x *MergeAction) Reset() {
 	*x = MergeAction{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[80]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7072,7 +7161,7 @@ func (x *MergeAction) String() string {
 func (*MergeAction) ProtoMessage() {}
 
 func (x *MergeAction) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[80]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7085,7 +7174,7 @@ func (x *MergeAction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MergeAction.ProtoReflect.Descriptor instead.
 func (*MergeAction) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{80}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *MergeAction) GetOp() Modify_Op {
@@ -7114,7 +7203,7 @@ type LockRows struct {
 
 func (x *LockRows) Reset() {
 	*x = LockRows{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[81]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7126,7 +7215,7 @@ func (x *LockRows) String() string {
 func (*LockRows) ProtoMessage() {}
 
 func (x *LockRows) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[81]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7139,7 +7228,7 @@ func (x *LockRows) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockRows.ProtoReflect.Descriptor instead.
 func (*LockRows) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{81}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *LockRows) GetInput() *Plan {
@@ -7177,7 +7266,7 @@ type LockTarget struct {
 
 func (x *LockTarget) Reset() {
 	*x = LockTarget{}
-	mi := &file_vexec_planpb_plan_proto_msgTypes[82]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7189,7 +7278,7 @@ func (x *LockTarget) String() string {
 func (*LockTarget) ProtoMessage() {}
 
 func (x *LockTarget) ProtoReflect() protoreflect.Message {
-	mi := &file_vexec_planpb_plan_proto_msgTypes[82]
+	mi := &file_vexec_planpb_plan_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7202,7 +7291,7 @@ func (x *LockTarget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockTarget.ProtoReflect.Descriptor instead.
 func (*LockTarget) Descriptor() ([]byte, []int) {
-	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{82}
+	return file_vexec_planpb_plan_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *LockTarget) GetTable() *Table {
@@ -7445,7 +7534,7 @@ const file_vexec_planpb_plan_proto_rawDesc = "" +
 	"\apartial\x18\b \x01(\bR\apartial\x12\x1c\n" +
 	"\tpredicate\x18\t \x01(\rR\tpredicate\x12#\n" +
 	"\ris_constraint\x18\n" +
-	" \x01(\bR\fisConstraint\"\xa3\r\n" +
+	" \x01(\bR\fisConstraint\"\xe2\r\n" +
 	"\x04Plan\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12,\n" +
 	"\x06output\x18\x02 \x03(\v2\x14.basalt.plan.v1.TypeR\x06output\x12\x12\n" +
@@ -7483,7 +7572,9 @@ const file_vexec_planpb_plan_proto_rawDesc = "" +
 	"\n" +
 	"chunk_scan\x18$ \x01(\v2\x19.basalt.plan.v1.ChunkScanH\x00R\tchunkScan\x126\n" +
 	"\bexchange\x18% \x01(\v2\x18.basalt.plan.v1.ExchangeH\x00R\bexchange\x12I\n" +
-	"\x0fexchange_source\x18& \x01(\v2\x1e.basalt.plan.v1.ExchangeSourceH\x00R\x0eexchangeSourceB\x04\n" +
+	"\x0fexchange_source\x18& \x01(\v2\x1e.basalt.plan.v1.ExchangeSourceH\x00R\x0eexchangeSource\x12=\n" +
+	"\vbatch_apply\x18' \x01(\v2\x1a.basalt.plan.v1.BatchApplyH\x00R\n" +
+	"batchApplyB\x04\n" +
 	"\x02op\"\xb6\x01\n" +
 	"\tStatement\x12'\n" +
 	"\x04ctes\x18\x01 \x03(\v2\x13.basalt.plan.v1.CTER\x04ctes\x127\n" +
@@ -7596,7 +7687,14 @@ const file_vexec_planpb_plan_proto_rawDesc = "" +
 	"\x04left\x18\x02 \x01(\v2\x14.basalt.plan.v1.PlanR\x04left\x12*\n" +
 	"\x05right\x18\x03 \x01(\v2\x14.basalt.plan.v1.PlanR\x05right\x127\n" +
 	"\bbindings\x18\x04 \x03(\v2\x1b.basalt.plan.v1.SlotBindingR\bbindings\x122\n" +
-	"\tcondition\x18\x05 \x01(\v2\x14.basalt.plan.v1.ExprR\tcondition\"M\n" +
+	"\tcondition\x18\x05 \x01(\v2\x14.basalt.plan.v1.ExprR\tcondition\"\x95\x01\n" +
+	"\n" +
+	"BatchApply\x12*\n" +
+	"\x05input\x18\x01 \x01(\v2\x14.basalt.plan.v1.PlanR\x05input\x12\x12\n" +
+	"\x04slot\x18\x02 \x01(\rR\x04slot\x12(\n" +
+	"\x04body\x18\x03 \x01(\v2\x14.basalt.plan.v1.PlanR\x04body\x12\x1d\n" +
+	"\n" +
+	"first_rows\x18\x04 \x01(\rR\tfirstRows\"M\n" +
 	"\vSlotBinding\x12\x12\n" +
 	"\x04slot\x18\x01 \x01(\rR\x04slot\x12*\n" +
 	"\x05value\x18\x02 \x01(\v2\x14.basalt.plan.v1.ExprR\x05value\"t\n" +
@@ -7868,7 +7966,7 @@ func file_vexec_planpb_plan_proto_rawDescGZIP() []byte {
 }
 
 var file_vexec_planpb_plan_proto_enumTypes = make([]protoimpl.EnumInfo, 15)
-var file_vexec_planpb_plan_proto_msgTypes = make([]protoimpl.MessageInfo, 83)
+var file_vexec_planpb_plan_proto_msgTypes = make([]protoimpl.MessageInfo, 84)
 var file_vexec_planpb_plan_proto_goTypes = []any{
 	(Placement)(0),           // 0: basalt.plan.v1.Placement
 	(JoinType)(0),            // 1: basalt.plan.v1.JoinType
@@ -7934,40 +8032,41 @@ var file_vexec_planpb_plan_proto_goTypes = []any{
 	(*NestLoop)(nil),         // 61: basalt.plan.v1.NestLoop
 	(*MergeJoin)(nil),        // 62: basalt.plan.v1.MergeJoin
 	(*Apply)(nil),            // 63: basalt.plan.v1.Apply
-	(*SlotBinding)(nil),      // 64: basalt.plan.v1.SlotBinding
-	(*SortKey)(nil),          // 65: basalt.plan.v1.SortKey
-	(*AggCall)(nil),          // 66: basalt.plan.v1.AggCall
-	(*Agg)(nil),              // 67: basalt.plan.v1.Agg
-	(*GroupingSet)(nil),      // 68: basalt.plan.v1.GroupingSet
-	(*GroupingCall)(nil),     // 69: basalt.plan.v1.GroupingCall
-	(*Sort)(nil),             // 70: basalt.plan.v1.Sort
-	(*Limit)(nil),            // 71: basalt.plan.v1.Limit
-	(*Unique)(nil),           // 72: basalt.plan.v1.Unique
-	(*SetOp)(nil),            // 73: basalt.plan.v1.SetOp
-	(*Append)(nil),           // 74: basalt.plan.v1.Append
-	(*WindowFrame)(nil),      // 75: basalt.plan.v1.WindowFrame
-	(*WindowCall)(nil),       // 76: basalt.plan.v1.WindowCall
-	(*Window)(nil),           // 77: basalt.plan.v1.Window
-	(*ProjectSet)(nil),       // 78: basalt.plan.v1.ProjectSet
-	(*SetExpr)(nil),          // 79: basalt.plan.v1.SetExpr
-	(*SetFunc)(nil),          // 80: basalt.plan.v1.SetFunc
-	(*FunctionScan)(nil),     // 81: basalt.plan.v1.FunctionScan
-	(*TableFunc)(nil),        // 82: basalt.plan.v1.TableFunc
-	(*RecursiveUnion)(nil),   // 83: basalt.plan.v1.RecursiveUnion
-	(*WorkTableScan)(nil),    // 84: basalt.plan.v1.WorkTableScan
-	(*CTEScan)(nil),          // 85: basalt.plan.v1.CTEScan
-	(*Gather)(nil),           // 86: basalt.plan.v1.Gather
-	(*Materialize)(nil),      // 87: basalt.plan.v1.Materialize
-	(*Exchange)(nil),         // 88: basalt.plan.v1.Exchange
-	(*ExchangeSource)(nil),   // 89: basalt.plan.v1.ExchangeSource
-	(*ChunkScan)(nil),        // 90: basalt.plan.v1.ChunkScan
-	(*Modify)(nil),           // 91: basalt.plan.v1.Modify
-	(*Check)(nil),            // 92: basalt.plan.v1.Check
-	(*Assignment)(nil),       // 93: basalt.plan.v1.Assignment
-	(*OnConflict)(nil),       // 94: basalt.plan.v1.OnConflict
-	(*MergeAction)(nil),      // 95: basalt.plan.v1.MergeAction
-	(*LockRows)(nil),         // 96: basalt.plan.v1.LockRows
-	(*LockTarget)(nil),       // 97: basalt.plan.v1.LockTarget
+	(*BatchApply)(nil),       // 64: basalt.plan.v1.BatchApply
+	(*SlotBinding)(nil),      // 65: basalt.plan.v1.SlotBinding
+	(*SortKey)(nil),          // 66: basalt.plan.v1.SortKey
+	(*AggCall)(nil),          // 67: basalt.plan.v1.AggCall
+	(*Agg)(nil),              // 68: basalt.plan.v1.Agg
+	(*GroupingSet)(nil),      // 69: basalt.plan.v1.GroupingSet
+	(*GroupingCall)(nil),     // 70: basalt.plan.v1.GroupingCall
+	(*Sort)(nil),             // 71: basalt.plan.v1.Sort
+	(*Limit)(nil),            // 72: basalt.plan.v1.Limit
+	(*Unique)(nil),           // 73: basalt.plan.v1.Unique
+	(*SetOp)(nil),            // 74: basalt.plan.v1.SetOp
+	(*Append)(nil),           // 75: basalt.plan.v1.Append
+	(*WindowFrame)(nil),      // 76: basalt.plan.v1.WindowFrame
+	(*WindowCall)(nil),       // 77: basalt.plan.v1.WindowCall
+	(*Window)(nil),           // 78: basalt.plan.v1.Window
+	(*ProjectSet)(nil),       // 79: basalt.plan.v1.ProjectSet
+	(*SetExpr)(nil),          // 80: basalt.plan.v1.SetExpr
+	(*SetFunc)(nil),          // 81: basalt.plan.v1.SetFunc
+	(*FunctionScan)(nil),     // 82: basalt.plan.v1.FunctionScan
+	(*TableFunc)(nil),        // 83: basalt.plan.v1.TableFunc
+	(*RecursiveUnion)(nil),   // 84: basalt.plan.v1.RecursiveUnion
+	(*WorkTableScan)(nil),    // 85: basalt.plan.v1.WorkTableScan
+	(*CTEScan)(nil),          // 86: basalt.plan.v1.CTEScan
+	(*Gather)(nil),           // 87: basalt.plan.v1.Gather
+	(*Materialize)(nil),      // 88: basalt.plan.v1.Materialize
+	(*Exchange)(nil),         // 89: basalt.plan.v1.Exchange
+	(*ExchangeSource)(nil),   // 90: basalt.plan.v1.ExchangeSource
+	(*ChunkScan)(nil),        // 91: basalt.plan.v1.ChunkScan
+	(*Modify)(nil),           // 92: basalt.plan.v1.Modify
+	(*Check)(nil),            // 93: basalt.plan.v1.Check
+	(*Assignment)(nil),       // 94: basalt.plan.v1.Assignment
+	(*OnConflict)(nil),       // 95: basalt.plan.v1.OnConflict
+	(*MergeAction)(nil),      // 96: basalt.plan.v1.MergeAction
+	(*LockRows)(nil),         // 97: basalt.plan.v1.LockRows
+	(*LockTarget)(nil),       // 98: basalt.plan.v1.LockTarget
 }
 var file_vexec_planpb_plan_proto_depIdxs = []int32{
 	15,  // 0: basalt.plan.v1.Expr.type:type_name -> basalt.plan.v1.Type
@@ -8053,160 +8152,163 @@ var file_vexec_planpb_plan_proto_depIdxs = []int32{
 	61,  // 80: basalt.plan.v1.Plan.nest_loop:type_name -> basalt.plan.v1.NestLoop
 	62,  // 81: basalt.plan.v1.Plan.merge_join:type_name -> basalt.plan.v1.MergeJoin
 	63,  // 82: basalt.plan.v1.Plan.apply:type_name -> basalt.plan.v1.Apply
-	67,  // 83: basalt.plan.v1.Plan.agg:type_name -> basalt.plan.v1.Agg
-	70,  // 84: basalt.plan.v1.Plan.sort:type_name -> basalt.plan.v1.Sort
-	71,  // 85: basalt.plan.v1.Plan.limit:type_name -> basalt.plan.v1.Limit
-	72,  // 86: basalt.plan.v1.Plan.unique:type_name -> basalt.plan.v1.Unique
-	73,  // 87: basalt.plan.v1.Plan.set_op:type_name -> basalt.plan.v1.SetOp
-	74,  // 88: basalt.plan.v1.Plan.append:type_name -> basalt.plan.v1.Append
-	77,  // 89: basalt.plan.v1.Plan.window:type_name -> basalt.plan.v1.Window
-	78,  // 90: basalt.plan.v1.Plan.project_set:type_name -> basalt.plan.v1.ProjectSet
-	81,  // 91: basalt.plan.v1.Plan.function_scan:type_name -> basalt.plan.v1.FunctionScan
-	83,  // 92: basalt.plan.v1.Plan.recursive_union:type_name -> basalt.plan.v1.RecursiveUnion
-	84,  // 93: basalt.plan.v1.Plan.work_table_scan:type_name -> basalt.plan.v1.WorkTableScan
-	85,  // 94: basalt.plan.v1.Plan.cte_scan:type_name -> basalt.plan.v1.CTEScan
-	91,  // 95: basalt.plan.v1.Plan.modify:type_name -> basalt.plan.v1.Modify
-	96,  // 96: basalt.plan.v1.Plan.lock_rows:type_name -> basalt.plan.v1.LockRows
-	86,  // 97: basalt.plan.v1.Plan.gather:type_name -> basalt.plan.v1.Gather
-	87,  // 98: basalt.plan.v1.Plan.materialize:type_name -> basalt.plan.v1.Materialize
-	90,  // 99: basalt.plan.v1.Plan.chunk_scan:type_name -> basalt.plan.v1.ChunkScan
-	88,  // 100: basalt.plan.v1.Plan.exchange:type_name -> basalt.plan.v1.Exchange
-	89,  // 101: basalt.plan.v1.Plan.exchange_source:type_name -> basalt.plan.v1.ExchangeSource
-	49,  // 102: basalt.plan.v1.Statement.ctes:type_name -> basalt.plan.v1.CTE
-	50,  // 103: basalt.plan.v1.Statement.init_plans:type_name -> basalt.plan.v1.InitPlan
-	47,  // 104: basalt.plan.v1.Statement.root:type_name -> basalt.plan.v1.Plan
-	47,  // 105: basalt.plan.v1.CTE.plan:type_name -> basalt.plan.v1.Plan
-	47,  // 106: basalt.plan.v1.InitPlan.plan:type_name -> basalt.plan.v1.Plan
-	6,   // 107: basalt.plan.v1.InitPlan.kind:type_name -> basalt.plan.v1.InitPlan.Kind
-	48,  // 108: basalt.plan.v1.Fragment.statement:type_name -> basalt.plan.v1.Statement
-	18,  // 109: basalt.plan.v1.Fragment.params:type_name -> basalt.plan.v1.Const
-	18,  // 110: basalt.plan.v1.Fragment.exec_params:type_name -> basalt.plan.v1.Const
-	13,  // 111: basalt.plan.v1.Fragment.output:type_name -> basalt.plan.v1.Exchange.Kind
-	16,  // 112: basalt.plan.v1.Fragment.output_keys:type_name -> basalt.plan.v1.Expr
-	15,  // 113: basalt.plan.v1.Fragment.param_types:type_name -> basalt.plan.v1.Type
-	15,  // 114: basalt.plan.v1.Fragment.exec_param_types:type_name -> basalt.plan.v1.Type
-	43,  // 115: basalt.plan.v1.Scan.table:type_name -> basalt.plan.v1.Table
-	16,  // 116: basalt.plan.v1.Scan.filter:type_name -> basalt.plan.v1.Expr
-	54,  // 117: basalt.plan.v1.Scan.spans:type_name -> basalt.plan.v1.Span
-	43,  // 118: basalt.plan.v1.IndexScan.table:type_name -> basalt.plan.v1.Table
-	16,  // 119: basalt.plan.v1.IndexScan.filter:type_name -> basalt.plan.v1.Expr
-	54,  // 120: basalt.plan.v1.IndexScan.spans:type_name -> basalt.plan.v1.Span
-	16,  // 121: basalt.plan.v1.Span.eq:type_name -> basalt.plan.v1.Expr
-	16,  // 122: basalt.plan.v1.Span.lower:type_name -> basalt.plan.v1.Expr
-	16,  // 123: basalt.plan.v1.Span.upper:type_name -> basalt.plan.v1.Expr
-	56,  // 124: basalt.plan.v1.Values.rows:type_name -> basalt.plan.v1.Row
-	16,  // 125: basalt.plan.v1.Row.exprs:type_name -> basalt.plan.v1.Expr
-	16,  // 126: basalt.plan.v1.Result.exprs:type_name -> basalt.plan.v1.Expr
-	16,  // 127: basalt.plan.v1.Result.filter:type_name -> basalt.plan.v1.Expr
-	47,  // 128: basalt.plan.v1.Filter.input:type_name -> basalt.plan.v1.Plan
-	16,  // 129: basalt.plan.v1.Filter.predicate:type_name -> basalt.plan.v1.Expr
-	47,  // 130: basalt.plan.v1.Project.input:type_name -> basalt.plan.v1.Plan
-	16,  // 131: basalt.plan.v1.Project.exprs:type_name -> basalt.plan.v1.Expr
-	1,   // 132: basalt.plan.v1.HashJoin.type:type_name -> basalt.plan.v1.JoinType
-	47,  // 133: basalt.plan.v1.HashJoin.left:type_name -> basalt.plan.v1.Plan
-	47,  // 134: basalt.plan.v1.HashJoin.right:type_name -> basalt.plan.v1.Plan
-	16,  // 135: basalt.plan.v1.HashJoin.left_keys:type_name -> basalt.plan.v1.Expr
-	16,  // 136: basalt.plan.v1.HashJoin.right_keys:type_name -> basalt.plan.v1.Expr
-	16,  // 137: basalt.plan.v1.HashJoin.residual:type_name -> basalt.plan.v1.Expr
-	1,   // 138: basalt.plan.v1.NestLoop.type:type_name -> basalt.plan.v1.JoinType
-	47,  // 139: basalt.plan.v1.NestLoop.left:type_name -> basalt.plan.v1.Plan
-	47,  // 140: basalt.plan.v1.NestLoop.right:type_name -> basalt.plan.v1.Plan
-	16,  // 141: basalt.plan.v1.NestLoop.condition:type_name -> basalt.plan.v1.Expr
-	1,   // 142: basalt.plan.v1.MergeJoin.type:type_name -> basalt.plan.v1.JoinType
-	47,  // 143: basalt.plan.v1.MergeJoin.left:type_name -> basalt.plan.v1.Plan
-	47,  // 144: basalt.plan.v1.MergeJoin.right:type_name -> basalt.plan.v1.Plan
-	16,  // 145: basalt.plan.v1.MergeJoin.left_keys:type_name -> basalt.plan.v1.Expr
-	16,  // 146: basalt.plan.v1.MergeJoin.right_keys:type_name -> basalt.plan.v1.Expr
-	16,  // 147: basalt.plan.v1.MergeJoin.residual:type_name -> basalt.plan.v1.Expr
-	1,   // 148: basalt.plan.v1.Apply.type:type_name -> basalt.plan.v1.JoinType
-	47,  // 149: basalt.plan.v1.Apply.left:type_name -> basalt.plan.v1.Plan
-	47,  // 150: basalt.plan.v1.Apply.right:type_name -> basalt.plan.v1.Plan
-	64,  // 151: basalt.plan.v1.Apply.bindings:type_name -> basalt.plan.v1.SlotBinding
-	16,  // 152: basalt.plan.v1.Apply.condition:type_name -> basalt.plan.v1.Expr
-	16,  // 153: basalt.plan.v1.SlotBinding.value:type_name -> basalt.plan.v1.Expr
-	16,  // 154: basalt.plan.v1.SortKey.expr:type_name -> basalt.plan.v1.Expr
-	16,  // 155: basalt.plan.v1.AggCall.args:type_name -> basalt.plan.v1.Expr
-	65,  // 156: basalt.plan.v1.AggCall.order_by:type_name -> basalt.plan.v1.SortKey
-	16,  // 157: basalt.plan.v1.AggCall.filter:type_name -> basalt.plan.v1.Expr
-	16,  // 158: basalt.plan.v1.AggCall.direct_args:type_name -> basalt.plan.v1.Expr
-	15,  // 159: basalt.plan.v1.AggCall.result:type_name -> basalt.plan.v1.Type
-	47,  // 160: basalt.plan.v1.Agg.input:type_name -> basalt.plan.v1.Plan
-	16,  // 161: basalt.plan.v1.Agg.keys:type_name -> basalt.plan.v1.Expr
-	66,  // 162: basalt.plan.v1.Agg.calls:type_name -> basalt.plan.v1.AggCall
-	68,  // 163: basalt.plan.v1.Agg.sets:type_name -> basalt.plan.v1.GroupingSet
-	69,  // 164: basalt.plan.v1.Agg.grouping_calls:type_name -> basalt.plan.v1.GroupingCall
-	7,   // 165: basalt.plan.v1.Agg.phase:type_name -> basalt.plan.v1.Agg.Phase
-	8,   // 166: basalt.plan.v1.Agg.strategy:type_name -> basalt.plan.v1.Agg.Strategy
-	47,  // 167: basalt.plan.v1.Sort.input:type_name -> basalt.plan.v1.Plan
-	65,  // 168: basalt.plan.v1.Sort.keys:type_name -> basalt.plan.v1.SortKey
-	47,  // 169: basalt.plan.v1.Limit.input:type_name -> basalt.plan.v1.Plan
-	16,  // 170: basalt.plan.v1.Limit.count:type_name -> basalt.plan.v1.Expr
-	16,  // 171: basalt.plan.v1.Limit.offset:type_name -> basalt.plan.v1.Expr
-	65,  // 172: basalt.plan.v1.Limit.ties:type_name -> basalt.plan.v1.SortKey
-	47,  // 173: basalt.plan.v1.Unique.input:type_name -> basalt.plan.v1.Plan
-	16,  // 174: basalt.plan.v1.Unique.keys:type_name -> basalt.plan.v1.Expr
-	9,   // 175: basalt.plan.v1.SetOp.op:type_name -> basalt.plan.v1.SetOp.Op
-	47,  // 176: basalt.plan.v1.SetOp.left:type_name -> basalt.plan.v1.Plan
-	47,  // 177: basalt.plan.v1.SetOp.right:type_name -> basalt.plan.v1.Plan
-	47,  // 178: basalt.plan.v1.Append.inputs:type_name -> basalt.plan.v1.Plan
-	10,  // 179: basalt.plan.v1.WindowFrame.mode:type_name -> basalt.plan.v1.WindowFrame.Mode
-	11,  // 180: basalt.plan.v1.WindowFrame.start:type_name -> basalt.plan.v1.WindowFrame.Bound
-	11,  // 181: basalt.plan.v1.WindowFrame.end:type_name -> basalt.plan.v1.WindowFrame.Bound
-	16,  // 182: basalt.plan.v1.WindowFrame.start_offset:type_name -> basalt.plan.v1.Expr
-	16,  // 183: basalt.plan.v1.WindowFrame.end_offset:type_name -> basalt.plan.v1.Expr
-	12,  // 184: basalt.plan.v1.WindowFrame.exclude:type_name -> basalt.plan.v1.WindowFrame.Exclude
-	16,  // 185: basalt.plan.v1.WindowCall.args:type_name -> basalt.plan.v1.Expr
-	16,  // 186: basalt.plan.v1.WindowCall.filter:type_name -> basalt.plan.v1.Expr
-	15,  // 187: basalt.plan.v1.WindowCall.result:type_name -> basalt.plan.v1.Type
-	47,  // 188: basalt.plan.v1.Window.input:type_name -> basalt.plan.v1.Plan
-	16,  // 189: basalt.plan.v1.Window.partition:type_name -> basalt.plan.v1.Expr
-	65,  // 190: basalt.plan.v1.Window.order:type_name -> basalt.plan.v1.SortKey
-	75,  // 191: basalt.plan.v1.Window.frame:type_name -> basalt.plan.v1.WindowFrame
-	76,  // 192: basalt.plan.v1.Window.calls:type_name -> basalt.plan.v1.WindowCall
-	47,  // 193: basalt.plan.v1.ProjectSet.input:type_name -> basalt.plan.v1.Plan
-	79,  // 194: basalt.plan.v1.ProjectSet.exprs:type_name -> basalt.plan.v1.SetExpr
-	16,  // 195: basalt.plan.v1.SetExpr.expr:type_name -> basalt.plan.v1.Expr
-	80,  // 196: basalt.plan.v1.SetExpr.set:type_name -> basalt.plan.v1.SetFunc
-	16,  // 197: basalt.plan.v1.SetFunc.args:type_name -> basalt.plan.v1.Expr
-	15,  // 198: basalt.plan.v1.SetFunc.result:type_name -> basalt.plan.v1.Type
-	82,  // 199: basalt.plan.v1.FunctionScan.funcs:type_name -> basalt.plan.v1.TableFunc
-	80,  // 200: basalt.plan.v1.TableFunc.set:type_name -> basalt.plan.v1.SetFunc
-	16,  // 201: basalt.plan.v1.TableFunc.scalar:type_name -> basalt.plan.v1.Expr
-	15,  // 202: basalt.plan.v1.TableFunc.columns:type_name -> basalt.plan.v1.Type
-	47,  // 203: basalt.plan.v1.RecursiveUnion.left:type_name -> basalt.plan.v1.Plan
-	47,  // 204: basalt.plan.v1.RecursiveUnion.right:type_name -> basalt.plan.v1.Plan
-	47,  // 205: basalt.plan.v1.Gather.input:type_name -> basalt.plan.v1.Plan
-	65,  // 206: basalt.plan.v1.Gather.merge_keys:type_name -> basalt.plan.v1.SortKey
-	47,  // 207: basalt.plan.v1.Materialize.input:type_name -> basalt.plan.v1.Plan
-	47,  // 208: basalt.plan.v1.Exchange.input:type_name -> basalt.plan.v1.Plan
-	13,  // 209: basalt.plan.v1.Exchange.kind:type_name -> basalt.plan.v1.Exchange.Kind
-	16,  // 210: basalt.plan.v1.Exchange.keys:type_name -> basalt.plan.v1.Expr
-	65,  // 211: basalt.plan.v1.Exchange.merge_keys:type_name -> basalt.plan.v1.SortKey
-	65,  // 212: basalt.plan.v1.ExchangeSource.merge_keys:type_name -> basalt.plan.v1.SortKey
-	14,  // 213: basalt.plan.v1.Modify.op:type_name -> basalt.plan.v1.Modify.Op
-	43,  // 214: basalt.plan.v1.Modify.table:type_name -> basalt.plan.v1.Table
-	47,  // 215: basalt.plan.v1.Modify.input:type_name -> basalt.plan.v1.Plan
-	16,  // 216: basalt.plan.v1.Modify.returning:type_name -> basalt.plan.v1.Expr
-	92,  // 217: basalt.plan.v1.Modify.checks:type_name -> basalt.plan.v1.Check
-	94,  // 218: basalt.plan.v1.Modify.on_conflict:type_name -> basalt.plan.v1.OnConflict
-	93,  // 219: basalt.plan.v1.Modify.generated:type_name -> basalt.plan.v1.Assignment
-	47,  // 220: basalt.plan.v1.Modify.recheck:type_name -> basalt.plan.v1.Plan
-	95,  // 221: basalt.plan.v1.Modify.merge_actions:type_name -> basalt.plan.v1.MergeAction
-	16,  // 222: basalt.plan.v1.Check.expr:type_name -> basalt.plan.v1.Expr
-	16,  // 223: basalt.plan.v1.Assignment.value:type_name -> basalt.plan.v1.Expr
-	93,  // 224: basalt.plan.v1.OnConflict.set:type_name -> basalt.plan.v1.Assignment
-	16,  // 225: basalt.plan.v1.OnConflict.where:type_name -> basalt.plan.v1.Expr
-	64,  // 226: basalt.plan.v1.OnConflict.bindings:type_name -> basalt.plan.v1.SlotBinding
-	14,  // 227: basalt.plan.v1.MergeAction.op:type_name -> basalt.plan.v1.Modify.Op
-	47,  // 228: basalt.plan.v1.LockRows.input:type_name -> basalt.plan.v1.Plan
-	97,  // 229: basalt.plan.v1.LockRows.targets:type_name -> basalt.plan.v1.LockTarget
-	47,  // 230: basalt.plan.v1.LockRows.recheck:type_name -> basalt.plan.v1.Plan
-	43,  // 231: basalt.plan.v1.LockTarget.table:type_name -> basalt.plan.v1.Table
-	232, // [232:232] is the sub-list for method output_type
-	232, // [232:232] is the sub-list for method input_type
-	232, // [232:232] is the sub-list for extension type_name
-	232, // [232:232] is the sub-list for extension extendee
-	0,   // [0:232] is the sub-list for field type_name
+	68,  // 83: basalt.plan.v1.Plan.agg:type_name -> basalt.plan.v1.Agg
+	71,  // 84: basalt.plan.v1.Plan.sort:type_name -> basalt.plan.v1.Sort
+	72,  // 85: basalt.plan.v1.Plan.limit:type_name -> basalt.plan.v1.Limit
+	73,  // 86: basalt.plan.v1.Plan.unique:type_name -> basalt.plan.v1.Unique
+	74,  // 87: basalt.plan.v1.Plan.set_op:type_name -> basalt.plan.v1.SetOp
+	75,  // 88: basalt.plan.v1.Plan.append:type_name -> basalt.plan.v1.Append
+	78,  // 89: basalt.plan.v1.Plan.window:type_name -> basalt.plan.v1.Window
+	79,  // 90: basalt.plan.v1.Plan.project_set:type_name -> basalt.plan.v1.ProjectSet
+	82,  // 91: basalt.plan.v1.Plan.function_scan:type_name -> basalt.plan.v1.FunctionScan
+	84,  // 92: basalt.plan.v1.Plan.recursive_union:type_name -> basalt.plan.v1.RecursiveUnion
+	85,  // 93: basalt.plan.v1.Plan.work_table_scan:type_name -> basalt.plan.v1.WorkTableScan
+	86,  // 94: basalt.plan.v1.Plan.cte_scan:type_name -> basalt.plan.v1.CTEScan
+	92,  // 95: basalt.plan.v1.Plan.modify:type_name -> basalt.plan.v1.Modify
+	97,  // 96: basalt.plan.v1.Plan.lock_rows:type_name -> basalt.plan.v1.LockRows
+	87,  // 97: basalt.plan.v1.Plan.gather:type_name -> basalt.plan.v1.Gather
+	88,  // 98: basalt.plan.v1.Plan.materialize:type_name -> basalt.plan.v1.Materialize
+	91,  // 99: basalt.plan.v1.Plan.chunk_scan:type_name -> basalt.plan.v1.ChunkScan
+	89,  // 100: basalt.plan.v1.Plan.exchange:type_name -> basalt.plan.v1.Exchange
+	90,  // 101: basalt.plan.v1.Plan.exchange_source:type_name -> basalt.plan.v1.ExchangeSource
+	64,  // 102: basalt.plan.v1.Plan.batch_apply:type_name -> basalt.plan.v1.BatchApply
+	49,  // 103: basalt.plan.v1.Statement.ctes:type_name -> basalt.plan.v1.CTE
+	50,  // 104: basalt.plan.v1.Statement.init_plans:type_name -> basalt.plan.v1.InitPlan
+	47,  // 105: basalt.plan.v1.Statement.root:type_name -> basalt.plan.v1.Plan
+	47,  // 106: basalt.plan.v1.CTE.plan:type_name -> basalt.plan.v1.Plan
+	47,  // 107: basalt.plan.v1.InitPlan.plan:type_name -> basalt.plan.v1.Plan
+	6,   // 108: basalt.plan.v1.InitPlan.kind:type_name -> basalt.plan.v1.InitPlan.Kind
+	48,  // 109: basalt.plan.v1.Fragment.statement:type_name -> basalt.plan.v1.Statement
+	18,  // 110: basalt.plan.v1.Fragment.params:type_name -> basalt.plan.v1.Const
+	18,  // 111: basalt.plan.v1.Fragment.exec_params:type_name -> basalt.plan.v1.Const
+	13,  // 112: basalt.plan.v1.Fragment.output:type_name -> basalt.plan.v1.Exchange.Kind
+	16,  // 113: basalt.plan.v1.Fragment.output_keys:type_name -> basalt.plan.v1.Expr
+	15,  // 114: basalt.plan.v1.Fragment.param_types:type_name -> basalt.plan.v1.Type
+	15,  // 115: basalt.plan.v1.Fragment.exec_param_types:type_name -> basalt.plan.v1.Type
+	43,  // 116: basalt.plan.v1.Scan.table:type_name -> basalt.plan.v1.Table
+	16,  // 117: basalt.plan.v1.Scan.filter:type_name -> basalt.plan.v1.Expr
+	54,  // 118: basalt.plan.v1.Scan.spans:type_name -> basalt.plan.v1.Span
+	43,  // 119: basalt.plan.v1.IndexScan.table:type_name -> basalt.plan.v1.Table
+	16,  // 120: basalt.plan.v1.IndexScan.filter:type_name -> basalt.plan.v1.Expr
+	54,  // 121: basalt.plan.v1.IndexScan.spans:type_name -> basalt.plan.v1.Span
+	16,  // 122: basalt.plan.v1.Span.eq:type_name -> basalt.plan.v1.Expr
+	16,  // 123: basalt.plan.v1.Span.lower:type_name -> basalt.plan.v1.Expr
+	16,  // 124: basalt.plan.v1.Span.upper:type_name -> basalt.plan.v1.Expr
+	56,  // 125: basalt.plan.v1.Values.rows:type_name -> basalt.plan.v1.Row
+	16,  // 126: basalt.plan.v1.Row.exprs:type_name -> basalt.plan.v1.Expr
+	16,  // 127: basalt.plan.v1.Result.exprs:type_name -> basalt.plan.v1.Expr
+	16,  // 128: basalt.plan.v1.Result.filter:type_name -> basalt.plan.v1.Expr
+	47,  // 129: basalt.plan.v1.Filter.input:type_name -> basalt.plan.v1.Plan
+	16,  // 130: basalt.plan.v1.Filter.predicate:type_name -> basalt.plan.v1.Expr
+	47,  // 131: basalt.plan.v1.Project.input:type_name -> basalt.plan.v1.Plan
+	16,  // 132: basalt.plan.v1.Project.exprs:type_name -> basalt.plan.v1.Expr
+	1,   // 133: basalt.plan.v1.HashJoin.type:type_name -> basalt.plan.v1.JoinType
+	47,  // 134: basalt.plan.v1.HashJoin.left:type_name -> basalt.plan.v1.Plan
+	47,  // 135: basalt.plan.v1.HashJoin.right:type_name -> basalt.plan.v1.Plan
+	16,  // 136: basalt.plan.v1.HashJoin.left_keys:type_name -> basalt.plan.v1.Expr
+	16,  // 137: basalt.plan.v1.HashJoin.right_keys:type_name -> basalt.plan.v1.Expr
+	16,  // 138: basalt.plan.v1.HashJoin.residual:type_name -> basalt.plan.v1.Expr
+	1,   // 139: basalt.plan.v1.NestLoop.type:type_name -> basalt.plan.v1.JoinType
+	47,  // 140: basalt.plan.v1.NestLoop.left:type_name -> basalt.plan.v1.Plan
+	47,  // 141: basalt.plan.v1.NestLoop.right:type_name -> basalt.plan.v1.Plan
+	16,  // 142: basalt.plan.v1.NestLoop.condition:type_name -> basalt.plan.v1.Expr
+	1,   // 143: basalt.plan.v1.MergeJoin.type:type_name -> basalt.plan.v1.JoinType
+	47,  // 144: basalt.plan.v1.MergeJoin.left:type_name -> basalt.plan.v1.Plan
+	47,  // 145: basalt.plan.v1.MergeJoin.right:type_name -> basalt.plan.v1.Plan
+	16,  // 146: basalt.plan.v1.MergeJoin.left_keys:type_name -> basalt.plan.v1.Expr
+	16,  // 147: basalt.plan.v1.MergeJoin.right_keys:type_name -> basalt.plan.v1.Expr
+	16,  // 148: basalt.plan.v1.MergeJoin.residual:type_name -> basalt.plan.v1.Expr
+	1,   // 149: basalt.plan.v1.Apply.type:type_name -> basalt.plan.v1.JoinType
+	47,  // 150: basalt.plan.v1.Apply.left:type_name -> basalt.plan.v1.Plan
+	47,  // 151: basalt.plan.v1.Apply.right:type_name -> basalt.plan.v1.Plan
+	65,  // 152: basalt.plan.v1.Apply.bindings:type_name -> basalt.plan.v1.SlotBinding
+	16,  // 153: basalt.plan.v1.Apply.condition:type_name -> basalt.plan.v1.Expr
+	47,  // 154: basalt.plan.v1.BatchApply.input:type_name -> basalt.plan.v1.Plan
+	47,  // 155: basalt.plan.v1.BatchApply.body:type_name -> basalt.plan.v1.Plan
+	16,  // 156: basalt.plan.v1.SlotBinding.value:type_name -> basalt.plan.v1.Expr
+	16,  // 157: basalt.plan.v1.SortKey.expr:type_name -> basalt.plan.v1.Expr
+	16,  // 158: basalt.plan.v1.AggCall.args:type_name -> basalt.plan.v1.Expr
+	66,  // 159: basalt.plan.v1.AggCall.order_by:type_name -> basalt.plan.v1.SortKey
+	16,  // 160: basalt.plan.v1.AggCall.filter:type_name -> basalt.plan.v1.Expr
+	16,  // 161: basalt.plan.v1.AggCall.direct_args:type_name -> basalt.plan.v1.Expr
+	15,  // 162: basalt.plan.v1.AggCall.result:type_name -> basalt.plan.v1.Type
+	47,  // 163: basalt.plan.v1.Agg.input:type_name -> basalt.plan.v1.Plan
+	16,  // 164: basalt.plan.v1.Agg.keys:type_name -> basalt.plan.v1.Expr
+	67,  // 165: basalt.plan.v1.Agg.calls:type_name -> basalt.plan.v1.AggCall
+	69,  // 166: basalt.plan.v1.Agg.sets:type_name -> basalt.plan.v1.GroupingSet
+	70,  // 167: basalt.plan.v1.Agg.grouping_calls:type_name -> basalt.plan.v1.GroupingCall
+	7,   // 168: basalt.plan.v1.Agg.phase:type_name -> basalt.plan.v1.Agg.Phase
+	8,   // 169: basalt.plan.v1.Agg.strategy:type_name -> basalt.plan.v1.Agg.Strategy
+	47,  // 170: basalt.plan.v1.Sort.input:type_name -> basalt.plan.v1.Plan
+	66,  // 171: basalt.plan.v1.Sort.keys:type_name -> basalt.plan.v1.SortKey
+	47,  // 172: basalt.plan.v1.Limit.input:type_name -> basalt.plan.v1.Plan
+	16,  // 173: basalt.plan.v1.Limit.count:type_name -> basalt.plan.v1.Expr
+	16,  // 174: basalt.plan.v1.Limit.offset:type_name -> basalt.plan.v1.Expr
+	66,  // 175: basalt.plan.v1.Limit.ties:type_name -> basalt.plan.v1.SortKey
+	47,  // 176: basalt.plan.v1.Unique.input:type_name -> basalt.plan.v1.Plan
+	16,  // 177: basalt.plan.v1.Unique.keys:type_name -> basalt.plan.v1.Expr
+	9,   // 178: basalt.plan.v1.SetOp.op:type_name -> basalt.plan.v1.SetOp.Op
+	47,  // 179: basalt.plan.v1.SetOp.left:type_name -> basalt.plan.v1.Plan
+	47,  // 180: basalt.plan.v1.SetOp.right:type_name -> basalt.plan.v1.Plan
+	47,  // 181: basalt.plan.v1.Append.inputs:type_name -> basalt.plan.v1.Plan
+	10,  // 182: basalt.plan.v1.WindowFrame.mode:type_name -> basalt.plan.v1.WindowFrame.Mode
+	11,  // 183: basalt.plan.v1.WindowFrame.start:type_name -> basalt.plan.v1.WindowFrame.Bound
+	11,  // 184: basalt.plan.v1.WindowFrame.end:type_name -> basalt.plan.v1.WindowFrame.Bound
+	16,  // 185: basalt.plan.v1.WindowFrame.start_offset:type_name -> basalt.plan.v1.Expr
+	16,  // 186: basalt.plan.v1.WindowFrame.end_offset:type_name -> basalt.plan.v1.Expr
+	12,  // 187: basalt.plan.v1.WindowFrame.exclude:type_name -> basalt.plan.v1.WindowFrame.Exclude
+	16,  // 188: basalt.plan.v1.WindowCall.args:type_name -> basalt.plan.v1.Expr
+	16,  // 189: basalt.plan.v1.WindowCall.filter:type_name -> basalt.plan.v1.Expr
+	15,  // 190: basalt.plan.v1.WindowCall.result:type_name -> basalt.plan.v1.Type
+	47,  // 191: basalt.plan.v1.Window.input:type_name -> basalt.plan.v1.Plan
+	16,  // 192: basalt.plan.v1.Window.partition:type_name -> basalt.plan.v1.Expr
+	66,  // 193: basalt.plan.v1.Window.order:type_name -> basalt.plan.v1.SortKey
+	76,  // 194: basalt.plan.v1.Window.frame:type_name -> basalt.plan.v1.WindowFrame
+	77,  // 195: basalt.plan.v1.Window.calls:type_name -> basalt.plan.v1.WindowCall
+	47,  // 196: basalt.plan.v1.ProjectSet.input:type_name -> basalt.plan.v1.Plan
+	80,  // 197: basalt.plan.v1.ProjectSet.exprs:type_name -> basalt.plan.v1.SetExpr
+	16,  // 198: basalt.plan.v1.SetExpr.expr:type_name -> basalt.plan.v1.Expr
+	81,  // 199: basalt.plan.v1.SetExpr.set:type_name -> basalt.plan.v1.SetFunc
+	16,  // 200: basalt.plan.v1.SetFunc.args:type_name -> basalt.plan.v1.Expr
+	15,  // 201: basalt.plan.v1.SetFunc.result:type_name -> basalt.plan.v1.Type
+	83,  // 202: basalt.plan.v1.FunctionScan.funcs:type_name -> basalt.plan.v1.TableFunc
+	81,  // 203: basalt.plan.v1.TableFunc.set:type_name -> basalt.plan.v1.SetFunc
+	16,  // 204: basalt.plan.v1.TableFunc.scalar:type_name -> basalt.plan.v1.Expr
+	15,  // 205: basalt.plan.v1.TableFunc.columns:type_name -> basalt.plan.v1.Type
+	47,  // 206: basalt.plan.v1.RecursiveUnion.left:type_name -> basalt.plan.v1.Plan
+	47,  // 207: basalt.plan.v1.RecursiveUnion.right:type_name -> basalt.plan.v1.Plan
+	47,  // 208: basalt.plan.v1.Gather.input:type_name -> basalt.plan.v1.Plan
+	66,  // 209: basalt.plan.v1.Gather.merge_keys:type_name -> basalt.plan.v1.SortKey
+	47,  // 210: basalt.plan.v1.Materialize.input:type_name -> basalt.plan.v1.Plan
+	47,  // 211: basalt.plan.v1.Exchange.input:type_name -> basalt.plan.v1.Plan
+	13,  // 212: basalt.plan.v1.Exchange.kind:type_name -> basalt.plan.v1.Exchange.Kind
+	16,  // 213: basalt.plan.v1.Exchange.keys:type_name -> basalt.plan.v1.Expr
+	66,  // 214: basalt.plan.v1.Exchange.merge_keys:type_name -> basalt.plan.v1.SortKey
+	66,  // 215: basalt.plan.v1.ExchangeSource.merge_keys:type_name -> basalt.plan.v1.SortKey
+	14,  // 216: basalt.plan.v1.Modify.op:type_name -> basalt.plan.v1.Modify.Op
+	43,  // 217: basalt.plan.v1.Modify.table:type_name -> basalt.plan.v1.Table
+	47,  // 218: basalt.plan.v1.Modify.input:type_name -> basalt.plan.v1.Plan
+	16,  // 219: basalt.plan.v1.Modify.returning:type_name -> basalt.plan.v1.Expr
+	93,  // 220: basalt.plan.v1.Modify.checks:type_name -> basalt.plan.v1.Check
+	95,  // 221: basalt.plan.v1.Modify.on_conflict:type_name -> basalt.plan.v1.OnConflict
+	94,  // 222: basalt.plan.v1.Modify.generated:type_name -> basalt.plan.v1.Assignment
+	47,  // 223: basalt.plan.v1.Modify.recheck:type_name -> basalt.plan.v1.Plan
+	96,  // 224: basalt.plan.v1.Modify.merge_actions:type_name -> basalt.plan.v1.MergeAction
+	16,  // 225: basalt.plan.v1.Check.expr:type_name -> basalt.plan.v1.Expr
+	16,  // 226: basalt.plan.v1.Assignment.value:type_name -> basalt.plan.v1.Expr
+	94,  // 227: basalt.plan.v1.OnConflict.set:type_name -> basalt.plan.v1.Assignment
+	16,  // 228: basalt.plan.v1.OnConflict.where:type_name -> basalt.plan.v1.Expr
+	65,  // 229: basalt.plan.v1.OnConflict.bindings:type_name -> basalt.plan.v1.SlotBinding
+	14,  // 230: basalt.plan.v1.MergeAction.op:type_name -> basalt.plan.v1.Modify.Op
+	47,  // 231: basalt.plan.v1.LockRows.input:type_name -> basalt.plan.v1.Plan
+	98,  // 232: basalt.plan.v1.LockRows.targets:type_name -> basalt.plan.v1.LockTarget
+	47,  // 233: basalt.plan.v1.LockRows.recheck:type_name -> basalt.plan.v1.Plan
+	43,  // 234: basalt.plan.v1.LockTarget.table:type_name -> basalt.plan.v1.Table
+	235, // [235:235] is the sub-list for method output_type
+	235, // [235:235] is the sub-list for method input_type
+	235, // [235:235] is the sub-list for extension type_name
+	235, // [235:235] is the sub-list for extension extendee
+	0,   // [0:235] is the sub-list for field type_name
 }
 
 func init() { file_vexec_planpb_plan_proto_init() }
@@ -8270,6 +8372,7 @@ func file_vexec_planpb_plan_proto_init() {
 		(*Plan_ChunkScan)(nil),
 		(*Plan_Exchange)(nil),
 		(*Plan_ExchangeSource)(nil),
+		(*Plan_BatchApply)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -8277,7 +8380,7 @@ func file_vexec_planpb_plan_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_vexec_planpb_plan_proto_rawDesc), len(file_vexec_planpb_plan_proto_rawDesc)),
 			NumEnums:      15,
-			NumMessages:   83,
+			NumMessages:   84,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -69,7 +69,7 @@ func (s *Statement) Validate() error {
 	if s.GetExecSlots() > execSlotsMax {
 		return outOfRange("%d parameter slots", s.GetExecSlots())
 	}
-	v := &validator{slots: s.GetExecSlots(), ctes: map[uint32]int{}, work: map[uint32]int{}}
+	v := &validator{slots: s.GetExecSlots(), ctes: map[uint32]int{}, work: map[uint32]int{}, chunks: map[uint32]int{}}
 	for _, c := range s.GetCtes() {
 		if _, dup := v.ctes[c.GetId()]; dup {
 			return malformed("CTE %d twice", c.GetId())
@@ -119,10 +119,11 @@ func outOfRange(format string, args ...any) error {
 }
 
 type validator struct {
-	slots uint32
-	nodes int
-	ctes  map[uint32]int // columns by id
-	work  map[uint32]int
+	slots  uint32
+	nodes  int
+	ctes   map[uint32]int // columns by id
+	work   map[uint32]int
+	chunks map[uint32]int // widths of the rows of BatchApplys around
 }
 
 // plan checks a node and what is below it.
@@ -348,7 +349,21 @@ func (v *validator) op(p *Plan, width, depth int) error {
 	case *Plan_Materialize:
 		return same(k.Materialize.GetInput(), nil)
 	case *Plan_ChunkScan:
+		if n, ok := v.chunks[k.ChunkScan.GetSlot()]; ok {
+			return want(n)
+		}
 		return nil
+	case *Plan_BatchApply:
+		if err := v.plan(k.BatchApply.GetInput(), depth+1); err != nil {
+			return err
+		}
+		slot := k.BatchApply.GetSlot()
+		if _, dup := v.chunks[slot]; dup {
+			return malformed("rows of slot %d twice", slot)
+		}
+		v.chunks[slot] = len(k.BatchApply.GetInput().GetOutput())
+		defer delete(v.chunks, slot)
+		return same(k.BatchApply.GetBody(), nil)
 	case *Plan_Exchange:
 		return same(k.Exchange.GetInput(), func(n int) error {
 			if err := v.sortKeys(k.Exchange.GetMergeKeys(), n); err != nil {

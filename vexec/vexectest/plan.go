@@ -54,6 +54,8 @@ func Node(ts []types.T, op any) *planpb.Plan {
 		p.Op = &planpb.Plan_MergeJoin{MergeJoin: k}
 	case *planpb.Apply:
 		p.Op = &planpb.Plan_Apply{Apply: k}
+	case *planpb.BatchApply:
+		p.Op = &planpb.Plan_BatchApply{BatchApply: k}
 	case *planpb.Agg:
 		p.Op = &planpb.Plan_Agg{Agg: k}
 	case *planpb.Sort:
