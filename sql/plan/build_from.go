@@ -104,16 +104,20 @@ func (p *planner) buildJoin(x *query.JoinExpr, sc *scope) rel {
 		j.right = r
 		return j
 	}
-	cx := &exprCtx{sc: sc, noJoin: "FULL JOIN conditions"}
+	var both []query.Expr
 	for _, q := range qs {
 		e, ok := p.expandOneSide(q, &j.left, j.right, sc)
 		if !ok {
 			e, ok = p.expandOneSide(q, &j.right, j.left, sc)
 		}
-		if !ok {
-			e = p.expand(q, cx)
+		if ok {
+			j.quals = append(j.quals, e)
+		} else {
+			both = append(both, q)
 		}
-		j.quals = append(j.quals, e)
+	}
+	if len(both) > 0 {
+		return p.matchFull(x, j, both, sc)
 	}
 	return j
 }

@@ -28,6 +28,9 @@ type rteScope struct {
 	cols []Col       // by attribute number − 1; 0: not made yet
 	sys  map[int]Col
 	row  Col
+	// present are columns that say whether the entry is there in a row, for the sides
+	// of full joins that are put together by matchFull.
+	present []Col
 }
 
 // cteEntry is a WITH item in scope.
@@ -99,6 +102,11 @@ func (p *planner) resolveVar(v *query.Var, sc *scope, outer bool) query.Expr {
 }
 
 func (p *planner) rteColumn(sc *scope, rs *rteScope, v *query.Var) query.Expr {
+	return p.ifPresent(rs, p.rteColumnBelow(sc, rs, v))
+}
+
+// rteColumnBelow is rteColumn where the entry is made.
+func (p *planner) rteColumnBelow(sc *scope, rs *rteScope, v *query.Var) query.Expr {
 	rte := rs.rte
 	if rte.Kind == query.RTEJoin {
 		if v.AttNum == 0 {
