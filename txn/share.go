@@ -25,4 +25,7 @@ type Sharer interface {
 	// taken before undoes what the fragments write. Until the fragments have ended,
 	// nothing else may be done on the branches of writers.
 	Share(ctx context.Context, readers, writers []NodeID) (Shared, error)
+	// Pin keeps what the statement's snapshot sees from being collected until release is
+	// called, once, by any goroutine; the transaction may end before.
+	Pin(ctx context.Context) (release func(), err error)
 }

@@ -11,9 +11,14 @@ import (
 	"github.com/basaltdb/basalt/sql/server"
 )
 
-// startFlight serves Arrow Flight SQL on addr. The returned function stops it.
-func startFlight(s *server.Server, addr string, config *tls.Config, log *slog.Logger) (func(context.Context), error) {
-	f, err := flight.NewServer(flight.Options{Backend: s.Node, NewPID: s.NewPID, Version: version, TLS: config, Log: log})
+// startFlight serves Arrow Flight SQL on addr: the sessions of s, or without s parts of
+// results only. nodes is nil for a process alone. The returned function stops it.
+func startFlight(s *server.Server, nodes *flight.Nodes, addr string, config *tls.Config, log *slog.Logger) (func(context.Context), error) {
+	o := flight.Options{Nodes: nodes, Version: version, TLS: config, Log: log}
+	if s != nil {
+		o.Backend, o.NewPID = s.Node, s.NewPID
+	}
+	f, err := flight.NewServer(o)
 	if err != nil {
 		return nil, err
 	}
@@ -22,7 +27,9 @@ func startFlight(s *server.Server, addr string, config *tls.Config, log *slog.Lo
 		f.Shutdown(context.Background())
 		return nil, fmt.Errorf("cannot listen on %s: %w", addr, err)
 	}
-	s.Join(f)
+	if s != nil {
+		s.Join(f)
+	}
 	go func() {
 		if err := f.Serve(l); err != nil {
 			log.Error("Flight SQL listener failed", "err", err)

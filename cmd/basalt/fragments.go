@@ -7,11 +7,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/basaltdb/basalt/rpc/flight"
 	"github.com/basaltdb/basalt/rpc/fragment"
 	"github.com/basaltdb/basalt/rpc/node"
 	"github.com/basaltdb/basalt/rpc/proto/rpcpb"
 	"github.com/basaltdb/basalt/sql/functions"
 	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/sql/pgwire"
 	"github.com/basaltdb/basalt/sql/plan"
 	"github.com/basaltdb/basalt/sql/server"
 	"github.com/basaltdb/basalt/sql/session"
@@ -41,6 +43,9 @@ func serveFragments(n *node.Node, ex *vexec.Executor) *fragments {
 		host = enteringHost{n, &fragment.TableHost{Branches: b, Shared: n.Store().Shared()}}
 	}
 	srv := fragment.NewServer(ex, host, f.peer)
+	if n.Branches() != nil {
+		srv.Horizon = n.Store().DB().OldestSnapshot
+	}
 	rpcpb.RegisterFragmentsServer(n.Services(), srv.Service())
 	f.gateway = &fragment.Gateway{Self: n.ID(), Server: srv, Addr: func() string { return n.Addr().String() },
 		Peer: func(id txn.NodeID) (fragment.Peer, string, error) {
@@ -51,10 +56,11 @@ func serveFragments(n *node.Node, ex *vexec.Executor) *fragments {
 }
 
 // peer reaches a node's pieces.
-func (f *fragments) peer(id uint32, _ string) (fragment.Peer, error) {
+func (f *fragments) peer(id uint32, addr string) (fragment.Peer, error) {
 	if txn.NodeID(id) == f.node.ID() && f.gateway != nil {
 		return f.gateway.Server, nil
 	}
+	f.node.Met(txn.NodeID(id), addr)
 	return fragment.NewClient(f.node.Conn(txn.NodeID(id))), nil
 }
 
@@ -106,6 +112,23 @@ func (f *fragments) Start(ctx context.Context, r session.FragmentedRun) (vexec.C
 		return nil, err
 	}
 	return runningPieces{c}, nil
+}
+
+// Parts implements session.Parts.
+func (f *fragments) Parts(ctx context.Context, r session.FragmentedRun) ([]pgwire.Part, error) {
+	return f.gateway.Parts(ctx, fragment.Statement{Root: r.Statement, Pieces: r.Pieces, Slots: r.Slots, SlotTypes: r.SlotTypes, Env: r.Env, Tx: r.Tx})
+}
+
+// nodes are the nodes as Flight clients are sent to them.
+func (f *fragments) nodes() *flight.Nodes {
+	return &flight.Nodes{Key: f.node.Secret, Pull: f.gateway.Pull, Location: func(id uint32) string {
+		for _, x := range f.node.Status().GetNodes() {
+			if x.GetId() == id && x.GetAlive() {
+				return x.GetFlightAddr()
+			}
+		}
+		return ""
+	}}
 }
 
 // runningPieces tells what the pieces did in the planner's words.

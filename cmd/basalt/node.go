@@ -42,8 +42,8 @@ func startNode(ctx context.Context, stop func(), f startFlags, o server.Options)
 	sessions := role != node.Storage
 	if sessions {
 		cfg.SQLAddr = f.addr
-	} else if f.addrGiven || f.flight != "" {
-		return fmt.Errorf("a node with --role storage serves no sessions: --sql-addr and --flight-addr have no meaning for it")
+	} else if f.addrGiven {
+		return fmt.Errorf("a node with --role storage serves no sessions: --sql-addr has no meaning for it")
 	}
 	n, err := node.Start(ctx, cfg)
 	if err != nil {
@@ -56,31 +56,40 @@ func startNode(ctx context.Context, stop func(), f startFlags, o server.Options)
 		}
 	}()
 	var s *server.Server
+	var pieces *fragments
 	if n.DB() != nil {
 		o.Cluster = &server.Cluster{Self: n.ID(), First: n.First(), DB: n.DB(), Store: n.Store(), OnCatalog: n.OnCatalog, Describe: func() ([]sys.ClusterNode, []sys.ClusterTablet) { return describe(n.Status()) }}
 		if s, err = server.Open(ctx, o); err != nil {
 			return err
 		}
-		s.Node.Fragments = serveFragments(n, s.Executor())
+		pieces = serveFragments(n, s.Executor())
+		s.Node.Fragments = pieces
 	} else {
 		if err := os.MkdirAll(filepath.Join(f.data, "temp"), 0o700); err != nil {
 			return err
 		}
-		serveFragments(n, storageExecutor(o))
+		pieces = serveFragments(n, storageExecutor(o))
 	}
 	if err := n.Serve(ctx); err != nil {
 		return err
 	}
 	log.Info("answering other nodes", "node", n.ID(), "role", role.String(), "addr", n.Addr().String(), "data", f.data)
 	if sessions {
-		return serve(ctx, stop, s, f, o.TLS, log)
+		return serve(ctx, stop, s, pieces.nodes(), f, o.TLS, log)
+	}
+	stopFlight := func(context.Context) {}
+	if f.flight != "" {
+		if stopFlight, err = startFlight(nil, pieces.nodes(), f.flight, o.TLS, log); err != nil {
+			return err
+		}
 	}
 	<-ctx.Done()
 	stop()
 	log.Info("stopping")
+	wait, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	stopFlight(wait)
 	if s != nil {
-		wait, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
-		defer cancel()
 		return s.Close(wait)
 	}
 	return nil

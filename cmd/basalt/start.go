@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/basaltdb/basalt/rpc/flight"
 	"github.com/basaltdb/basalt/rpc/node"
 	"github.com/basaltdb/basalt/sql/server"
 )
@@ -56,7 +57,7 @@ SIGTERM and SIGINT stop the server cleanly.`,
 	fl := cmd.Flags()
 	fl.StringVar(&f.data, "data", "", "data directory (required)")
 	fl.StringVar(&f.addr, "sql-addr", "127.0.0.1:5433", "address to listen on for PostgreSQL clients")
-	fl.StringVar(&f.flight, "flight-addr", "", "address to listen on for Arrow Flight SQL clients (default: none)")
+	fl.StringVar(&f.flight, "flight-addr", "", "address to listen on for Arrow Flight SQL clients (default: none); of a storage node: for their tickets")
 	fl.StringVar(&f.cert, "tls-cert", "", "file with the TLS certificate chain (PEM)")
 	fl.StringVar(&f.key, "tls-key", "", "file with the TLS private key (PEM)")
 	fl.StringVar(&f.memory, "memory", "", "memory for caches and queries, such as 4GB (default: half of the machine's)")
@@ -122,7 +123,7 @@ func start(ctx context.Context, f startFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := serve(ctx, stop, s, f, tlsConfig, log); err != nil {
+	if err := serve(ctx, stop, s, nil, f, tlsConfig, log); err != nil {
 		return err
 	}
 	log.Info("stopped")
@@ -130,7 +131,7 @@ func start(ctx context.Context, f startFlags) error {
 }
 
 // serve serves sessions until ctx ends, and closes s.
-func serve(ctx context.Context, stop func(), s *server.Server, f startFlags, tlsConfig *tls.Config, log *slog.Logger) error {
+func serve(ctx context.Context, stop func(), s *server.Server, nodes *flight.Nodes, f startFlags, tlsConfig *tls.Config, log *slog.Logger) error {
 	addr, err := s.Listen(f.addr)
 	if err != nil {
 		s.Close(context.Background())
@@ -138,7 +139,7 @@ func serve(ctx context.Context, stop func(), s *server.Server, f startFlags, tls
 	}
 	stopFlight := func(context.Context) {}
 	if f.flight != "" {
-		if stopFlight, err = startFlight(s, f.flight, tlsConfig, log); err != nil {
+		if stopFlight, err = startFlight(s, nodes, f.flight, tlsConfig, log); err != nil {
 			s.Close(context.Background())
 			return err
 		}

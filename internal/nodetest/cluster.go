@@ -27,9 +27,10 @@ func StartCluster(t testing.TB, storage int, args ...string) *Cluster {
 	t.Helper()
 	dir := t.TempDir()
 	c := &Cluster{t: t, dir: dir, rpc: FreeAddr(t)}
+	t.Cleanup(c.logWarnings) // the last of the cleanups: the processes have ended
 	c.First = Start(t, filepath.Join(dir, "gateway1"), append([]string{"--role", "gateway", "--rpc-addr", c.rpc}, args...)...)
 	for i := range storage {
-		n := &Node{t: t, data: filepath.Join(dir, fmt.Sprintf("storage%d", i+1)), args: []string{"--role", "storage", "--rpc-addr", FreeAddr(t), "--join", c.rpc}, storage: true}
+		n := &Node{t: t, data: filepath.Join(dir, fmt.Sprintf("storage%d", i+1)), args: []string{"--role", "storage", "--rpc-addr", FreeAddr(t), "--join", c.rpc, "--flight-addr", FreeAddr(t)}, storage: true}
 		t.Cleanup(n.Kill)
 		n.Restart()
 		c.Storage = append(c.Storage, n)

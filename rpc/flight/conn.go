@@ -29,9 +29,15 @@ type conn struct {
 	used       time.Time // when the last call ended; zero while one runs
 }
 
+var errPartsOnly = pgerror.Unsupported("a statement on a node that serves no sessions").WithHint("Ask a gateway; here only the tickets that it gives out are redeemed.")
+
 // connect opens a session.
 func (s *Server) connect(ctx context.Context, who *identity, database string) (*conn, error) {
-	c := &conn{server: s, who: who, pid: s.opts.NewPID(), turn: make(chan struct{}, 1), used: time.Now()}
+	c := &conn{server: s, who: who, turn: make(chan struct{}, 1), used: time.Now()}
+	if s.opts.Backend == nil {
+		return nil, errPartsOnly
+	}
+	c.pid = s.opts.NewPID()
 	st := pgwire.Startup{User: who.user, Database: database, Params: who.settings, Remote: who.remote, Local: who.local, TLS: who.tls, PID: c.pid, Started: time.Now()}
 	s.mu.Lock()
 	if s.closing != nil {

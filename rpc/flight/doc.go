@@ -21,9 +21,9 @@
 // it ends, its statement is cancelled and a conn of its own is closed. (4) Nothing
 // a client sends ends the process: panics end their call.
 //
-// Tickets carry a partition number and a snapshot timestamp: one endpoint with
-// partition 0 of 1 and snapshot 0 (taken when redeemed) today, one per storage
-// node, pinned to one timestamp, when there are several.
+// Results in parts (parts.go): what storage nodes can deliver each by itself has an endpoint
+// per node, all of one snapshot, which a lease keeps. A server without sessions, on a
+// storage node, redeems tickets for parts and does nothing else.
 //
 // Threading: everything here is called by many goroutines at once.
 //

@@ -108,8 +108,44 @@ func (s *Server) GetFlightInfoPreparedStatement(ctx context.Context, cmd flights
 	if err != nil {
 		return nil, statusOf(err)
 	}
+	if sp, err := s.spreadPrepared(ctx, p); err != nil {
+		return nil, statusOf(err)
+	} else if sp != nil {
+		info, err := s.partsInfo(identityOf(ctx), sp, p.schema, desc)
+		return info, statusOf(err)
+	}
 	info, err := s.info(&ticket{kind: ticketPrepared, user: p.user, database: p.database, txn: p.txn, of: string(h)}, orEmpty(p.schema), desc)
 	return info, statusOf(err)
+}
+
+// spreadPrepared gives the result of a prepared statement in parts, nil when it comes in one.
+func (s *Server) spreadPrepared(ctx context.Context, p *prepared) (sp *pgwire.Spread, err error) {
+	rows := p.rows()
+	if s.opts.Nodes == nil || p.txn != "" || p.schema == nil || len(rows) > 1 || len(rows) == 0 && len(p.params) > 0 {
+		return nil, nil
+	}
+	c, done, err := s.acquire(ctx, identityOf(ctx), p.database, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	err = c.call(ctx, func(ctx context.Context) error {
+		if err := p.parse(ctx, c); err != nil {
+			return err
+		}
+		var params [][]byte
+		if len(rows) > 0 {
+			params = rows[0]
+		}
+		if sp, err = c.spread(ctx, params); err != nil {
+			return err
+		}
+		return c.finish(ctx, false)
+	})
+	if err != nil && sp != nil {
+		sp.Release()
+	}
+	return sp, err
 }
 
 // GetSchemaPreparedStatement implements flightsql.Server.

@@ -25,7 +25,11 @@ import (
 
 // Options of a Server.
 type Options struct {
+	// Backend opens sessions; nil: this server gives parts of results only, to who has a
+	// ticket of another node's.
 	Backend pgwire.Backend
+	// Nodes of the database, when it has several; needed without a Backend.
+	Nodes *Nodes
 	// NewPID gives the next session a process number no other session has.
 	NewPID func() int32
 	// Version of the product, for GetSqlInfo.
@@ -67,8 +71,9 @@ type Server struct {
 	conns        map[int32]*conn
 	transactions map[string]*conn
 	prepared     map[string]*prepared
-	running      map[[16]byte]context.CancelCauseFunc // DoGets by their ticket's identifier
-	cancelled    map[[16]byte]time.Time               // tickets not to be redeemed, until when they are good anyway
+	running      map[redemption]context.CancelCauseFunc
+	cancelled    map[[16]byte]time.Time // tickets not to be redeemed, until when they are good anyway
+	leases       map[[16]byte]*lease    // of FlightInfos with parts
 }
 
 // NewServer makes a server.
@@ -86,7 +91,7 @@ func NewServer(o Options) (*Server, error) {
 		o.PreparedIdle = time.Hour
 	}
 	s := &Server{opts: o, key: make([]byte, 32), stop: make(chan struct{}), conns: map[int32]*conn{}, transactions: map[string]*conn{},
-		prepared: map[string]*prepared{}, running: map[[16]byte]context.CancelCauseFunc{}, cancelled: map[[16]byte]time.Time{}}
+		prepared: map[string]*prepared{}, running: map[redemption]context.CancelCauseFunc{}, leases: map[[16]byte]*lease{}, cancelled: map[[16]byte]time.Time{}}
 	rand.Read(s.key)
 	s.Alloc = memory.DefaultAllocator
 	if err := s.registerInfo(); err != nil {
@@ -129,6 +134,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		conns = append(conns, c)
 	}
 	kept := s.transactions
+	for _, cancel := range s.running {
+		cancel(reason)
+	}
+	for id, l := range s.leases {
+		s.dropLease(id, l)
+	}
 	s.transactions, s.prepared = map[string]*conn{}, map[string]*prepared{}
 	s.mu.Unlock()
 	close(s.stop)
@@ -151,6 +162,17 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.grpc.Stop()
 		return ctx.Err()
 	}
+}
+
+// guard turns a panic of f into XX000.
+func (s *Server) guard(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.opts.Log.Error("a part of a result ended by a panic", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			err = pgerror.Internal("unexpected failure: %v", r)
+		}
+	}()
+	return f()
 }
 
 // recovered turns a panic outside a session into an error of the call.
@@ -202,6 +224,7 @@ func (s *Server) expire(now time.Time) {
 			delete(s.prepared, h)
 		}
 	}
+	s.expireLeases(now)
 	for id, until := range s.cancelled {
 		if now.After(until) {
 			delete(s.cancelled, id)

@@ -135,8 +135,9 @@ func (s *Server) info(t *ticket, schema *arrow.Schema, desc *flight.FlightDescri
 	}, nil
 }
 
-// statementSchema describes a statement and checks that it is one.
-func (s *Server) statementSchema(ctx context.Context, cmd flightsql.StatementQuery) (schema *arrow.Schema, err error) {
+// statementSchema describes a statement and checks that it is one. With spread, it gives the
+// result in parts too, if it comes in parts.
+func (s *Server) statementSchema(ctx context.Context, cmd flightsql.StatementQuery, spread bool) (schema *arrow.Schema, sp *pgwire.Spread, err error) {
 	err = s.with(ctx, cmd.GetTransactionId(), func(ctx context.Context, c *conn) error {
 		params, sc, err := c.describe(ctx, cmd.GetQuery())
 		if err != nil {
@@ -146,25 +147,35 @@ func (s *Server) statementSchema(ctx context.Context, cmd flightsql.StatementQue
 			return pgerror.New(pgerror.UndefinedParameter, "there is no parameter $1").WithHint("Statements with parameters must be prepared.")
 		}
 		schema = orEmpty(sc)
-		return nil
+		if spread && sc != nil && len(cmd.GetTransactionId()) == 0 {
+			sp, err = c.spread(ctx, nil)
+		}
+		return err
 	})
-	return schema, err
+	if err != nil && sp != nil {
+		sp.Release()
+	}
+	return schema, sp, err
 }
 
 // GetFlightInfoStatement implements flightsql.Server.
 func (s *Server) GetFlightInfoStatement(ctx context.Context, cmd flightsql.StatementQuery, desc *flight.FlightDescriptor) (*flight.FlightInfo, error) {
-	schema, err := s.statementSchema(ctx, cmd)
+	schema, sp, err := s.statementSchema(ctx, cmd, true)
 	if err != nil {
 		return nil, statusOf(err)
 	}
 	who := identityOf(ctx)
+	if sp != nil {
+		info, err := s.partsInfo(who, sp, schema, desc)
+		return info, statusOf(err)
+	}
 	info, err := s.info(&ticket{kind: ticketStatement, user: who.user, database: who.database, txn: string(cmd.GetTransactionId()), of: cmd.GetQuery()}, schema, desc)
 	return info, statusOf(err)
 }
 
 // GetSchemaStatement implements flightsql.Server.
 func (s *Server) GetSchemaStatement(ctx context.Context, cmd flightsql.StatementQuery, _ *flight.FlightDescriptor) (*flight.SchemaResult, error) {
-	schema, err := s.statementSchema(ctx, cmd)
+	schema, _, err := s.statementSchema(ctx, cmd, false)
 	if err != nil {
 		return nil, statusOf(err)
 	}
@@ -173,18 +184,26 @@ func (s *Server) GetSchemaStatement(ctx context.Context, cmd flightsql.Statement
 
 // redeem reads a ticket that its owner hands in.
 func (s *Server) redeem(who *identity, b []byte) (*ticket, error) {
-	t, err := decodeTicket(s.key, b)
+	t, err := decodeTicket(s.keyOf, b)
 	switch {
 	case err != nil:
 		return nil, err
-	case t.user != who.user:
+	case s.opts.Backend == nil && t.kind != ticketPart:
+		return nil, errPartsOnly
+	case t.user != who.user && s.opts.Backend != nil:
 		return nil, pgerror.New(pgerror.InsufficientPrivilege, "the ticket belongs to another user")
 	case time.Now().After(t.expires):
 		return nil, pgerror.New(pgerror.InvalidParameterValue, "the ticket has expired")
-	case t.snapshot != 0 || t.partitions != 1:
-		return nil, pgerror.Unsupported("a ticket for part of a result")
 	}
 	return t, nil
+}
+
+// keyOf is the key that authenticates tickets of a kind.
+func (s *Server) keyOf(kind byte) []byte {
+	if kind == ticketPart && s.opts.Nodes != nil {
+		return s.opts.Nodes.Key()
+	}
+	return s.key
 }
 
 // DoGetStatement implements flightsql.Server: the tickets of statements and of
@@ -199,6 +218,9 @@ func (s *Server) DoGetStatement(ctx context.Context, cmd flightsql.StatementQuer
 	ctx, stop, err := s.begin(ctx, t)
 	if err != nil {
 		return nil, nil, statusOf(err)
+	}
+	if t.kind == ticketPart {
+		return s.pullPart(call, ctx, t, stop)
 	}
 	var p *prepared
 	if t.kind == ticketPrepared {
@@ -225,6 +247,12 @@ func (s *Server) DoGetStatement(ctx context.Context, cmd flightsql.StatementQuer
 	})
 }
 
+// redemption is a DoGet by its ticket.
+type redemption struct {
+	id        [16]byte
+	partition uint32
+}
+
 // begin notes that a ticket is being redeemed, so that it can be cancelled.
 func (s *Server) begin(ctx context.Context, t *ticket) (context.Context, func(), error) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -234,14 +262,15 @@ func (s *Server) begin(ctx context.Context, t *ticket) (context.Context, func(),
 		cancel(nil)
 		return nil, nil, errUserCancel
 	}
-	if _, ok := s.running[t.id]; ok {
+	run := redemption{t.id, t.partition}
+	if _, ok := s.running[run]; ok {
 		cancel(nil)
 		return nil, nil, pgerror.New(pgerror.ObjectInUse, "the ticket is being redeemed already")
 	}
-	s.running[t.id] = cancel
+	s.running[run] = cancel
 	return ctx, func() {
 		s.mu.Lock()
-		delete(s.running, t.id)
+		delete(s.running, run)
 		s.mu.Unlock()
 		cancel(nil)
 	}, nil
@@ -282,9 +311,12 @@ func (s *Server) cancelTickets(who *identity, info *flight.FlightInfo) (flight.C
 			s.cancelled[t.id] = t.expires
 			status = flight.CancelStatusCancelled
 		}
-		if cancel := s.running[t.id]; cancel != nil {
+		if cancel := s.running[redemption{t.id, t.partition}]; cancel != nil {
 			cancel(errUserCancel)
 			status = flight.CancelStatusCancelled
+		}
+		if l := s.leases[t.id]; l != nil { // pulls elsewhere end when the snapshot has gone
+			s.dropLease(t.id, l)
 		}
 	}
 	return status, nil

@@ -17,6 +17,7 @@ import (
 // only keeps the tag.
 type sink struct {
 	session pgwire.Session
+	env     *types.Env // without a session
 	schema  func(*arrow.Schema) error
 	rows    func(arrow.Record) error
 	tag     string
@@ -47,7 +48,11 @@ func (k *sink) Rows(b *vexec.Batch) error {
 	if k.rows == nil || b.Rows() == 0 {
 		return nil
 	}
-	rec, err := record(k.session.Env(), k.arrow, k.types, b)
+	env := k.env
+	if k.session != nil {
+		env = k.session.Env()
+	}
+	rec, err := record(env, k.arrow, k.types, b)
 	if err != nil {
 		return err
 	}

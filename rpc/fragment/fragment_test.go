@@ -56,6 +56,8 @@ func (h host) Open(_ context.Context, r fragment.OpenRequest) (vexec.Exec, func(
 // shared is a transaction that fragments share.
 type shared struct{ txn.Txn }
 
+func (shared) Pin(context.Context) (func(), error) { return func() {}, nil }
+
 func (shared) Share(_ context.Context, r, w []txn.NodeID) (txn.Shared, error) {
 	out := txn.Shared{At: txn.ReadAt{Snapshot: 1, Statement: 1}, Branches: map[txn.NodeID]txn.Branch{}}
 	if len(w) > 0 {

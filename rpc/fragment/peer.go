@@ -78,8 +78,9 @@ func (c *Client) Fetch(ctx context.Context, req *rpcpb.FetchRequest) (Stream, er
 	ctx, cancel := context.WithCancel(ctx)
 	s, err := c.c.Fetch(ctx, req, callOptions...)
 	if err != nil {
+		err = wire.FromStatus(ctx, err) // before ctx ends here
 		cancel()
-		return nil, wire.FromStatus(ctx, err)
+		return nil, err
 	}
 	return &remoteStream{ctx: ctx, s: s, cancel: cancel}, nil
 }

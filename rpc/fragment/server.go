@@ -46,6 +46,10 @@ type Server struct {
 
 	mu      sync.Mutex
 	queries map[queryID]*query
+
+	// Horizon is below what versions of rows may have been removed here; nil: nothing is
+	// that a statement could see. To be set before use.
+	Horizon func() txn.Timestamp
 }
 
 var _ Peer = (*Server)(nil)
@@ -107,40 +111,60 @@ func (s *Server) publish(q *query, exchange uint32, o *output) error {
 
 // Run implements Peer.
 func (s *Server) Run(ctx context.Context, req *rpcpb.RunRequest, emit func(ipc.Message) error) (*rpcpb.FragmentStats, error) {
+	f, r, err := request(req)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	env, release, err := s.environment(ctx, f, r)
+	if err != nil {
+		return nil, err
+	}
+	ok := false
+	defer func() { release(ok) }()
+	env.WorkMem = req.GetWorkMem()
+	if req.GetAnalyze() {
+		env.Stats = vexec.NewStats(true)
+	}
+	stats, err := s.run(ctx, f, env, req, emit, nil)
+	ok = err == nil
+	return stats, err
+}
+
+// request checks what is to be run.
+func request(req *rpcpb.RunRequest) (*planpb.Fragment, OpenRequest, error) {
 	var f planpb.Fragment
 	if err := proto.Unmarshal(req.GetPlan(), &f); err != nil {
-		return nil, pgerror.New(pgerror.ProtocolViolation, "malformed plan: %v", err)
+		return nil, OpenRequest{}, pgerror.New(pgerror.ProtocolViolation, "malformed plan: %v", err)
 	}
 	if err := f.Validate(); err != nil {
-		return nil, err
+		return nil, OpenRequest{}, err
 	}
 	r := OpenRequest{Branch: txnrpc.BranchFromProto(req.GetBranch()), At: txnrpc.ReadAtFromProto(req.GetAt()),
 		Seq: txn.SeqRange{First: req.GetSeq(), End: req.GetSeqEnd()}, LockTimeout: time.Duration(req.GetLockTimeoutNanos()), Settings: req.GetSettings()}
 	for _, t := range req.GetTablets() {
 		r.Tablets = append(r.Tablets, txn.TabletID(t))
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	return &f, r, nil
+}
+
+// environment is what a fragment runs with, its parameters included.
+func (s *Server) environment(ctx context.Context, f *planpb.Fragment, r OpenRequest) (vexec.Exec, func(ok bool), error) {
 	env, release, err := s.open.Open(ctx, r)
 	if err != nil {
-		return nil, err
+		return env, nil, err
 	}
-	ok := false
-	defer func() { release(ok) }()
 	if env.Expr == nil {
-		return nil, pgerror.Internal("a fragment without an environment")
+		release(false)
+		return env, nil, pgerror.Internal("a fragment without an environment")
 	}
-	if env.Expr.Params, env.ExecParams, err = params(&f); err != nil {
-		return nil, err
+	if env.Expr.Params, env.ExecParams, err = params(f); err != nil {
+		release(false)
+		return env, nil, err
 	}
 	env.Expr.Ctx = ctx
-	env.WorkMem = req.GetWorkMem()
-	if req.GetAnalyze() {
-		env.Stats = vexec.NewStats(true)
-	}
-	stats, err := s.run(ctx, &f, env, req, emit, nil)
-	ok = err == nil
-	return stats, err
+	return env, release, nil
 }
 
 // run runs a fragment whose environment is complete. With produced, its output does
@@ -170,11 +194,19 @@ func (s *Server) run(ctx context.Context, f *planpb.Fragment, env vexec.Exec, re
 		return nil, pgerror.New(pgerror.ProtocolViolation, "a fragment whose rows go nowhere")
 	}
 	out.begin()
-	affected, err := s.drive(ctx, f.GetStatement(), env, out)
+	affected, err := s.drive(ctx, f.GetStatement(), env, func(b *vexec.Batch) (bool, error) {
+		if err := s.kept(req); err != nil {
+			return false, err
+		}
+		return out.send(ctx, b)
+	})
 	if produced != nil {
 		produced()
 	}
 	in.discard(ctx)
+	if err == nil {
+		err = s.kept(req)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +220,7 @@ func (s *Server) run(ctx context.Context, f *planpb.Fragment, env vexec.Exec, re
 }
 
 // drive pulls the fragment's rows and sends them, until its end or until nobody wants more.
-func (s *Server) drive(ctx context.Context, stmt *planpb.Statement, env vexec.Exec, out *sender) (affected int64, err error) {
+func (s *Server) drive(ctx context.Context, stmt *planpb.Statement, env vexec.Exec, send func(*vexec.Batch) (wanted bool, err error)) (affected int64, err error) {
 	cur, err := s.ex.Run(ctx, stmt, env)
 	if err != nil {
 		return 0, err
@@ -206,7 +238,7 @@ func (s *Server) drive(ctx context.Context, stmt *planpb.Statement, env vexec.Ex
 		if b == nil {
 			return cur.RowsAffected(), nil
 		}
-		wanted, err := out.send(ctx, b)
+		wanted, err := send(b)
 		if err != nil {
 			return 0, err
 		}
@@ -214,6 +246,14 @@ func (s *Server) drive(ctx context.Context, stmt *planpb.Statement, env vexec.Ex
 			return cur.RowsAffected(), nil
 		}
 	}
+}
+
+// kept fails what has read at a snapshot that nobody keeps any more: rows may have been missing.
+func (s *Server) kept(req *rpcpb.RunRequest) error {
+	if at := txn.Timestamp(req.GetAt().GetSnapshot()); s.Horizon != nil && at != 0 && at < s.Horizon() {
+		return pgerror.New("72000", "snapshot too old").WithHint("Whoever held the snapshot has let it go, or has gone.")
+	}
+	return nil
 }
 
 // hasModify: the rows must be pulled to the end, whoever wants them.
@@ -363,9 +403,23 @@ type Service struct {
 // Service makes the gRPC service.
 func (s *Server) Service() *Service { return &Service{s: s} }
 
+// errUnasked is why a run ends that its gateway holds no more. A gateway that cancels reports why
+// itself; who else meets the error has lost the gateway, or a node that did, and nobody has asked
+// him to stop.
+var errUnasked = pgerror.New(pgerror.ConnectionFailure, "the gateway of the statement has gone")
+
+// asked is a call's context whose end has errUnasked for its cause.
+func asked(call context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(call))
+	stop := context.AfterFunc(call, func() { cancel(errUnasked) })
+	return ctx, func() { stop(); cancel(nil) }
+}
+
 // Run implements rpcpb.FragmentsServer.
 func (v *Service) Run(req *rpcpb.RunRequest, stream rpcpb.Fragments_RunServer) error {
-	stats, err := v.s.Run(stream.Context(), req, func(m ipc.Message) error {
+	ctx, stop := asked(stream.Context())
+	defer stop()
+	stats, err := v.s.Run(ctx, req, func(m ipc.Message) error {
 		return stream.Send(&rpcpb.RunEvent{Batch: toWire(m)})
 	})
 	if err != nil {

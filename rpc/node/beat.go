@@ -123,6 +123,7 @@ func (n *Node) join(ctx context.Context) error {
 		n.id = txn.NodeID(r.Node)
 		n.beatState.addr = addr
 		n.epoch.Store(r.Epoch)
+		n.secret.Store(&r.Secret)
 		n.hear(r.Status)
 		n.renew(asked)
 		return nil
@@ -199,6 +200,7 @@ func (n *Node) beat() {
 	n.renew(asked)
 	s.reaped = nil
 	n.epoch.Store(r.Epoch)
+	n.secret.Store(&r.Secret)
 	n.hear(r.Status)
 	if err := n.setPlacement(placementOf(r.Status.Tablets, r.Status.PlacementVersion, r.Status.SystemNode)); err != nil {
 		n.cfg.Log.Error("placement", "err", err)

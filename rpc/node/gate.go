@@ -37,12 +37,10 @@ func (g *gate) enter(ctx context.Context, epoch uint64) error {
 	if !g.lease() {
 		return pgerror.New(pgerror.ConnectionFailure, "a storage node has no contact to the first node of the cluster")
 	}
-	if e := g.epoch.Load(); e == 0 {
-		return pgerror.New(pgerror.ConnectionFailure, "a storage node is starting")
-	} else if epoch <= e {
+	if e := g.epoch.Load(); e != 0 && epoch <= e {
 		return nil
 	}
-	return g.settle(ctx, epoch)
+	return g.settle(ctx, max(epoch, 1)) // for the first time, perhaps: the node has just started
 }
 
 // settle settles all intents for an epoch.

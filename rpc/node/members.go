@@ -39,6 +39,8 @@ type members struct {
 	ownRowsAt uint64
 	// joining makes joins of one node come one at a time.
 	joining map[txn.NodeID]*sync.Mutex
+	// looked is when expire last was there.
+	looked time.Time
 }
 
 type member struct {
@@ -113,7 +115,7 @@ func (m *members) save() error {
 }
 
 // join makes a directory's process a node with a lease.
-func (m *members) join(ctx context.Context, q *rpcpb.JoinRequest, rpcAddr string) (txn.NodeID, error) {
+func (m *members) join(ctx context.Context, q *rpcpb.JoinRequest, rpcAddr, flightAddr string) (txn.NodeID, error) {
 	dir, role := hex.EncodeToString(q.Directory), Role(q.Role)
 	if len(q.Directory) != 16 || role > Storage {
 		return 0, pgerror.New(pgerror.ProtocolViolation, "malformed request to join")
@@ -162,7 +164,7 @@ func (m *members) join(ctx context.Context, q *rpcpb.JoinRequest, rpcAddr string
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	x.RPC, x.SQL, x.Flight, x.version = rpcAddr, q.SqlAddr, q.FlightAddr, q.Version
+	x.RPC, x.SQL, x.Flight, x.version = rpcAddr, q.SqlAddr, flightAddr, q.Version
 	x.incarnation, x.beat, x.alive, x.ended, x.rowsAt = q.Incarnation, time.Now(), true, false, 0
 	if again {
 		x.started = x.beat
@@ -248,8 +250,16 @@ func (m *members) rowsSince(at uint64) []*rpcpb.RowCount {
 func (m *members) expire(ctx context.Context) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	// While this process stood still it heard no beats: that is nobody's fault.
+	now := time.Now()
+	if still := now.Sub(m.looked) - beatEvery; still > 0 && !m.looked.IsZero() {
+		for _, x := range m.list {
+			x.beat = x.beat.Add(still)
+		}
+	}
+	m.looked = now
 	for _, x := range m.list {
-		if x.alive && time.Since(x.beat) > lease {
+		if x.alive && now.Sub(x.beat) > lease {
 			x.alive, x.ended = false, x.Role == Storage
 			m.logf("node %d (%s) does not answer", x.ID, x.Role)
 		}

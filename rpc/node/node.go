@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	crand "crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -28,7 +29,7 @@ const first txn.NodeID = 1
 
 const (
 	// lease is how long a node counts as alive after a beat.
-	lease = 3 * time.Second
+	lease = 5 * time.Second
 	// beatEvery is the time between beats.
 	beatEvery = 500 * time.Millisecond
 	// beatWait bounds one beat.
@@ -75,6 +76,7 @@ type Node struct {
 	leaseEnd atomic.Int64
 	started  time.Time
 	epoch    atomic.Uint64
+	secret   atomic.Pointer[[]byte]
 
 	members *members // the first node's
 	service *txn.OracleService
@@ -168,6 +170,11 @@ func (n *Node) startFirst() (err error) {
 	}
 	n.oracle = n.service
 	n.epoch.Store(n.service.Epoch())
+	secret := make([]byte, 32)
+	if _, err := crand.Read(secret); err != nil {
+		return err
+	}
+	n.secret.Store(&secret)
 	if n.cfg.Role != Storage {
 		n.service.ReportOldest(first, 0)
 	}
@@ -288,6 +295,10 @@ func (n *Node) DB() *coordinator.Coordinator { return n.coord }
 // Store is the node's tables: over its own tablets, or over transactions of DB.
 func (n *Node) Store() *storage.Node { return n.store }
 
+// Secret is what all nodes know and nobody else: by it they recognize what one of them
+// has given a client to show to another. It changes when the first node restarts.
+func (n *Node) Secret() []byte { return *n.secret.Load() }
+
 // Branches are those of the node's data, nil without any. Enter must precede what
 // reads or changes data through them.
 func (n *Node) Branches() *txn.Branches {
@@ -303,6 +314,10 @@ func (n *Node) Enter(ctx context.Context, epoch uint64) error { return n.gate.en
 
 // Services is where more services are registered, before Serve.
 func (n *Node) Services() grpc.ServiceRegistrar { return n.srv }
+
+// Met says where a node is that another one has named, in case this one has not heard of
+// it yet: a node that has just joined is known everywhere only after the next beats.
+func (n *Node) Met(id txn.NodeID, addr string) { n.pool.met(id, addr) }
 
 // Conn is the way to a node; calls fail while it is down.
 func (n *Node) Conn(id txn.NodeID) grpc.ClientConnInterface { return nodeConn{n.pool, id} }

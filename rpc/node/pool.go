@@ -23,8 +23,9 @@ const messageBytesMax = 1<<30 + 64<<20
 type pool struct {
 	opts []grpc.DialOption
 
-	mu    sync.Mutex
-	conns map[txn.NodeID]*poolConn
+	mu     sync.Mutex
+	conns  map[txn.NodeID]*poolConn
+	closed bool
 }
 
 type poolConn struct {
@@ -59,9 +60,19 @@ func (p *pool) set(n txn.NodeID, addr string, alive bool) {
 	c.addr, c.dead = addr, !alive
 }
 
+// met says where a node is that has not been heard of.
+func (p *pool) met(n txn.NodeID, addr string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.conns[n] == nil && addr != "" && !p.closed {
+		p.conns[n] = &poolConn{addr: addr}
+	}
+}
+
 func (p *pool) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.closed = true
 	for _, c := range p.conns {
 		if c.cc != nil {
 			c.cc.Close()

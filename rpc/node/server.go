@@ -25,7 +25,7 @@ const joinWait = 30 * time.Second
 func (s *clusterServer) Join(ctx context.Context, q *rpcpb.JoinRequest) (*rpcpb.JoinReply, error) {
 	ctx, cancel := context.WithTimeout(ctx, joinWait)
 	defer cancel()
-	id, err := s.n.members.join(ctx, q, reachable(ctx, q.RpcAddr))
+	id, err := s.n.members.join(ctx, q, reachable(ctx, q.RpcAddr), reachable(ctx, q.FlightAddr))
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func (s *clusterServer) Join(ctx context.Context, q *rpcpb.JoinRequest) (*rpcpb.
 	if err != nil {
 		return nil, err
 	}
-	return &rpcpb.JoinReply{Node: uint32(id), Cluster: cluster, Epoch: s.n.service.Epoch(), Status: s.n.status.Load()}, nil
+	return &rpcpb.JoinReply{Node: uint32(id), Cluster: cluster, Epoch: s.n.service.Epoch(), Status: s.n.status.Load(), Secret: s.n.Secret()}, nil
 }
 
 // reachable puts the caller's own address in the place of a host that names none.
@@ -60,7 +60,7 @@ func (s *clusterServer) Heartbeat(_ context.Context, q *rpcpb.HeartbeatRequest) 
 	if !ok {
 		return &rpcpb.HeartbeatReply{Fenced: true, Epoch: n.service.Epoch()}, nil
 	}
-	r.Horizon, r.Epoch, r.Status = uint64(n.service.Horizon()), n.service.Epoch(), n.status.Load()
+	r.Horizon, r.Epoch, r.Status, r.Secret = uint64(n.service.Horizon()), n.service.Epoch(), n.status.Load(), n.Secret()
 	r.PlacementVersion = r.Status.PlacementVersion
 	return r, nil
 }

@@ -63,3 +63,13 @@ func (t *transaction) Share(ctx context.Context, readers, writers []txn.NodeID) 
 	})
 	return out, err
 }
+
+// Pin implements txn.Sharer.
+func (t *transaction) Pin(ctx context.Context) (func(), error) {
+	if err := t.usable(ctx); err != nil {
+		return nil, err
+	}
+	pins, at := t.pins, t.snap
+	pins.pin(at)
+	return func() { pins.unpin(at) }, nil
+}

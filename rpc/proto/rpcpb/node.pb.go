@@ -2436,12 +2436,15 @@ func (x *JoinRequest) GetIncarnation() uint64 {
 	return 0
 }
 
+// secret authenticates what nodes give clients to show to other nodes (tickets of
+// Flight SQL); it is as old as the first node's process.
 type JoinReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          uint32                 `protobuf:"varint,1,opt,name=node,proto3" json:"node,omitempty"`
 	Cluster       []byte                 `protobuf:"bytes,2,opt,name=cluster,proto3" json:"cluster,omitempty"`
 	Epoch         uint64                 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	Status        *StatusReply           `protobuf:"bytes,4,opt,name=status,proto3" json:"status,omitempty"`
+	Secret        []byte                 `protobuf:"bytes,5,opt,name=secret,proto3" json:"secret,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2500,6 +2503,13 @@ func (x *JoinReply) GetEpoch() uint64 {
 func (x *JoinReply) GetStatus() *StatusReply {
 	if x != nil {
 		return x.Status
+	}
+	return nil
+}
+
+func (x *JoinReply) GetSecret() []byte {
+	if x != nil {
+		return x.Secret
 	}
 	return nil
 }
@@ -2650,6 +2660,7 @@ type HeartbeatReply struct {
 	Status           *StatusReply           `protobuf:"bytes,5,opt,name=status,proto3" json:"status,omitempty"`
 	Dropped          []uint64               `protobuf:"varint,6,rep,packed,name=dropped,proto3" json:"dropped,omitempty"` // storage ids to remove; answered by reaped
 	Rows             []*RowCount            `protobuf:"bytes,7,rep,name=rows,proto3" json:"rows,omitempty"`               // of all tables whose count has changed since the node's last beat
+	Secret           []byte                 `protobuf:"bytes,8,opt,name=secret,proto3" json:"secret,omitempty"`           // JoinReply's
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -2729,6 +2740,13 @@ func (x *HeartbeatReply) GetDropped() []uint64 {
 func (x *HeartbeatReply) GetRows() []*RowCount {
 	if x != nil {
 		return x.Rows
+	}
+	return nil
+}
+
+func (x *HeartbeatReply) GetSecret() []byte {
+	if x != nil {
+		return x.Secret
 	}
 	return nil
 }
@@ -3907,12 +3925,13 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\vflight_addr\x18\x06 \x01(\tR\n" +
 	"flightAddr\x12\x18\n" +
 	"\aversion\x18\a \x01(\tR\aversion\x12 \n" +
-	"\vincarnation\x18\b \x01(\x04R\vincarnation\"\x84\x01\n" +
+	"\vincarnation\x18\b \x01(\x04R\vincarnation\"\x9c\x01\n" +
 	"\tJoinReply\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\rR\x04node\x12\x18\n" +
 	"\acluster\x18\x02 \x01(\fR\acluster\x12\x14\n" +
 	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x123\n" +
-	"\x06status\x18\x04 \x01(\v2\x1b.basalt.node.v1.StatusReplyR\x06status\"\xed\x01\n" +
+	"\x06status\x18\x04 \x01(\v2\x1b.basalt.node.v1.StatusReplyR\x06status\x12\x16\n" +
+	"\x06secret\x18\x05 \x01(\fR\x06secret\"\xed\x01\n" +
 	"\x10HeartbeatRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\rR\x04node\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12'\n" +
@@ -3923,7 +3942,7 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\bRowCount\x12\x1d\n" +
 	"\n" +
 	"storage_id\x18\x01 \x01(\x04R\tstorageId\x12\x12\n" +
-	"\x04rows\x18\x02 \x01(\x12R\x04rows\"\x82\x02\n" +
+	"\x04rows\x18\x02 \x01(\x12R\x04rows\"\x9a\x02\n" +
 	"\x0eHeartbeatReply\x12\x18\n" +
 	"\ahorizon\x18\x01 \x01(\x04R\ahorizon\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12+\n" +
@@ -3931,7 +3950,8 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\x06fenced\x18\x04 \x01(\bR\x06fenced\x123\n" +
 	"\x06status\x18\x05 \x01(\v2\x1b.basalt.node.v1.StatusReplyR\x06status\x12\x18\n" +
 	"\adropped\x18\x06 \x03(\x04R\adropped\x12,\n" +
-	"\x04rows\x18\a \x03(\v2\x18.basalt.node.v1.RowCountR\x04rows\"\xa2\x02\n" +
+	"\x04rows\x18\a \x03(\v2\x18.basalt.node.v1.RowCountR\x04rows\x12\x16\n" +
+	"\x06secret\x18\b \x01(\fR\x06secret\"\xa2\x02\n" +
 	"\bNodeInfo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12(\n" +
 	"\x04role\x18\x02 \x01(\x0e2\x14.basalt.node.v1.RoleR\x04role\x12\x19\n" +
