@@ -84,6 +84,11 @@ func (f *fragment) Get(_ context.Context, key []byte) ([]byte, bool, error) {
 	return f.t.get(key, f.at.Snapshot, f.at.Statement, nil)
 }
 
+// GetInto implements RowTxn.
+func (f *fragment) GetInto(_ context.Context, key, buf []byte) ([]byte, bool, error) {
+	return f.t.getInto(key, f.at.Snapshot, f.at.Statement, buf)
+}
+
 func (f *fragment) NewIter(ctx context.Context, o IterOptions) (Iter, error) {
 	at := f.at.Snapshot
 	if o.At != 0 {

@@ -124,6 +124,25 @@ func (t *transaction) Get(ctx context.Context, key []byte) ([]byte, bool, error)
 	return t.get(key, s.ts, t.stmt, nil)
 }
 
+// GetInto implements RowTxn.
+func (t *transaction) GetInto(_ context.Context, key, buf []byte) ([]byte, bool, error) {
+	if err := t.usable(); err != nil {
+		return nil, false, err
+	}
+	s := t.snapshotInForce()
+	return t.getInto(key, s.ts, t.stmt, buf)
+}
+
+func (t *transaction) getInto(key []byte, at Timestamp, stmt uint32, buf []byte) ([]byte, bool, error) {
+	if w, err := t.own(key, stmt); err != nil || w != nil {
+		if err != nil || w.del {
+			return nil, false, err
+		}
+		return append(buf, w.value...), true, nil
+	}
+	return t.committed(key, at, buf)
+}
+
 // own is the transaction's newest write to key by a statement before stmt, nil for none.
 func (t *transaction) own(key []byte, stmt uint32) (*write, error) {
 	// Memory first: what leaves it is in a run before.
@@ -146,6 +165,11 @@ func (t *transaction) get(key []byte, at Timestamp, stmt uint32, buf []byte) ([]
 		}
 		return w.value, !w.del, nil
 	}
+	return t.committed(key, at, buf)
+}
+
+// committed is the version of key at a timestamp, appended to buf.
+func (t *transaction) committed(key []byte, at Timestamp, buf []byte) ([]byte, bool, error) {
 	v, _, found, deleted, err := t.m.eng.Get(key, engine.Timestamp(at), buf)
 	if err != nil || !found || deleted {
 		return nil, false, err

@@ -4,9 +4,11 @@
 //
 // Reading order: vexec.go (Batch, Reader, Store), executor.go (how a host runs a
 // statement), operator.go (the operator contract), query.go (a running
-// statement), then one file per operator, named as in plan.proto. Expressions
-// are in vexec/expr, loops over vectors in vexec/kernel, an in-memory Store and
-// plan helpers for tests in vexec/vexectest.
+// statement), then one file per operator, named as in plan.proto. Statements of
+// one row by its primary key run without operators and batches: point.go, over
+// values instead of vectors (expr/scalar.go). Expressions are in vexec/expr, loops
+// over vectors in vexec/kernel, an in-memory Store and plan helpers for tests in
+// vexec/vexectest.
 //
 // Vocabulary. A batch has columns of equal length and perhaps a selection; it is
 // dense without one. A worker is one goroutine's share of a statement: its EXEC

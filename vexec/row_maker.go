@@ -120,9 +120,7 @@ func (r *rowMaker) check(b *Batch) error {
 		return err
 	}
 	if rank < nCols {
-		col := t.Columns[rank].GetName()
-		e := pgerror.New(pgerror.NotNullViolation, "null value in column \"%s\" of relation \"%s\" violates not-null constraint", col, t.GetName()).
-			WithDetail("Failing row contains %s.", detail).WithTable(t.GetSchema(), t.GetName()).WithColumn(col)
+		e := notNullViolation(t, rank, detail)
 		e.Row = bad + 1
 		return e
 	}
@@ -137,20 +135,31 @@ func (r *rowMaker) check(b *Batch) error {
 	return e
 }
 
-// describe prints a row for an error's detail, long values cut.
+// notNullViolation is the report of a NULL in a column; detail describes the row.
+func notNullViolation(t *planpb.Table, column int, detail string) *pgerror.Error {
+	col := t.Columns[column].GetName()
+	return pgerror.New(pgerror.NotNullViolation, "null value in column \"%s\" of relation \"%s\" violates not-null constraint", col, t.GetName()).
+		WithDetail("Failing row contains %s.", detail).WithTable(t.GetSchema(), t.GetName()).WithColumn(col)
+}
+
+// describe prints a row for an error's detail.
 func (r *rowMaker) describe(b *Batch, i int) (string, error) {
+	return describeRow(r.w.frame.Ctx.Env, r.table, rowOf(&Batch{Cols: b.Cols[:len(r.ts)], N: b.N}, r.ts, i))
+}
+
+// describeRow prints a row for an error's detail, long values cut.
+func describeRow(env *types.Env, table *planpb.Table, row []types.Datum) (string, error) {
 	const fieldBytesMax = 64
 	out := []byte{'('}
-	for c, t := range r.ts {
+	for c, col := range table.GetColumns() {
 		if c > 0 {
 			out = append(out, ", "...)
 		}
-		d := types.Get(t, b.Cols[c], i)
-		if d == nil {
+		if row[c] == nil {
 			out = append(out, "null"...)
 			continue
 		}
-		s, err := types.Out(r.w.frame.Ctx.Env, t, d)
+		s, err := types.Out(env, col.GetType().T(), row[c])
 		if err != nil {
 			return "", err
 		}

@@ -110,6 +110,37 @@ func (r *rowEncoder) rows(o *output, env *types.Env, b *vexec.Batch) error {
 	return nil
 }
 
+// row appends one row of values.
+func (r *rowEncoder) row(o *output, env *types.Env, row []types.Datum) error {
+	at := o.begin('D')
+	o.buf = binary.BigEndian.AppendUint16(o.buf, uint16(len(r.cols)))
+	for c := range r.cols {
+		d := row[c]
+		if d == nil {
+			o.buf = append(o.buf, 0xff, 0xff, 0xff, 0xff)
+			continue
+		}
+		lenAt := len(o.buf)
+		o.buf = append(o.buf, 0, 0, 0, 0)
+		bin := format(r.formats, c) == 1
+		var err error
+		if v, ok := d.(int32); ok && r.cols[c].Type.OID == types.Int4 && !bin {
+			o.buf = strconv.AppendInt(o.buf, int64(v), 10)
+		} else if bin {
+			o.buf, err = types.AppendSend(env, r.cols[c].Type, o.buf, d)
+		} else if o.buf, err = types.AppendOut(env, r.cols[c].Type, o.buf, d); err == nil && env.ClientEncoding != nil {
+			o.buf, err = types.ToClient(env, o.buf, lenAt+4)
+		}
+		if err != nil {
+			o.buf = o.buf[:at]
+			return err
+		}
+		binary.BigEndian.PutUint32(o.buf[lenAt:], uint32(len(o.buf)-lenAt-4))
+	}
+	o.end(at)
+	return o.spill()
+}
+
 func (e *columnEncoder) set(env *types.Env, t types.T, arr arrow.Array, bin bool) {
 	*e = columnEncoder{arr: arr, t: t, nulls: arr.NullN() > 0, kind: encodeGeneral}
 	if bin {

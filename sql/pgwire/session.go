@@ -86,6 +86,12 @@ type Session interface {
 	Close()
 }
 
+// RowSink is implemented by Sinks that take a single row as values.
+type RowSink interface {
+	// Row sends one row of the columns last described. The row may be longer.
+	Row(row []types.Datum) error
+}
+
 // Sink takes what a statement produces. Errors mean the client is gone.
 type Sink interface {
 	// Describe announces rows: a RowDescription unless silent (extended protocol).

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec"
 )
 
@@ -21,6 +22,9 @@ func (c *conn) Describe(cols []Column, formats []int16, silent bool) error {
 }
 
 func (c *conn) Rows(b *vexec.Batch) error { return c.rows.rows(&c.out, c.session.Env(), b) }
+
+// Row implements RowSink.
+func (c *conn) Row(row []types.Datum) error { return c.rows.row(&c.out, c.session.Env(), row) }
 
 func (c *conn) Complete(tag string) error { c.out.commandComplete(tag); return c.out.err }
 func (c *conn) Empty() error              { c.out.bare('I'); return c.out.err }

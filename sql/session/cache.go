@@ -15,6 +15,7 @@ import (
 	"github.com/basaltdb/basalt/sql/query"
 	"github.com/basaltdb/basalt/sql/rewrite"
 	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/vexec"
 )
 
 // Bounds of the caches: entries per generation, and the longest text kept.
@@ -79,6 +80,7 @@ type compiled struct {
 	version uint64
 	query   *query.Query // rewritten
 	planned *plan.Planned
+	point   *vexec.Point // nil: run by operators
 	params  []types.T
 	cols    []pgwire.Column // nil: delivers no rows
 	locks   []relationLock
@@ -205,6 +207,9 @@ func (s *Session) plan(ctx context.Context, r catalog.Reader, c *compiled) error
 		return err
 	}
 	c.planned = p
+	if p.Exchanges == 0 {
+		c.point = s.node.Executor.NewPoint(p.Statement)
+	}
 	if p.Command == query.CmdSelect || p.Returning {
 		c.cols = s.columns(ctx, r, p.Columns)
 	}

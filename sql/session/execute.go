@@ -89,6 +89,11 @@ func (s *Session) run(ctx context.Context, c *compiled, params []types.Datum) (*
 		return nil, err
 	}
 	s.ri.BeginStatement()
+	if c.point != nil {
+		if store, ok := s.cur.store.(vexec.RowStore); ok {
+			return s.runPoint(ctx, c, store, params)
+		}
+	}
 	cur, err := s.runPlan(ctx, c.planned, s.exec(ctx, params))
 	if err != nil {
 		return nil, err
@@ -96,7 +101,7 @@ func (s *Session) run(ctx context.Context, c *compiled, params []types.Datum) (*
 	r := &result{cols: c.cols, src: cur}
 	switch c.command {
 	case query.CmdSelect:
-		r.tag = func(n int64) string { return "SELECT " + strconv.FormatInt(n, 10) }
+		r.tag = selectTag
 	case query.CmdInsert:
 		r.tag = func(int64) string { return "INSERT 0 " + strconv.FormatInt(cur.RowsAffected(), 10) }
 	default:
@@ -104,7 +109,7 @@ func (s *Session) run(ctx context.Context, c *compiled, params []types.Datum) (*
 		r.tag = func(int64) string { return name + " " + strconv.FormatInt(cur.RowsAffected(), 10) }
 	}
 	if c.writes != "" {
-		r.finish = s.ri.Settle
+		r.finish = s.settle
 	}
 	return r, nil
 }

@@ -337,6 +337,16 @@ func (s *Session) fetchPortal(ctx context.Context, p *portal, maxRows int, out p
 			return false, err
 		}
 	}
+	if ps, ok := p.res.source(); ok && maxRows == 0 && p.cols != nil && !p.cursor && len(p.pending) == 0 {
+		rows, err := ps.send(out)
+		if err != nil {
+			return false, err
+		}
+		p.done = true
+		p.rows += rows
+		p.tag = p.res.tag(rows)
+		return false, nil
+	}
 	var rows int64
 	for {
 		if maxRows > 0 && rows == int64(maxRows) {

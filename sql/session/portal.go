@@ -72,6 +72,9 @@ func (p *portal) readAhead(ctx context.Context) {
 	if p.drained || p.done || p.res == nil || p.res.src == nil {
 		return
 	}
+	if _, ok := p.res.src.(*pointSource); ok {
+		return // it needs no snapshot any more
+	}
 	for {
 		b, err := p.res.src.Next(ctx)
 		if err != nil || b == nil {

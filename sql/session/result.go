@@ -31,6 +31,16 @@ type result struct {
 	copy func(ctx context.Context, out pgwire.Sink) (tag string, err error)
 }
 
+// source is the source of a point statement's result, which may be nil; ok is
+// false for others.
+func (r *result) source() (*pointSource, bool) {
+	if r == nil {
+		return nil, false
+	}
+	p, ok := r.src.(*pointSource)
+	return p, ok
+}
+
 func done(tag string) *result { return &result{tag: func(int64) string { return tag }} }
 
 // batches is a source over batches in memory.

@@ -37,7 +37,8 @@ type Session struct {
 	phase         phase
 	cur           transaction
 	ri            *ri.Queue
-	inQueryString bool // more than one statement in this simple query
+	settle        func(context.Context) error // ri's
+	inQueryString bool                        // more than one statement in this simple query
 	stmtTime      types.Timestamp
 
 	prepared map[string]*prepared
@@ -79,6 +80,7 @@ func (n *Node) newSession(ctx context.Context, st pgwire.Startup, client pgwire.
 		settings: settings.New(), prepared: map[string]*prepared{}, portals: map[string]*portal{},
 	}
 	s.ri = ri.New(riRunner{s})
+	s.settle = s.ri.Settle
 	s.stmtTime = now()
 	s.settings.SetReset(settings.Lookup("session_authorization"), role.Name)
 	s.settings.SetReset(settings.Lookup("is_superuser"), onOff(role.Super))

@@ -90,7 +90,14 @@ func (s *Session) drain(ctx context.Context, r *result, out pgwire.Sink) (string
 			return "", err
 		}
 	}
-	if r.src != nil {
+	if ps, ok := r.source(); ok {
+		if r.cols != nil {
+			var err error
+			if rows, err = ps.send(out); err != nil {
+				return "", err
+			}
+		}
+	} else if r.src != nil {
 		defer r.src.Close()
 		for {
 			b, err := r.src.Next(ctx)

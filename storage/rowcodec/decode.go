@@ -276,26 +276,42 @@ func Row(cols []Column, b []byte) ([]types.Datum, error) {
 		return nil, err
 	}
 	for i := range cols {
-		c := &cols[i]
-		slot := c.Attnum - 1
-		if slot >= r.n {
-			if c.HasMissing {
-				out[i] = c.Missing
-			}
-			continue
-		}
-		v, ok, err := r.value(slot)
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			continue
-		}
-		if out[i], err = DecodeValue(c.T, v); err != nil {
+		if out[i], err = r.datum(&cols[i]); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
+}
+
+// Columns is Row for the columns at some positions of cols.
+func Columns(cols []Column, at []int32, b []byte) ([]types.Datum, error) {
+	out := make([]types.Datum, len(at))
+	r, err := parse(b)
+	if err != nil {
+		return nil, err
+	}
+	for i, c := range at {
+		if out[i], err = r.datum(&cols[c]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// datum decodes one column.
+func (r *row) datum(c *Column) (types.Datum, error) {
+	slot := c.Attnum - 1
+	if slot >= r.n {
+		if c.HasMissing {
+			return c.Missing, nil
+		}
+		return nil, nil
+	}
+	v, ok, err := r.value(slot)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return DecodeValue(c.T, v)
 }
 
 // DecodeValue reads AppendValue's form of a value of type t.

@@ -315,6 +315,15 @@ func (t *transaction) Get(ctx context.Context, key []byte) ([]byte, bool, error)
 	return t.get(ctx, key, t.readAt())
 }
 
+// GetInto implements txn.RowTxn.
+func (t *transaction) GetInto(ctx context.Context, key, buf []byte) ([]byte, bool, error) {
+	v, ok, err := t.Get(ctx, key)
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	return append(buf, v...), true, nil
+}
+
 func (t *transaction) get(ctx context.Context, key []byte, at txn.ReadAt) ([]byte, bool, error) {
 	p, err := t.partOf(key)
 	if err != nil {

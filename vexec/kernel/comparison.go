@@ -24,8 +24,8 @@ const (
 	Ge
 )
 
-// holds says whether a three-way result satisfies op.
-func (op Op) holds(c int) bool {
+// Holds says whether a three-way result satisfies op.
+func (op Op) Holds(c int) bool {
 	switch op {
 	case Eq:
 		return c == 0
@@ -183,7 +183,7 @@ func (c Comparison) vectors(a, b arrow.Array, n int) arrow.Array {
 		}
 	}
 	f := Comparer(nil, c.Type, a, b)
-	return state(func(i int) bool { return c.Op.holds(f(i, i)) })
+	return state(func(i int) bool { return c.Op.Holds(f(i, i)) })
 }
 
 // widen gives an integer vector as int64.
@@ -348,20 +348,20 @@ func (c Comparison) SelectConst(a arrow.Array, sel []int32, d types.Datum, flipp
 		s := Strings(a)
 		if c.Type.OID == types.BPChar {
 			k := TrimBlanks([]byte(v))
-			return selectRows(sel, n, valid, out, func(i int) bool { return op.holds(bytes.Compare(TrimBlanks(s.At(i)), k)) }), true
+			return selectRows(sel, n, valid, out, func(i int) bool { return op.Holds(bytes.Compare(TrimBlanks(s.At(i)), k)) }), true
 		}
 		k := []byte(v)
 		if op <= Ne {
 			want := op == Eq
 			return selectRows(sel, n, valid, out, func(i int) bool { return bytes.Equal(s.At(i), k) == want }), true
 		}
-		return selectRows(sel, n, valid, out, func(i int) bool { return op.holds(bytes.Compare(s.At(i), k)) }), true
+		return selectRows(sel, n, valid, out, func(i int) bool { return op.Holds(bytes.Compare(s.At(i), k)) }), true
 	case float64:
 		if a.DataType().ID() != arrow.FLOAT64 {
 			return nil, false
 		}
 		x := Values[float64](a)
-		return selectRows(sel, n, valid, out, func(i int) bool { return op.holds(CompareFloat(x[i], v)) }), true
+		return selectRows(sel, n, valid, out, func(i int) bool { return op.Holds(CompareFloat(x[i], v)) }), true
 	}
 	return nil, false
 }
