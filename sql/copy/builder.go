@@ -1,7 +1,10 @@
 package copy
 
 import (
+	"math"
+	"strconv"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/bitutil"
@@ -15,30 +18,56 @@ type column interface {
 	text(field []byte) error
 	// binary parses a field in binary form.
 	binary(field []byte) error
+	// fields parses column col of the first n rows of a run. It gives the index of
+	// the first bad one with its error.
+	fields(r *run, col, n int) (int, error)
 	null()
+	// finish gives what was collected and starts anew.
 	finish() arrow.Array
 }
 
 // newColumn picks the builder of a type.
-func newColumn(env *types.Env, t types.T, rows int) column {
+func newColumn(env *types.Env, t types.T) column {
+	b := base{env: env, t: t}
 	if t.Class == types.ClassBase {
 		switch t.OID {
-		case types.Int2, types.Int4, types.Int8:
-			return &intColumn{base: base{env: env, t: t}}
-		case types.Text, types.VarChar, types.BPChar:
-			return &textColumn{base: base{env: env, t: t}}
+		case types.Int2:
+			return &fixedColumn[int16]{base: b, parse: parseSmall[int16], wrap: arrow.Int16Traits.CastToBytes}
+		case types.Int4:
+			return &fixedColumn[int32]{base: b, parse: parseSmall[int32], wrap: arrow.Int32Traits.CastToBytes}
+		case types.Int8:
+			return &fixedColumn[int64]{base: b, parse: parseSmall[int64], wrap: arrow.Int64Traits.CastToBytes}
 		case types.DateOID:
-			return &dateColumn{base: base{env: env, t: t}}
+			return &fixedColumn[int32]{base: b, parse: isoDate, wrap: arrow.Int32Traits.CastToBytes}
+		case types.TimestampOID:
+			if t.Mod < 0 || t.Mod == 6 {
+				return &fixedColumn[int64]{base: b, parse: isoTimestamp, wrap: arrow.Int64Traits.CastToBytes}
+			}
+		case types.TimestampTZOID:
+			if t.Mod < 0 || t.Mod == 6 {
+				return &fixedColumn[int64]{base: b, parse: isoTimestampTZ, wrap: arrow.Int64Traits.CastToBytes}
+			}
+		case types.Float4:
+			return &fixedColumn[float32]{base: b, parse: parseFloat4, wrap: arrow.Float32Traits.CastToBytes}
+		case types.Float8:
+			return &fixedColumn[float64]{base: b, parse: parseFloat8, wrap: arrow.Float64Traits.CastToBytes}
+		case types.Text, types.VarChar, types.BPChar:
+			c := &textColumn{base: b, limit: -1}
+			if t.Mod >= 4 && t.OID != types.Text {
+				c.limit = int(t.Mod) - 4
+			}
+			return c
 		case types.NumericOID:
 			if p, s, ok := fixedNumeric(t.Mod); ok {
-				return &decColumn{base: base{env: env, t: t}, precision: p, scale: s}
+				return &decColumn{base: b, precision: p, scale: s}
 			}
 		}
 	}
-	return &generalColumn{base: base{env: env, t: t}, b: types.NewBuilder(t, rows)}
+	return &generalColumn{base: b, b: types.NewBuilder(t, 0)}
 }
 
-// base is what the builders share: validity bits, grown with the column.
+// base is what the builders share: the count of values, and validity bits once
+// there is a NULL.
 type base struct {
 	env   *types.Env
 	t     types.T
@@ -47,7 +76,20 @@ type base struct {
 	nulls int
 }
 
+// mark counts a value.
 func (b *base) mark(ok bool) {
+	if ok && b.valid == nil {
+		b.n++
+		return
+	}
+	b.markBit(ok)
+}
+
+func (b *base) markBit(ok bool) {
+	if b.valid == nil {
+		b.valid = make([]byte, bitutil.BytesForBits(int64(b.n)), b.n/8+64)
+		bitutil.SetBitsTo(b.valid, 0, int64(b.n), true)
+	}
 	if b.n%8 == 0 {
 		b.valid = append(b.valid, 0)
 	}
@@ -59,7 +101,27 @@ func (b *base) mark(ok bool) {
 	b.n++
 }
 
+func (b *base) isValid(i int) bool { return b.valid == nil || bitutil.BitIsSet(b.valid, i) }
+
 func (b *base) reset() { b.n, b.valid, b.nulls = 0, nil, 0 }
+
+// slowFields is fields for whatever has no loop of its own.
+func slowFields(c column, r *run, col, n int) (int, error) {
+	for i, k := 0, col; i < n; i, k = i+1, k+r.cols {
+		f := r.data[r.ends[k]+1 : r.ends[k+1]]
+		if len(f) == r.nullLen || r.quoted {
+			var null bool
+			if f, null = r.unwrap(f, col); null {
+				c.null()
+				continue
+			}
+		}
+		if err := c.text(f); err != nil {
+			return i, err
+		}
+	}
+	return n, nil
+}
 
 // generalColumn parses by the type's input functions.
 type generalColumn struct {
@@ -83,13 +145,130 @@ func (c *generalColumn) binary(f []byte) error {
 	return err
 }
 
+func (c *generalColumn) fields(r *run, col, n int) (int, error) { return slowFields(c, r, col, n) }
+
 func (c *generalColumn) null()               { c.b.AppendNull() }
 func (c *generalColumn) finish() arrow.Array { return c.b.Finish() }
 
-// intColumn holds int2, int4 and int8.
-type intColumn struct {
+// fixedColumn holds a type of fixed width. parse reads the usual notation; what
+// it does not know goes to the type's input function.
+type fixedColumn[V int16 | int32 | int64 | float32 | float64] struct {
 	base
-	v []int64
+	v     []V
+	parse func([]byte) (V, bool)
+	wrap  func([]V) []byte
+}
+
+func (c *fixedColumn[V]) text(f []byte) error {
+	v, ok := c.parse(f)
+	if !ok {
+		d, err := types.In(c.env, c.t, string(f))
+		if err != nil {
+			return err
+		}
+		v = fixedOf[V](d)
+	}
+	c.v = append(c.v, v)
+	c.mark(true)
+	return nil
+}
+
+// fixedOf gives the stored form of a Datum.
+func fixedOf[V int16 | int32 | int64 | float32 | float64](d types.Datum) V {
+	switch x := d.(type) {
+	case int16:
+		return V(x)
+	case int32:
+		return V(x)
+	case int64:
+		return V(x)
+	case float32:
+		return V(x)
+	case float64:
+		return V(x)
+	case types.Date:
+		return V(x)
+	case types.Timestamp:
+		return V(x)
+	}
+	return d.(V)
+}
+
+func (c *fixedColumn[V]) binary(f []byte) error {
+	d, err := types.Recv(c.env, c.t, f)
+	if err != nil {
+		return err
+	}
+	c.v = append(c.v, fixedOf[V](d))
+	c.mark(true)
+	return nil
+}
+
+func (c *fixedColumn[V]) fields(r *run, col, n int) (int, error) {
+	data, ends, parse := r.data, r.ends, c.parse
+	for i, k := 0, col; i < n; i, k = i+1, k+r.cols {
+		f := data[ends[k]+1 : ends[k+1]]
+		if len(f) == r.nullLen || r.quoted {
+			var null bool
+			if f, null = r.unwrap(f, col); null {
+				c.null()
+				continue
+			}
+		}
+		v, ok := parse(f)
+		if !ok {
+			if err := c.text(f); err != nil {
+				return i, err
+			}
+			continue
+		}
+		c.v = append(c.v, v)
+		c.mark(true)
+	}
+	return n, nil
+}
+
+func (c *fixedColumn[V]) null() { c.v = append(c.v, 0); c.mark(false) }
+
+func (c *fixedColumn[V]) finish() arrow.Array {
+	n := len(c.v)
+	a := types.NewFixed(types.ArrowType(c.t), c.wrap(c.v), n, c.valid, c.nulls)
+	c.v = make([]V, 0, n+n/8)
+	c.reset()
+	return a
+}
+
+// parseSmall reads an integer that fits its type.
+func parseSmall[V int16 | int32 | int64](f []byte) (V, bool) {
+	v, ok := parseInt(f)
+	return V(v), ok && int64(V(v)) == v
+}
+
+// parseFloat8 reads decimal notation; special values, zeros and the smallest numbers
+// are left to the type's input function, as are errors.
+func parseFloat8(f []byte) (float64, bool) {
+	if !plainNumber(f) {
+		return 0, false
+	}
+	v, err := strconv.ParseFloat(unsafe.String(unsafe.SliceData(f), len(f)), 64)
+	return v, err == nil && math.Abs(v) > 1e-300 && !math.IsInf(v, 0)
+}
+
+func parseFloat4(f []byte) (float32, bool) {
+	if !plainNumber(f) {
+		return 0, false
+	}
+	v, err := strconv.ParseFloat(unsafe.String(unsafe.SliceData(f), len(f)), 32)
+	return float32(v), err == nil && math.Abs(v) > 1e-37 && !math.IsInf(v, 0)
+}
+
+func plainNumber(f []byte) bool {
+	for _, c := range f {
+		if (c < '0' || c > '9') && c != '.' && c != '-' && c != 'e' {
+			return false
+		}
+	}
+	return len(f) > 0 && f[len(f)-1] != 'e'
 }
 
 // parseInt reads plain digits with an optional minus; ok is false for all else.
@@ -113,104 +292,77 @@ func parseInt(f []byte) (v int64, ok bool) {
 	return v, true
 }
 
-func (c *intColumn) text(f []byte) error {
-	v, ok := parseInt(f)
-	if ok {
-		switch c.t.OID {
-		case types.Int4:
-			ok = v == int64(int32(v))
-		case types.Int2:
-			ok = v == int64(int16(v))
-		}
-	}
-	if !ok {
-		d, err := types.In(c.env, c.t, string(f))
-		if err != nil {
-			return err
-		}
-		v = intOf(d)
-	}
-	c.v = append(c.v, v)
-	c.mark(true)
-	return nil
-}
-
-func intOf(d types.Datum) int64 {
-	switch x := d.(type) {
-	case int16:
-		return int64(x)
-	case int32:
-		return int64(x)
-	}
-	return d.(int64)
-}
-
-func (c *intColumn) binary(f []byte) error {
-	d, err := types.Recv(c.env, c.t, f)
-	if err != nil {
-		return err
-	}
-	c.v = append(c.v, intOf(d))
-	c.mark(true)
-	return nil
-}
-
-func (c *intColumn) null() { c.v = append(c.v, 0); c.mark(false) }
-
-func (c *intColumn) finish() arrow.Array {
-	n, dt := len(c.v), types.ArrowType(c.t)
-	var b []byte
-	switch c.t.OID {
-	case types.Int8:
-		b = arrow.Int64Traits.CastToBytes(c.v)
-		c.v = make([]int64, 0, n)
-	case types.Int4:
-		x := make([]int32, n)
-		for i, v := range c.v {
-			x[i] = int32(v)
-		}
-		b = arrow.Int32Traits.CastToBytes(x)
-	default:
-		x := make([]int16, n)
-		for i, v := range c.v {
-			x[i] = int16(v)
-		}
-		b = arrow.Int16Traits.CastToBytes(x)
-	}
-	a := types.NewFixed(dt, b, n, c.valid, c.nulls)
-	c.v = c.v[:0]
-	c.reset()
-	return a
-}
-
 // textColumn holds text, varchar(n) and char(n).
 type textColumn struct {
 	base
+	limit   int // characters; −1: none
 	offsets []int32
 	data    []byte
 }
 
 func (c *textColumn) text(f []byte) error {
-	if c.t.Mod >= 4 && c.t.OID != types.Text {
-		limit := int(c.t.Mod) - 4
-		if len(f) > limit && utf8.RuneCount(f) > limit {
-			d, err := types.In(c.env, c.t, string(f))
-			if err != nil {
-				return err
-			}
-			f = []byte(d.(string))
-		}
+	if c.limit < 0 || len(f) <= c.limit && c.t.OID != types.BPChar {
 		c.data = append(c.data, f...)
-		if c.t.OID == types.BPChar {
-			for k := utf8.RuneCount(f); k < limit; k++ {
-				c.data = append(c.data, ' ')
-			}
+		c.end(true)
+		return nil
+	}
+	if len(f) > c.limit && utf8.RuneCount(f) > c.limit {
+		d, err := types.In(c.env, c.t, string(f))
+		if err != nil {
+			return err
 		}
-	} else {
-		c.data = append(c.data, f...)
+		f = []byte(d.(string))
+	}
+	c.data = append(c.data, f...)
+	if c.t.OID == types.BPChar {
+		c.pad(c.limit - utf8.RuneCount(f))
 	}
 	c.end(true)
 	return nil
+}
+
+const spaces = "                                "
+
+func (c *textColumn) pad(n int) {
+	for ; n > len(spaces); n -= len(spaces) {
+		c.data = append(c.data, spaces...)
+	}
+	if n > 0 {
+		c.data = append(c.data, spaces[:n]...)
+	}
+}
+
+func (c *textColumn) fields(r *run, col, n int) (int, error) {
+	if c.limit >= 0 && !r.ascii {
+		return slowFields(c, r, col, n)
+	}
+	if len(c.offsets) == 0 {
+		c.offsets = append(c.offsets, 0)
+	}
+	pads := c.t.OID == types.BPChar && c.limit >= 0
+	for i, k := 0, col; i < n; i, k = i+1, k+r.cols {
+		f := r.data[r.ends[k]+1 : r.ends[k+1]]
+		if len(f) == r.nullLen || r.quoted {
+			var null bool
+			if f, null = r.unwrap(f, col); null {
+				c.null()
+				continue
+			}
+		}
+		if c.limit >= 0 && len(f) > c.limit {
+			if err := c.text(f); err != nil {
+				return i, err
+			}
+			continue
+		}
+		c.data = append(c.data, f...)
+		if pads && len(f) < c.limit {
+			c.pad(c.limit - len(f))
+		}
+		c.offsets = append(c.offsets, int32(len(c.data)))
+		c.mark(true)
+	}
+	return n, nil
 }
 
 func (c *textColumn) end(ok bool) {
@@ -237,46 +389,7 @@ func (c *textColumn) finish() arrow.Array {
 		c.offsets = []int32{0}
 	}
 	a := types.NewVarlen(types.ArrowType(c.t), c.offsets, c.data, c.valid, c.nulls)
-	c.offsets, c.data = make([]int32, 0, n), make([]byte, 0, size)
-	c.reset()
-	return a
-}
-
-// dateColumn reads ISO dates itself.
-type dateColumn struct {
-	base
-	v []int32
-}
-
-func (c *dateColumn) text(f []byte) error {
-	days, ok := isoDate(f)
-	if !ok {
-		d, err := types.In(c.env, c.t, string(f))
-		if err != nil {
-			return err
-		}
-		days = int32(d.(types.Date))
-	}
-	c.v = append(c.v, days)
-	c.mark(true)
-	return nil
-}
-
-func (c *dateColumn) binary(f []byte) error {
-	d, err := types.Recv(c.env, c.t, f)
-	if err != nil {
-		return err
-	}
-	c.v = append(c.v, int32(d.(types.Date)))
-	c.mark(true)
-	return nil
-}
-
-func (c *dateColumn) null() { c.v = append(c.v, 0); c.mark(false) }
-
-func (c *dateColumn) finish() arrow.Array {
-	a := types.NewFixed(types.ArrowType(c.t), arrow.Int32Traits.CastToBytes(c.v), len(c.v), c.valid, c.nulls)
-	c.v = make([]int32, 0, len(c.v))
+	c.offsets, c.data = make([]int32, 0, n+n/8), make([]byte, 0, size+size/8)
 	c.reset()
 	return a
 }
@@ -408,7 +521,7 @@ func (c *decColumn) add(d types.Datum) error {
 		}
 		c.wide = types.NewBuilder(c.t, c.n+1)
 		for i, u := range c.v {
-			if bitutil.BitIsSet(c.valid, i) {
+			if c.isValid(i) {
 				c.wide.Append(types.NumericFromInt64(u, int32(c.scale)))
 			} else {
 				c.wide.AppendNull()
@@ -417,6 +530,32 @@ func (c *decColumn) add(d types.Datum) error {
 	}
 	c.wide.Append(d)
 	return nil
+}
+
+func (c *decColumn) fields(r *run, col, n int) (int, error) {
+	if c.wide != nil {
+		return slowFields(c, r, col, n)
+	}
+	for i, k := 0, col; i < n; i, k = i+1, k+r.cols {
+		f := r.data[r.ends[k]+1 : r.ends[k+1]]
+		if len(f) == r.nullLen || r.quoted {
+			var null bool
+			if f, null = r.unwrap(f, col); null {
+				c.null()
+				continue
+			}
+		}
+		v, ok := c.parse(f)
+		if !ok || c.wide != nil {
+			if err := c.text(f); err != nil {
+				return i, err
+			}
+			continue
+		}
+		c.v = append(c.v, v)
+		c.mark(true)
+	}
+	return n, nil
 }
 
 func (c *decColumn) binary(f []byte) error {

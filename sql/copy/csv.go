@@ -2,73 +2,50 @@ package copy
 
 import (
 	"bytes"
-	"io"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
 )
 
-// csvLine reads a record: newlines inside quotes belong to it.
-func (r *Reader) csvLine() ([]byte, error) {
-	inQuote, at := false, 0
-	lastEscape := false
-	lines := 0
-	for {
-		data := r.buf[r.start:r.end]
-		for at < len(data) {
-			if !inQuote {
-				// Skip to the next byte that matters.
-				k := indexCSV(data[at:], r.o.quote)
-				if k < 0 {
-					at = len(data)
-					break
-				}
-				at += k
+// csvLine reads a record: newlines inside quotes belong to it. PostgreSQL counts
+// them as lines by what it knows of line ends, in the first record nothing.
+func (p *parser) csvLine() ([]byte, error) {
+	data, o := p.c.data[p.pos:], p.o
+	inside := byte('\r')
+	if p.c.eol == '\n' && (!p.c.first || p.line > 0) {
+		inside = '\n'
+	}
+	var q quoting
+	for at := 0; at < len(data); at++ {
+		if !q.in {
+			// Skip to the next byte that matters.
+			k := indexCSV(data[at:], o.quote)
+			if k < 0 {
+				break
 			}
-			c := data[at]
-			if inQuote && c == r.o.escape && r.o.escape != r.o.quote {
-				lastEscape = !lastEscape
-			}
-			if c == r.o.quote && !lastEscape {
-				inQuote = !inQuote
-			}
-			if c != r.o.escape || r.o.escape == r.o.quote {
-				lastEscape = false
-			}
-			if inQuote && c == '\n' {
-				lines++
-			}
-			if !inQuote && (c == '\n' || c == '\r') {
-				if c == '\r' {
-					if at+1 == len(data) && !r.eof {
-						break // is a \n behind it?
-					}
-					if at+1 < len(data) && data[at+1] == '\n' {
-						r.start += at + 2
-						r.line += lines
-						return data[:at], nil
-					}
-				}
-				r.start += at + 1
-				r.line += lines
-				return data[:at], nil
-			}
-			at++
+			at += k
 		}
-		if err := r.fill(); err == io.EOF {
-			data = r.buf[r.start:r.end]
-			if at < len(data) {
-				continue
+		c := data[at]
+		if !q.step(o, c) {
+			if c == inside {
+				p.line++
 			}
-			if len(data) == 0 {
-				return nil, io.EOF
-			}
-			r.start = r.end
-			r.line += lines
-			return data, nil
-		} else if err != nil {
-			return nil, err
+			continue
+		}
+		switch {
+		case c == '\r' && p.c.eol == 'c' && at+1 < len(data) && data[at+1] == '\n':
+			p.pos += at + 2
+			return data[:at], nil
+		case c == '\r' && p.c.eol != '\r':
+			return nil, p.newlineError("unquoted carriage return found in data", "Use quoted CSV field to represent carriage return.")
+		case c == '\n' && p.c.eol != '\n':
+			return nil, p.newlineError("unquoted newline found in data", "Use quoted CSV field to represent newline.")
+		case c == '\n' || c == '\r':
+			p.pos += at + 1
+			return data[:at], nil
 		}
 	}
+	p.pos += len(data)
+	return data, nil
 }
 
 func indexCSV(b []byte, quote byte) int {
@@ -89,8 +66,8 @@ func indexCSV(b []byte, quote byte) int {
 }
 
 // splitCSV cuts a record into fields.
-func (r *Reader) splitCSV(line []byte) error {
-	o := r.o
+func (p *parser) splitCSV(line []byte) error {
+	o := p.o
 	if bytes.IndexByte(line, o.quote) < 0 {
 		for n := 0; ; n++ {
 			i := bytes.IndexByte(line, o.delim)
@@ -98,12 +75,12 @@ func (r *Reader) splitCSV(line []byte) error {
 			if i >= 0 {
 				f = line[:i:i]
 			}
-			if bytes.Equal(f, r.nullText) && !(n < len(r.notNul) && r.notNul[n]) {
+			if bytes.Equal(f, p.nullText) && !(n < len(p.notNull) && p.notNull[n]) {
 				f = nil
 			} else if f == nil {
 				f = []byte{}
 			}
-			r.fields = append(r.fields, f)
+			p.fields = append(p.fields, f)
 			if i < 0 {
 				return nil
 			}
@@ -111,10 +88,10 @@ func (r *Reader) splitCSV(line []byte) error {
 		}
 	}
 	whole := line
-	if cap(r.scratch) < len(line) {
-		r.scratch = make([]byte, 0, 2*len(line))
+	if cap(p.scratch) < len(line) {
+		p.scratch = make([]byte, 0, 2*len(line))
 	}
-	out := r.scratch[:0]
+	out := p.scratch[:0]
 	for n := 0; ; n++ {
 		begin, i := len(out), 0
 		quoted, in := false, false
@@ -146,25 +123,25 @@ func (r *Reader) splitCSV(line []byte) error {
 			out = append(out, c)
 		}
 		if in {
-			r.scratch = out[:0]
-			return r.context(pgerror.New(pgerror.BadCopyFileFormat, "unterminated CSV quoted field"), whole, true)
+			p.scratch = out[:0]
+			return p.context(pgerror.New(pgerror.BadCopyFileFormat, "unterminated CSV quoted field"), whole, true)
 		}
 		f := out[begin:len(out):len(out)]
-		force := n < len(r.forceN) && r.forceN[n]
-		notNull := n < len(r.notNul) && r.notNul[n]
-		if bytes.Equal(f, r.nullText) && (!quoted && !notNull || quoted && force) {
-			r.fields = append(r.fields, nil)
+		force := n < len(p.forceNull) && p.forceNull[n]
+		notNull := n < len(p.notNull) && p.notNull[n]
+		if bytes.Equal(f, p.nullText) && (!quoted && !notNull || quoted && force) {
+			p.fields = append(p.fields, nil)
 		} else {
 			if f == nil {
 				f = []byte{}
 			}
-			r.fields = append(r.fields, f)
+			p.fields = append(p.fields, f)
 		}
 		if i >= len(line) {
 			break
 		}
 		line = line[i+1:]
 	}
-	r.scratch = out[:0]
+	p.scratch = out[:0]
 	return nil
 }

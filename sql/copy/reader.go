@@ -1,13 +1,12 @@
 package copy
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
+	"sync"
 	"unicode/utf8"
-
-	"github.com/apache/arrow/go/v17/arrow"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
@@ -23,59 +22,81 @@ type Target struct {
 	Types []types.T
 }
 
-// BatchRows is the number of rows of a batch; batchBytesMax ends one earlier when rows are long.
 const (
-	BatchRows     = 4096
-	batchBytesMax = 8 << 20
-	readBytes     = 64 << 10
+	// BatchRows is the largest number of rows of a batch.
+	BatchRows = 8192
+	// chunkBytes is the size of the pieces that input is cut into.
+	chunkBytes = 512 << 10
+	readBytes  = 64 << 10
 	// rowBytesMax bounds one row, as PostgreSQL's 1 GB limit for a string buffer.
 	rowBytesMax = 0x3fffffff
+	// parsersMax bounds the goroutines that parse one COPY's input.
+	parsersMax = 16
+	// batchBytesMax ends a batch of binary input early when its rows are long.
+	batchBytesMax = 8 << 20
 )
 
-// Reader reads COPY FROM input as batches.
+// What PostgreSQL collects before it inserts (CopyMultiInsertInfo).
+const (
+	pendingRowsMax  = 1000
+	pendingBytesMax = 65535
+)
+
+// Reader reads COPY FROM input as batches. One goroutine calls it; in text and CSV
+// format others parse ahead of it. It must be closed.
 type Reader struct {
-	o      *Options
-	t      Target
-	in     io.Reader
-	cols   []column
-	env    *types.Env
-	notNul []bool // FORCE_NOT_NULL per column
-	forceN []bool // FORCE_NULL per column
+	o  *Options
+	t  Target
+	in io.Reader
+	l  layout
 
+	// Input: unread is buf[start:end].
 	buf        []byte
-	start, end int // unread input is buf[start:end]
+	start, end int
 	eof        bool
-	line       int // lines read so far
-	finished   bool
-	begun      bool
-	eol        byte // text: 0 unknown, '\n', '\r', or 'c' for \r\n
-	fields     [][]byte
-	quoted     []bool
-	scratch    []byte
-	nullText   []byte
+	failed     error // what the input failed with
+	inErr      error // the same, once all whole lines before it are cut
+	chunkBytes int
+	spare      [][]byte // buffers of chunks that are done
 
-	// The current field, for error contexts.
-	field int
-	lines []lineOf // of the last batch's rows
-	text  []byte
+	cut     cutter
+	own     *parser // for small inputs
+	workers int
+	jobs    chan *chunk // nil until there is work for others
+	running sync.WaitGroup
+	ahead   []*chunk // cut, in order
+
+	bin *binaryReader
+
+	cur      *chunk
+	next     int // next piece of cur
+	piece    *piece
+	base     int // lines before cur
+	finished bool
+
+	// What PostgreSQL would have collected before the first row of the current batch.
+	pendingRows, pendingBytes int
 }
 
 // NewReader makes a Reader. Options have been checked.
 func NewReader(in io.Reader, o *Options, t Target, env *types.Env) *Reader {
-	r := &Reader{o: o, t: t, in: in, env: env, nullText: []byte(o.null), field: -1}
-	for _, typ := range t.Types {
-		r.cols = append(r.cols, newColumn(env, typ, BatchRows))
-	}
-	r.notNul, r.forceN = flags(t.Names, o.ForceNotNull), flags(t.Names, o.ForceNull)
+	r := &Reader{o: o, t: t, in: in, chunkBytes: chunkBytes}
+	r.l = layout{o: o, t: &r.t, env: env, nullText: []byte(o.null)}
+	r.l.notNull, r.l.forceNull = flags(t.Names, o.ForceNotNull), flags(t.Names, o.ForceNull)
 	if o.HasForceNotNull && o.ForceNotNull == nil {
-		for i := range r.notNul {
-			r.notNul[i] = true
+		for i := range r.l.notNull {
+			r.l.notNull[i] = true
 		}
 	}
 	if o.HasForceNull && o.ForceNull == nil {
-		for i := range r.forceN {
-			r.forceN[i] = true
+		for i := range r.l.forceNull {
+			r.l.forceNull[i] = true
 		}
+	}
+	r.cut.o = o
+	r.workers = min(runtime.GOMAXPROCS(0), parsersMax)
+	if o.Format == Binary {
+		r.bin = &binaryReader{r: r, cols: r.l.columns()}
 	}
 	return r
 }
@@ -90,106 +111,222 @@ func flags(names, chosen []string) []bool {
 	return out
 }
 
-// Line is the number of the last line read.
-func (r *Reader) Line() int { return r.line }
+// Close ends the goroutines that parse.
+func (r *Reader) Close() {
+	r.finished = true
+	if r.jobs != nil {
+		close(r.jobs)
+		r.jobs = nil
+	}
+	r.running.Wait()
+	r.ahead = nil
+}
+
+// Line is the number of the last line of the last batch.
+func (r *Reader) Line() int {
+	if r.piece != nil && len(r.piece.lines) > 0 {
+		return r.base + int(r.piece.lines[len(r.piece.lines)-1])
+	}
+	return r.base
+}
 
 // RowContext is COPY's context of a row of the last batch, with the row's text
 // where withText asks for it.
 func (r *Reader) RowContext(row int, withText bool) string {
-	if row >= len(r.lines) {
-		return fmt.Sprintf("COPY %s, line %d", r.t.Table, r.line)
+	if r.piece == nil || row >= len(r.piece.lines) {
+		return fmt.Sprintf("COPY %s, line %d", r.t.Table, r.Line())
 	}
-	l := r.lines[row]
-	if !withText || r.o.Format == Binary {
-		return fmt.Sprintf("COPY %s, line %d", r.t.Table, l.number)
+	where := fmt.Sprintf("COPY %s, line %d", r.t.Table, r.base+int(r.piece.lines[row]))
+	if withText && r.o.Format != Binary {
+		where += fmt.Sprintf(": \"%s\"", limited(r.cur.data[r.piece.from[row]:r.piece.to[row]]))
 	}
-	return fmt.Sprintf("COPY %s, line %d: \"%s\"", r.t.Table, l.number, limited(r.text[l.from:l.to]))
+	return where
 }
 
-// lineOf says where a row of the last batch came from: text[from:to] is its beginning.
-type lineOf struct{ number, from, to int }
-
-// note remembers the line that a row comes from.
-func (r *Reader) note(line []byte) {
-	from := len(r.text)
-	r.text = append(r.text, line[:min(len(line), contextBytes)]...)
-	r.lines = append(r.lines, lineOf{r.line, from, len(r.text)})
+// Overtaking gives the error in the data that PostgreSQL reports instead of a
+// unique violation in a row of the last batch: it inserts rows a thousand at a
+// time, and reads them first. The Reader is of no use afterwards.
+func (r *Reader) Overtaking(row int) error {
+	rows, size := r.pendingRows, r.pendingBytes
+	for {
+		for i := range r.piece.b.N {
+			if rows, size = rows+1, size+r.piece.size(i); rows >= pendingRowsMax || size >= pendingBytesMax {
+				if i >= row {
+					return nil
+				}
+				rows, size = 0, 0
+			}
+		}
+		row = 0
+		if b, err := r.Next(); err != nil || b == nil {
+			return err
+		}
+	}
 }
 
-// contextBytes of a line are enough for limited.
-const contextBytes = 101
-
-// Next reads the next batch; nil at the end of the data.
+// Next reads the next batch; nil at the end of the data. An error in the data
+// comes after the rows before it.
 func (r *Reader) Next() (*vexec.Batch, error) {
 	if r.finished {
 		return nil, nil
 	}
-	rows, size := 0, 0
-	r.lines, r.text = r.lines[:0], r.text[:0]
-	for rows < BatchRows && size < batchBytesMax {
-		n, err := r.row()
-		if err == io.EOF {
-			r.finished = true
-			break
+	if r.piece != nil {
+		for i := range r.piece.b.N {
+			if r.pendingRows, r.pendingBytes = r.pendingRows+1, r.pendingBytes+r.piece.size(i); r.pendingRows >= pendingRowsMax || r.pendingBytes >= pendingBytesMax {
+				r.pendingRows, r.pendingBytes = 0, 0
+			}
 		}
-		if err != nil {
+	}
+	r.piece = nil
+	for {
+		if c := r.cur; c != nil {
+			if r.next < len(c.pieces) {
+				r.piece = c.pieces[r.next]
+				r.next++
+				return r.piece.b, nil
+			}
+			if c.bad != nil {
+				r.finished = true
+				return nil, c.bad.report(r.t.Table, r.base)
+			}
+			r.base += c.lineCount
+			if c.ended {
+				r.finished = true
+				return nil, r.drain()
+			}
+			r.recycle(c)
+		}
+		c, err := r.nextChunk()
+		if err != nil || c == nil {
 			r.finished = true
 			return nil, err
 		}
-		rows++
-		size += n
+		r.cur, r.next = c, 0
 	}
-	if rows == 0 {
-		return nil, nil
-	}
-	b := &vexec.Batch{N: rows, Cols: make([]arrow.Array, len(r.cols))}
-	for i, c := range r.cols {
-		b.Cols[i] = c.finish()
-	}
-	return b, nil
 }
 
-// context adds COPY's context to an error of the current row.
-func (r *Reader) context(err error, value []byte, withValue bool) error {
-	e := *pgerror.From(err)
-	switch {
-	case r.field < 0 && withValue:
-		e.Where = fmt.Sprintf("COPY %s, line %d: \"%s\"", r.t.Table, r.line, limited(value))
-	case r.field < 0:
-		e.Where = fmt.Sprintf("COPY %s, line %d", r.t.Table, r.line)
-	case value == nil && !withValue:
-		e.Where = fmt.Sprintf("COPY %s, line %d, column %s", r.t.Table, r.line, r.t.Names[r.field])
-	case value == nil:
-		e.Where = fmt.Sprintf("COPY %s, line %d, column %s: null input", r.t.Table, r.line, r.t.Names[r.field])
-	default:
-		e.Where = fmt.Sprintf("COPY %s, line %d, column %s: \"%s\"", r.t.Table, r.line, r.t.Names[r.field], limited(value))
+// nextChunk gives the next chunk, parsed; nil at the end of the data.
+func (r *Reader) nextChunk() (*chunk, error) {
+	if r.bin != nil {
+		return r.bin.chunk()
 	}
-	return &e
+	for r.inErr == nil && len(r.ahead) <= r.workers {
+		c, err := r.cutChunk(len(r.ahead) == 0)
+		if err != nil {
+			r.inErr = err
+			break
+		}
+		if c == nil {
+			break
+		}
+		r.ahead = append(r.ahead, c)
+		if r.jobs == nil && r.eof && r.start == r.end {
+			break // all there is: parsed here
+		}
+		r.dispatch(c)
+	}
+	if len(r.ahead) == 0 {
+		if r.inErr == io.EOF {
+			return nil, nil
+		}
+		return nil, r.inputError(r.inErr, 1)
+	}
+	c := r.ahead[0]
+	r.ahead = r.ahead[1:]
+	if c.done != nil {
+		<-c.done
+	} else {
+		if r.own == nil {
+			r.own = newParser(&r.l)
+		}
+		r.own.guarded(c)
+	}
+	return c, nil
 }
 
-// limited cuts a value shown in a context to PostgreSQL's 100 bytes.
-func limited(b []byte) string {
-	const limit = 100
-	if len(b) <= limit {
-		return string(b)
+// dispatch has a chunk parsed by another goroutine.
+func (r *Reader) dispatch(c *chunk) {
+	c.done = make(chan struct{})
+	if r.jobs == nil {
+		r.jobs = make(chan *chunk, r.workers+1)
+		for range r.workers {
+			r.running.Add(1)
+			go func(jobs <-chan *chunk) {
+				defer r.running.Done()
+				p := newParser(&r.l)
+				for c := range jobs {
+					p.guarded(c)
+					close(c.done)
+				}
+			}(r.jobs)
+		}
 	}
-	n := limit
-	for n > 0 && !utf8.RuneStart(b[n]) {
-		n--
+	r.jobs <- c
+}
+
+// cutChunk reads input up to a chunk of whole lines. nil: there is no line end in
+// a chunk's length, and the caller has chunks to go on with (not patient).
+// io.EOF: no more.
+func (r *Reader) cutChunk(patient bool) (*chunk, error) {
+	want := r.chunkBytes
+	for {
+		var err error
+		for r.end-r.start < want && err == nil {
+			err = r.fill()
+		}
+		data := r.buf[r.start:r.end]
+		n := r.cut.end(data, r.eof)
+		if n == 0 && err != nil {
+			return nil, err
+		}
+		if n > 0 {
+			c := &chunk{whole: r.buf, data: data[:n:n], eol: r.cut.eol, first: !r.cut.begun}
+			r.cut.begun = true
+			rest := data[n:]
+			var buf []byte
+			if k := len(r.spare); k > 0 && len(r.spare[k-1]) >= len(rest) {
+				buf, r.spare = r.spare[k-1], r.spare[:k-1]
+			} else {
+				buf = make([]byte, max(len(rest), r.chunkBytes+readBytes))
+			}
+			r.start, r.end = 0, copy(buf, rest)
+			r.buf = buf
+			return c, nil
+		}
+		if !patient {
+			return nil, nil
+		}
+		want = 2 * max(want, len(data))
 	}
-	return string(b[:n]) + "..."
+}
+
+// recycle takes a chunk's buffer back.
+func (r *Reader) recycle(c *chunk) {
+	r.cur = nil
+	if n := len(c.whole); n > 0 && n <= 2*(r.chunkBytes+readBytes) && len(r.spare) <= r.workers {
+		r.spare = append(r.spare, c.whole)
+	}
+}
+
+// inputError adds a context where PostgreSQL does: the line that does not come.
+func (r *Reader) inputError(err error, line int) error {
+	switch pgerror.From(err).Code {
+	case pgerror.CharacterNotInRepertoire, pgerror.UntranslatableCharacter, pgerror.QueryCanceled:
+		return (&badRow{err: err, line: line}).report(r.t.Table, r.base)
+	}
+	return err
 }
 
 // fill reads more input behind the unread part; io.EOF when there is none.
 func (r *Reader) fill() error {
-	if r.eof {
-		return io.EOF
+	if r.failed != nil {
+		return r.failed
 	}
-	if r.start > 0 {
+	if r.start > 0 && len(r.buf)-r.end < readBytes {
 		r.end = copy(r.buf, r.buf[r.start:r.end])
 		r.start = 0
 	}
-	if r.end > rowBytesMax {
+	if r.end-r.start > rowBytesMax {
 		return pgerror.New(pgerror.ProgramLimitExceeded, "out of memory").WithDetail("A row of COPY data is longer than %d bytes.", rowBytesMax)
 	}
 	if len(r.buf)-r.end < readBytes {
@@ -206,322 +343,35 @@ func (r *Reader) fill() error {
 		return r.fill()
 	}
 	if errors.Is(err, io.EOF) {
-		r.eof = true
-		return io.EOF
+		r.eof, err = true, io.EOF
 	}
+	r.failed = err
 	return err
 }
 
-// row reads one row into the columns and returns its length in bytes.
-func (r *Reader) row() (int, error) {
-	r.field = -1
-	if r.o.Format == Binary {
-		n, err := r.binaryRow()
-		if err == nil {
-			r.note(nil)
-		}
-		return n, err
-	}
-	for {
-		line, err := r.nextLine()
-		if err != nil {
-			return 0, err
-		}
-		first := !r.begun
-		r.begun = true
-		if first && r.o.Header != HeaderNone {
-			if r.o.Header == HeaderMatch {
-				if err := r.matchHeader(line); err != nil {
-					return 0, err
-				}
-			}
-			continue
-		}
-		if !utf8.Valid(line) {
-			return 0, r.context(types.CheckUTF8(string(line)+"\n"), nil, false)
-		}
-		r.note(line)
-		if err := r.split(line); err != nil {
-			return 0, err
-		}
-		return len(line), r.append(line)
-	}
-}
-
-// split cuts a line into fields.
-func (r *Reader) split(line []byte) error {
-	r.fields, r.quoted = r.fields[:0], r.quoted[:0]
-	if len(r.cols) == 0 {
-		if len(line) > 0 {
-			return r.context(pgerror.New(pgerror.BadCopyFileFormat, "extra data after last expected column"), line, true)
-		}
-		return nil
-	}
-	if r.o.Format == CSV {
-		return r.splitCSV(line)
-	}
-	r.splitText(line)
-	return nil
-}
-
-// append parses the fields of a line into the columns.
-func (r *Reader) append(line []byte) error {
-	if len(r.fields) > len(r.cols) {
-		return r.context(pgerror.New(pgerror.BadCopyFileFormat, "extra data after last expected column"), line, true)
-	}
-	for i, c := range r.cols {
-		if i >= len(r.fields) {
-			return r.context(pgerror.New(pgerror.BadCopyFileFormat, `missing data for column "%s"`, r.t.Names[i]), line, true)
-		}
-		f := r.fields[i]
-		if f == nil {
-			c.null()
-			continue
-		}
-		if err := c.text(f); err != nil {
-			r.field = i
-			return r.context(err, f, true)
-		}
-	}
-	return nil
-}
-
-func (r *Reader) matchHeader(line []byte) error {
-	if err := r.split(line); err != nil {
-		return err
-	}
-	if len(r.fields) != len(r.cols) {
-		return r.context(pgerror.New(pgerror.BadCopyFileFormat, "wrong number of fields in header line: got %d, expected %d", len(r.fields), len(r.cols)), line, true)
-	}
-	for i, f := range r.fields {
-		if f == nil {
-			return r.context(pgerror.New(pgerror.BadCopyFileFormat, `column name mismatch in header line field %d: got null value ("%s"), expected "%s"`, i+1, r.o.null, r.t.Names[i]), line, true)
-		}
-		if string(f) != r.t.Names[i] {
-			return r.context(pgerror.New(pgerror.BadCopyFileFormat, `column name mismatch in header line field %d: got "%s", expected "%s"`, i+1, f, r.t.Names[i]), line, true)
-		}
-	}
-	return nil
-}
-
-// nextLine gives the next line without its end; io.EOF after the last one or \. .
-func (r *Reader) nextLine() ([]byte, error) {
-	var line []byte
-	var err error
-	if r.o.Format == CSV {
-		line, err = r.csvLine()
-	} else {
-		line, err = r.textLine()
-	}
-	if err != nil {
-		if code := pgerror.From(err).Code; err != io.EOF && (code == pgerror.CharacterNotInRepertoire || code == pgerror.UntranslatableCharacter) {
-			r.line++ // the line that cannot be read
-			return nil, r.context(err, nil, false)
-		} else if code == pgerror.QueryCanceled {
-			r.line++ // the line that does not come
-			return nil, r.context(err, nil, false)
-		}
-		return nil, err
-	}
-	r.line++
-	if len(line) == 2 && line[0] == '\\' && line[1] == '.' {
-		return nil, r.drain()
-	}
-	return line, nil
-}
-
-// drain reads what follows the end marker; it gives io.EOF.
+// drain reads what follows the end marker.
 func (r *Reader) drain() error {
 	for {
+		if r.inErr == io.EOF {
+			return nil
+		}
+		if r.inErr != nil {
+			return r.inputError(r.inErr, 0)
+		}
 		r.start, r.end = 0, 0
-		if err := r.fill(); err != nil {
-			return err
-		}
+		r.inErr = r.fill()
 	}
 }
 
-// textLine reads a line of text format: a newline after an odd number of
-// backslashes belongs to the data.
-func (r *Reader) textLine() ([]byte, error) {
-	from := 0 // searched so far, from start
-	for {
-		data := r.buf[r.start:r.end]
-		for from < len(data) {
-			var i int
-			if r.eol == '\n' || r.eol == 'c' {
-				i = bytes.IndexByte(data[from:], '\n')
-			} else {
-				i = bytes.IndexAny(data[from:], "\r\n")
-			}
-			if i < 0 {
-				from = len(data)
-				break
-			}
-			i += from
-			if escapedAt(data, i) {
-				from = i + 1
-				continue
-			}
-			if data[i] == '\r' && r.eol != '\r' {
-				if i+1 == len(data) && !r.eof {
-					from = i
-					break // is a \n behind it?
-				}
-				if i+1 < len(data) && data[i+1] == '\n' {
-					r.eol = 'c'
-					r.start += i + 2
-					return data[:i], nil
-				}
-				r.eol = '\r'
-			}
-			if data[i] == '\n' {
-				if r.eol == '\r' {
-					return nil, r.newlineError("literal newline found in data", `Use "\n" to represent newline.`)
-				}
-				if r.eol == 'c' {
-					if i > 0 && data[i-1] == '\r' {
-						r.start += i + 1
-						return data[:i-1], nil
-					}
-					return nil, r.newlineError("literal newline found in data", `Use "\n" to represent newline.`)
-				}
-				r.eol = '\n'
-				if j := bytes.IndexByte(data[:i], '\r'); j >= 0 && !escapedAt(data, j) {
-					return nil, r.newlineError("literal carriage return found in data", `Use "\r" to represent carriage return.`)
-				}
-			}
-			r.start += i + 1
-			return data[:i], nil
-		}
-		if err := r.fill(); err == io.EOF {
-			data = r.buf[r.start:r.end]
-			if len(data) == 0 {
-				return nil, io.EOF
-			}
-			if from < len(data) {
-				continue // a lone \r at the end
-			}
-			r.start = r.end
-			return data, nil
-		} else if err != nil {
-			return nil, err
-		}
+// limited cuts a value shown in a context to PostgreSQL's 100 bytes.
+func limited(b []byte) string {
+	const limit = 100
+	if len(b) <= limit {
+		return string(b)
 	}
-}
-
-func (r *Reader) newlineError(text, hint string) error {
-	r.line++
-	return r.context(pgerror.New(pgerror.BadCopyFileFormat, "%s", text).WithHint("%s", hint), nil, false)
-}
-
-// escapedAt reports whether an odd number of backslashes stands before i.
-func escapedAt(b []byte, i int) bool {
-	n := 0
-	for i > n && b[i-1-n] == '\\' {
-		n++
+	n := limit
+	for n > 0 && !utf8.RuneStart(b[n]) {
+		n--
 	}
-	return n%2 == 1
-}
-
-// splitText cuts a line at its delimiters and undoes the escapes.
-func (r *Reader) splitText(line []byte) {
-	if bytes.IndexByte(line, '\\') < 0 {
-		plain := len(r.nullText) > 0 && bytes.IndexByte(r.nullText, '\\') >= 0
-		for {
-			i := bytes.IndexByte(line, r.o.delim)
-			f := line
-			if i >= 0 {
-				f = line[:i:i]
-			}
-			if !plain && bytes.Equal(f, r.nullText) {
-				f = nil
-			} else if f == nil {
-				f = []byte{}
-			}
-			r.fields = append(r.fields, f)
-			if i < 0 {
-				return
-			}
-			line = line[i+1:]
-		}
-	}
-	// Decoded bytes go to scratch; it is made large enough first, so that fields keep pointing into it.
-	if cap(r.scratch) < len(line) {
-		r.scratch = make([]byte, 0, 2*len(line))
-	}
-	out := r.scratch[:0]
-	for {
-		begin := len(out)
-		raw := line
-		i := 0
-		for i < len(line) && line[i] != r.o.delim {
-			c := line[i]
-			i++
-			if c != '\\' || i >= len(line) {
-				out = append(out, c)
-				continue
-			}
-			c = line[i]
-			i++
-			switch c {
-			case 'b':
-				c = '\b'
-			case 'f':
-				c = '\f'
-			case 'n':
-				c = '\n'
-			case 'r':
-				c = '\r'
-			case 't':
-				c = '\t'
-			case 'v':
-				c = '\v'
-			case '0', '1', '2', '3', '4', '5', '6', '7':
-				v := int(c - '0')
-				for k := 0; k < 2 && i < len(line) && line[i] >= '0' && line[i] <= '7'; k++ {
-					v = v<<3 + int(line[i]-'0')
-					i++
-				}
-				c = byte(v)
-			case 'x':
-				v, n := 0, 0
-				for n < 2 && i < len(line) {
-					h := hexDigit(line[i])
-					if h < 0 {
-						break
-					}
-					v = v<<4 + h
-					i++
-					n++
-				}
-				if n > 0 {
-					c = byte(v)
-				}
-			}
-			out = append(out, c)
-		}
-		raw = raw[:i]
-		if bytes.Equal(raw, r.nullText) {
-			r.fields = append(r.fields, nil)
-		} else {
-			r.fields = append(r.fields, out[begin:len(out):len(out)])
-		}
-		if i >= len(line) {
-			break
-		}
-		line = line[i+1:]
-	}
-	r.scratch = out[:0]
-}
-
-func hexDigit(c byte) int {
-	switch {
-	case c >= '0' && c <= '9':
-		return int(c - '0')
-	case c >= 'a' && c <= 'f':
-		return int(c-'a') + 10
-	case c >= 'A' && c <= 'F':
-		return int(c-'A') + 10
-	}
-	return -1
+	return string(b[:n]) + "..."
 }

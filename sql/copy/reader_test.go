@@ -1,6 +1,7 @@
 package copy
 
 import (
+	"io"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -15,26 +16,46 @@ var target = Target{Table: "t", Names: []string{"a", "b", "n"},
 
 // read gives all rows as text, NULL as "~", or the error with its context.
 func read(o Options, in string) string {
+	out := readChunks(o, target, iotest.OneByteReader(strings.NewReader(in)), chunkBytes, false)
+	if i := strings.LastIndexByte(out, '!'); i >= 0 {
+		return out[i+1:]
+	}
+	return out
+}
+
+// readChunks is read with the input cut into chunks of a size, the rows before an
+// error and "!" included, and each row's context where that is wanted.
+func readChunks(o Options, target Target, in io.Reader, size int, contexts bool) string { // size 0: one chunk, line by line
 	o.From = true
 	if err := o.Check(); err != nil {
 		return err.Error()
 	}
 	env := types.DefaultEnv()
-	r := NewReader(iotest.OneByteReader(strings.NewReader(in)), &o, target, env)
+	r := NewReader(in, &o, target, env)
+	defer r.Close()
+	if r.chunkBytes = size; size == 0 {
+		r.chunkBytes, r.l.testingRows = chunkBytes, true
+	}
 	var out []string
 	for {
 		b, err := r.Next()
 		if err != nil {
-			return err.Error() + " | " + pgerror.From(err).Where
+			return strings.Join(out, ";") + "!" + err.Error() + " | " + pgerror.From(err).Where
 		}
 		if b == nil {
 			return strings.Join(out, ";")
 		}
-		out = append(out, rowsOf(env, b)...)
+		rows := rowsOf(env, target, b)
+		for i := range rows {
+			if contexts {
+				rows[i] += " (" + r.RowContext(i, true) + ")"
+			}
+		}
+		out = append(out, rows...)
 	}
 }
 
-func rowsOf(env *types.Env, b *vexec.Batch) (out []string) {
+func rowsOf(env *types.Env, target Target, b *vexec.Batch) (out []string) {
 	for i := range b.N {
 		var f []string
 		for c, t := range target.Types {
@@ -74,7 +95,7 @@ func TestReader(t *testing.T) {
 		{"csv header", "a,b,n\n1,x,2\n", "1,x,2.00", Options{Format: CSV, Header: HeaderTrue}},
 		{"csv header mismatch", "a,c,n\n1,x,2\n", `column name mismatch in header line field 2: got "c", expected "b" | COPY t, line 1: "a,c,n"`, Options{Format: CSV, Header: HeaderMatch}},
 		{"csv escape", "1;'a''\\'';2\n", "1,a',2.00", Options{Format: CSV, Delimiter: str(";"), Quote: str("'"), Escape: str("\\")}},
-		{"csv open quote", "1,\"x,2\n", "unterminated CSV quoted field | COPY t, line 2: \"1,\"x,2\n\"", Options{Format: CSV}},
+		{"csv open quote", "1,\"x,2\n", "unterminated CSV quoted field | COPY t, line 1: \"1,\"x,2\n\"", Options{Format: CSV}},
 		{"delimiter and null", "1|-|2\n", "1,~,2.00", Options{Delimiter: str("|"), Null: str("-")}},
 		{"no signature", "nonsense that is long enough", "COPY file signature not recognized", Options{Format: Binary}},
 	} {

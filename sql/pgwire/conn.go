@@ -286,6 +286,7 @@ func (c *conn) sendParameters() {
 }
 
 func (c *conn) ready() {
+	c.in.narrow()
 	c.sendParameters()
 	c.out.readyForQuery(c.session.Status())
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/binary"
 	"io"
+	"sync"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
 )
@@ -15,6 +16,8 @@ const (
 	smallBytesMax    = 10000      // messages that carry a name at most
 	passwordBytesMax = 65535
 	inputBufferBytes = 16 << 10
+	// copyBufferBytes is the same during a COPY FROM STDIN.
+	copyBufferBytes = 256 << 10
 	// bodyChunkBytes is how much memory a long body takes ahead of its bytes.
 	bodyChunkBytes = 256 << 10
 	// bodyKeepBytes is the largest body buffer kept for the next message.
@@ -25,6 +28,31 @@ const (
 type input struct {
 	br   *bufio.Reader
 	body []byte
+	// small is the usual reader while br is the large one of a COPY.
+	small *bufio.Reader
+}
+
+// copyReaders are the large readers of connections that copied.
+var copyReaders = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, copyBufferBytes) }}
+
+// widen reads through a large buffer from now on; what is read already comes first.
+func (in *input) widen() {
+	if in.small != nil {
+		return
+	}
+	in.small = in.br
+	in.br = copyReaders.Get().(*bufio.Reader)
+	in.br.Reset(in.small)
+}
+
+// narrow ends it once the large buffer is empty.
+func (in *input) narrow() {
+	if in.small == nil || in.br.Buffered() > 0 {
+		return
+	}
+	in.br.Reset(nil)
+	copyReaders.Put(in.br)
+	in.br, in.small = in.small, nil
 }
 
 // flushingReader flushes pending output before it blocks on the network, so that

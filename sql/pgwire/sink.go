@@ -50,6 +50,7 @@ func (c *conn) CopyIn(bin bool, columns int) (io.Reader, error) {
 	if err := c.out.flush(); err != nil {
 		return nil, err
 	}
+	c.in.widen()
 	return &copyReader{c: c}, nil
 }
 

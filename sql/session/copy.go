@@ -483,6 +483,7 @@ func (s *Session) copyFrom(ctx context.Context, st *parse.Statement, c *pg_query
 			in = charset.NewReader(enc, in)
 		}
 		rd := copyfmt.NewReader(in, o, t, env)
+		defer rd.Close()
 		n, err := s.runCopyInsert(ctx, ins, rd, rel.Name)
 		if err != nil {
 			return "", err
@@ -630,6 +631,11 @@ func (s *Session) runCopyInsert(ctx context.Context, ins *copyPlan, rd *copyfmt.
 			if e.Where == "" {
 				e.Where = fmt.Sprintf("COPY %s, line %d", table, rd.Line())
 				if e.Row > 0 && !ins.filtered {
+					if e.Code == pgerror.UniqueViolation {
+						if err := rd.Overtaking(e.Row - 1); err != nil {
+							return 0, err
+						}
+					}
 					e.Where = rd.RowContext(e.Row-1, e.Code != pgerror.UniqueViolation)
 				}
 			}
