@@ -86,6 +86,9 @@ func Strings(a arrow.Array) Strs {
 // At is value i; shared.
 func (s Strs) At(i int) []byte { return s.data[s.off[i]:s.off[i+1]:s.off[i+1]] }
 
+// Span is the bytes of values lo … hi−1.
+func (s Strs) Span(lo, hi int) int { return int(s.off[hi] - s.off[lo]) }
+
 // Str is value i as a string that shares the vector's memory.
 func (s Strs) Str(i int) string {
 	b := s.data[s.off[i]:s.off[i+1]]

@@ -1,0 +1,102 @@
+package segment
+
+import (
+	"fmt"
+	"math/bits"
+	"math/rand/v2"
+	"testing"
+	"unsafe"
+)
+
+// widths are all that streams have.
+func widths() []uint {
+	var ws []uint
+	for w := uint(0); w <= 56; w++ {
+		ws = append(ws, w)
+	}
+	return append(ws, 64)
+}
+
+func packRandom(rnd *rand.Rand, n int, w uint) ([]uint64, []byte) {
+	vals := make([]uint64, n)
+	for i := range vals {
+		if w > 0 {
+			vals[i] = rnd.Uint64() >> (64 - w)
+		}
+	}
+	p := appendPacked(nil, vals, w)
+	return vals, append(p, make([]byte, wordSlack)...)
+}
+
+func TestBitPacking(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for _, w := range widths() {
+		for _, n := range []int{1, 7, 8, 9, 63, 64, 65, 1000, 4096} {
+			vals, p := packRandom(rnd, n, w)
+			if got := len(p) - wordSlack; got != packedLen(n, w) {
+				t.Fatalf("width %d: %d values take %d bytes, packedLen says %d", w, n, got, packedLen(n, w))
+			}
+			at := unsafe.Pointer(&p[0])
+			checkUnpack[uint64](t, vals, at, w)
+			checkUnpack[uint32](t, vals, at, w)
+			checkUnpack[uint16](t, vals, at, w)
+			checkUnpack[uint8](t, vals, at, w)
+		}
+	}
+}
+
+func checkUnpack[T unsigned](t *testing.T, vals []uint64, p unsafe.Pointer, w uint) {
+	t.Helper()
+	const base = 77
+	out := make([]T, len(vals))
+	unpack(out, p, w, base)
+	var sel []int32
+	for i, v := range vals {
+		if out[i] != T(v)+base {
+			t.Fatalf("width %d: value %d of %d is %d, want %d", w, i, len(vals), out[i], T(v)+base)
+		}
+		if got := packedAt(p, w, i); got != v {
+			t.Fatalf("width %d: packedAt(%d) is %d, want %d", w, i, got, v)
+		}
+		if i%3 == 0 {
+			sel = append(sel, int32(i))
+		}
+	}
+	picked := make([]T, len(sel))
+	unpackAt(picked, p, w, base, sel)
+	for k, i := range sel {
+		if picked[k] != T(vals[i])+base {
+			t.Fatalf("width %d: selected value %d is %d, want %d", w, i, picked[k], T(vals[i])+base)
+		}
+	}
+}
+
+func TestPackWidth(t *testing.T) {
+	for w := range 65 {
+		v := uint64(0)
+		if w > 0 {
+			v = 1 << (w - 1)
+		}
+		if bits.Len64(v) != w || int(packWidth(v)) < w {
+			t.Fatalf("packWidth(%d) is %d", v, packWidth(v))
+		}
+	}
+}
+
+func BenchmarkUnpack(b *testing.B) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for _, w := range []uint{1, 3, 6, 8, 12, 14, 16, 18, 24, 32, 40, 48} {
+		vals, p := packRandom(rnd, 4096, w)
+		at := unsafe.Pointer(&p[0])
+		b.Run(fmt.Sprintf("32/%d", w), func(b *testing.B) { benchUnpack[uint32](b, len(vals), at, w) })
+		b.Run(fmt.Sprintf("64/%d", w), func(b *testing.B) { benchUnpack[uint64](b, len(vals), at, w) })
+	}
+}
+
+func benchUnpack[T unsigned](b *testing.B, n int, p unsafe.Pointer, w uint) {
+	out := make([]T, n)
+	for b.Loop() {
+		unpack(out, p, w, 5)
+	}
+	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds()/1e9, "Gvalues/s")
+}
