@@ -73,24 +73,42 @@ func TestWindowPieces(t *testing.T) {
 	shifts := []*planpb.WindowCall{call(tInt, "lag(anyelement,int4)", c0, planpb.NewConst(tInt, int32(3))), call(tInt, "lead(anyelement)", c0)}
 	over := []*planpb.WindowCall{filtered, agg(call(tBig, "count(any)", c0)), call(tInt, "first_value(anyelement)", c0), call(tInt, "last_value(anyelement)", c0),
 		agg(call(tText, "max(text)", planpb.NewColumn(tText, 1)))}
+	far := []*planpb.WindowCall{call(tInt, "nth_value(anyelement,int4)", c0, planpb.NewConst(tInt, int32(3))),
+		call(tInt, "lag(anyelement,int4)", c0, c0), call(tInt, "lead(anycompatible,int4,anycompatible)", c0, planpb.NewConst(tInt, int32(200)), planpb.NewConst(tInt, int32(-1)))}
+	inRange := Proc("in_range(int8,int8,int8,bool,bool)")
 	two, five := planpb.NewConst(tBig, int64(2)), planpb.NewConst(tBig, int64(5))
 	frames := []*planpb.WindowFrame{nil,
 		{Mode: planpb.WindowFrame_ROWS, Start: planpb.WindowFrame_UNBOUNDED_PRECEDING, End: planpb.WindowFrame_CURRENT_ROW},
 		{Mode: planpb.WindowFrame_ROWS, Start: planpb.WindowFrame_OFFSET_PRECEDING, End: planpb.WindowFrame_OFFSET_FOLLOWING, StartOffset: two, EndOffset: five},
 		{Mode: planpb.WindowFrame_GROUPS, Start: planpb.WindowFrame_UNBOUNDED_PRECEDING, End: planpb.WindowFrame_UNBOUNDED_FOLLOWING},
+		// from here on frames that need the whole partition
+		{Mode: planpb.WindowFrame_ROWS, Start: planpb.WindowFrame_CURRENT_ROW, End: planpb.WindowFrame_UNBOUNDED_FOLLOWING},
+		{Mode: planpb.WindowFrame_ROWS, Start: planpb.WindowFrame_OFFSET_FOLLOWING, End: planpb.WindowFrame_OFFSET_FOLLOWING, StartOffset: two, EndOffset: planpb.NewConst(tBig, int64(1<<62))},
+		{Mode: planpb.WindowFrame_ROWS, Start: planpb.WindowFrame_UNBOUNDED_PRECEDING, End: planpb.WindowFrame_OFFSET_PRECEDING, EndOffset: two, Exclude: planpb.WindowFrame_EXCLUDE_GROUP},
+		{Mode: planpb.WindowFrame_GROUPS, Start: planpb.WindowFrame_OFFSET_PRECEDING, End: planpb.WindowFrame_OFFSET_FOLLOWING, StartOffset: two, EndOffset: five, Exclude: planpb.WindowFrame_EXCLUDE_TIES},
+		{Mode: planpb.WindowFrame_GROUPS, Start: planpb.WindowFrame_OFFSET_FOLLOWING, End: planpb.WindowFrame_UNBOUNDED_FOLLOWING, StartOffset: five, Exclude: planpb.WindowFrame_EXCLUDE_CURRENT_ROW},
+		{Mode: planpb.WindowFrame_RANGE, Start: planpb.WindowFrame_OFFSET_PRECEDING, End: planpb.WindowFrame_OFFSET_FOLLOWING, StartOffset: two, EndOffset: five, StartInRange: inRange, EndInRange: inRange},
+		{Mode: planpb.WindowFrame_RANGE, Start: planpb.WindowFrame_OFFSET_PRECEDING, End: planpb.WindowFrame_CURRENT_ROW, StartOffset: five, StartInRange: inRange, Exclude: planpb.WindowFrame_EXCLUDE_CURRENT_ROW},
 	}
-	rel := newRelation("t", ts, randomRows(rng, 4000, 9))
+	rel := newRelation("t", ts, randomRows(rng, 500, 9))
 	store := &Store{Tables: map[string]*Table{"t": rel.data}, BatchRows: 300}
 	for _, parts := range []int{0, 1} {
 		for fi, frame := range frames {
-			for ci, calls := range [][]*planpb.WindowCall{numbers, totals, shifts, over, slices.Concat(numbers, totals, shifts, over)} {
+			for ci, calls := range [][]*planpb.WindowCall{numbers, totals, shifts, over, far, slices.Concat(numbers, totals, shifts, over, far)} {
+				if fi > 3 && ci < 3 { // these do not look at frames
+					continue
+				}
 				t.Run(fmt.Sprint(parts, fi, ci), func(t *testing.T) {
 					outs := slices.Clone(ts)
 					for _, c := range calls {
 						outs = append(outs, c.GetResult().T())
 					}
 					rich, poor := runBoth(t, store, func() *planpb.Plan {
-						keys := []*planpb.SortKey{{Expr: planpb.NewColumn(tBig, 3)}, {Expr: planpb.NewColumn(tText, 1)}}
+						// the first key has many equal values, and NULLs
+						keys := []*planpb.SortKey{{Expr: Func(tBig, "int8(int4)", c0), Descending: parts > 0}}
+						if frame.GetMode() == planpb.WindowFrame_ROWS {
+							keys = append(keys, &planpb.SortKey{Expr: c3})
+						}
 						w := &planpb.Window{Order: keys, Frame: frame, Calls: calls}
 						if parts > 0 {
 							w.Partition = []*planpb.Expr{Func(tBool, "int4lt(int4,int4)", c0, planpb.NewConst(tInt, int32(4)))}

@@ -18,7 +18,7 @@ import (
 // order. Output: the input's columns and one per call, rows in input order. It
 // holds whole partitions in memory (several small ones at a time). One that
 // exceeds the budget is computed piece by piece (window_stream.go) when all
-// calls can be; otherwise it is an error beyond the executor's memory limit.
+// calls can be, otherwise from a store that spills (window_spill.go).
 type windowOp struct {
 	w     *worker
 	in    operator
@@ -37,8 +37,7 @@ type windowOp struct {
 	out  *Batch
 	at   int
 
-	pieces bool // all calls can be computed piece by piece
-	stream *windowStream
+	stream windowPart // the partition at hand, when it is too large for memory
 }
 
 // winKind is a window function of the engine's own.
@@ -116,7 +115,6 @@ func newWindow(w *worker, p *planpb.Plan, n *planpb.Window) (operator, error) {
 		}
 		op.calls = append(op.calls, wc)
 	}
-	_, op.pieces = op.pieceForms()
 	return op, nil
 }
 
@@ -221,13 +219,8 @@ func (o *windowOp) fill(ctx context.Context) error {
 				return err
 			}
 		}
-		if o.pieces {
-			o.stream, err = newWindowStream(o)
-			return err
-		}
-		if err := o.mem.must(); err != nil {
-			return err
-		}
+		o.stream, err = newWindowPart(o)
+		return err
 	}
 	if o.rows == 0 {
 		return nil
@@ -415,14 +408,13 @@ func (c *windowCall) compute(w *worker, r *windowRows, f *frames) (arrow.Array, 
 		case winLast:
 			idx[i] = f.last(i)
 		case winNth:
-			if args[1].IsNull(i) {
-				continue
+			k, err := nthOf(args[1], i)
+			if err != nil {
+				return nil, err
 			}
-			k := kernel.Values[int32](args[1])[i]
-			if k <= 0 {
-				return nil, pgerror.New(pgerror.InvalidArgumentForNthValueFunction, "argument of nth_value must be greater than zero")
+			if k >= 0 {
+				idx[i] = f.nth(i, k)
 			}
-			idx[i] = f.nth(i, int64(k-1))
 		}
 	}
 	return kernel.Take(args[0], idx), nil
@@ -435,18 +427,41 @@ func ntile(r *windowRows, arg arrow.Array) (arrow.Array, error) {
 	valid, nulls := kernel.Ones(n), 0
 	for i := range out {
 		first := int(r.partStart[i])
-		if arg.IsNull(first) {
+		k, null, err := ntileBuckets(arg, first)
+		if err != nil {
+			return nil, err
+		}
+		if null {
 			kernel.ClearBit(valid, i)
 			nulls++
 			continue
 		}
-		k := int64(kernel.Values[int32](arg)[first])
-		if k <= 0 {
-			return nil, pgerror.New(pgerror.InvalidArgumentForNtileFunction, "argument of ntile must be greater than zero")
-		}
 		out[i] = bucket(k, int64(r.partEnd[i]-r.partStart[i]), int64(i-first))
 	}
 	return kernel.MakeFixed(arrow.PrimitiveTypes.Int32, out, valid, nulls), nil
+}
+
+// ntileBuckets is ntile's argument of a row.
+func ntileBuckets(arg arrow.Array, row int) (k int64, null bool, err error) {
+	if arg.IsNull(row) {
+		return 0, true, nil
+	}
+	if k = int64(kernel.Values[int32](arg)[row]); k <= 0 {
+		return 0, false, pgerror.New(pgerror.InvalidArgumentForNtileFunction, "argument of ntile must be greater than zero")
+	}
+	return k, false, nil
+}
+
+// nthOf is nth_value's argument of a row, from 0; −1 for NULL.
+func nthOf(arg arrow.Array, row int) (int64, error) {
+	if arg.IsNull(row) {
+		return -1, nil
+	}
+	k := kernel.Values[int32](arg)[row]
+	if k <= 0 {
+		return 0, pgerror.New(pgerror.InvalidArgumentForNthValueFunction, "argument of nth_value must be greater than zero")
+	}
+	return int64(k - 1), nil
 }
 
 // bucket is ntile(k) of row at (from 0) of total rows.

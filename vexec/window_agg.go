@@ -16,99 +16,126 @@ type remover interface {
 	remove(args []arrow.Array, n int) (ok bool, err error)
 }
 
-// aggregate computes an aggregate over each row's frame. A frame that only grows
-// is added to; one that moves has rows taken out where the aggregate can;
-// otherwise each distinct frame is computed afresh.
+// frameAggregate computes an aggregate over one frame after the other. A frame
+// that only grows is added to; one that moves has rows taken out where the
+// aggregate can; otherwise each distinct frame is computed afresh.
+type frameAggregate struct {
+	c *windowCall
+	w *worker
+	// each hands on the arguments of a span's rows that pass the filter, in order, until f returns false.
+	each  func(s span, f func(args []arrow.Array, n int) (bool, error)) error
+	acc   accumulator
+	spans []span // of the frame in acc
+	have  bool   // acc and value are of spans
+	value types.Datum
+	zero  []int32
+}
+
+// fresh forgets the frame: the next row is of another partition.
+func (a *frameAggregate) fresh() { a.have = false }
+
+func (a *frameAggregate) add(s span) error {
+	if s.hi <= s.lo {
+		return nil
+	}
+	return a.each(s, func(args []arrow.Array, n int) (bool, error) {
+		if len(a.zero) < n {
+			a.zero = make([]int32, n)
+		}
+		return true, a.acc.add(a.zero[:n], args)
+	})
+}
+
+// remove takes the rows of s out; ok false: acc must be started over.
+func (a *frameAggregate) remove(s span) (ok bool, err error) {
+	rm, ok := a.acc.(remover)
+	if !ok {
+		return false, nil
+	}
+	err = a.each(s, func(args []arrow.Array, n int) (bool, error) {
+		var err error
+		ok, err = rm.remove(args, n)
+		return ok, err
+	})
+	return ok, err
+}
+
+// at gives the value over a frame's spans.
+func (a *frameAggregate) at(spans []span) (types.Datum, error) {
+	if a.have && slices.Equal(spans, a.spans) {
+		return a.value, nil
+	}
+	fresh := true
+	if a.have && len(spans) == 1 && len(a.spans) == 1 && spans[0].lo >= a.spans[0].lo && spans[0].hi >= a.spans[0].hi {
+		old := a.spans[0]
+		ok := true
+		if spans[0].lo > old.lo {
+			ok = spans[0].lo <= old.hi
+			if ok {
+				var err error
+				if ok, err = a.remove(span{old.lo, spans[0].lo}); err != nil {
+					return nil, err
+				}
+			}
+		}
+		if fresh = !ok; ok {
+			if err := a.add(span{old.hi, spans[0].hi}); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if fresh {
+		a.acc = a.c.agg.newAccumulator(a.w)
+		a.acc.resize(1)
+		for _, s := range spans {
+			if err := a.add(s); err != nil {
+				return nil, err
+			}
+		}
+	}
+	v, err := a.acc.result(0, 1)
+	if err != nil {
+		return nil, err
+	}
+	a.value = types.Get(a.c.result, v, 0)
+	a.spans, a.have = append(a.spans[:0], spans...), true
+	return a.value, nil
+}
+
+// aggregate computes an aggregate over each row's frame.
 func (c *windowCall) aggregate(w *worker, r *windowRows, f *frames) (arrow.Array, error) {
 	n := r.b.N
 	before, args, err := c.aggArgs(w, r.b)
 	if err != nil {
 		return nil, err
 	}
-	zero := make([]int32, n)
 	meter := expr.NewMeter(w.frame.Ctx, n)
-	cut := func(s span) ([]arrow.Array, int) {
+	agg := &frameAggregate{c: c, w: w, each: func(s span, f func([]arrow.Array, int) (bool, error)) error {
 		lo, hi := int(before[s.lo]), int(before[s.hi])
-		out := make([]arrow.Array, len(args))
-		if hi > lo {
-			for k, a := range args {
-				out[k] = kernel.Slice(a, lo, hi)
-			}
-		}
-		return out, hi - lo
-	}
-	var acc accumulator
-	add := func(s span) error {
-		if s.hi <= s.lo {
+		if hi <= lo {
 			return nil
 		}
-		a, k := cut(s)
-		if k == 0 {
-			return nil
+		cut := make([]arrow.Array, len(args))
+		for k, a := range args {
+			cut[k] = kernel.Slice(a, lo, hi)
 		}
-		return acc.add(zero[:k], a)
-	}
+		_, err := f(cut, hi-lo)
+		return err
+	}}
 	out := types.NewBuilder(c.result, n)
-	var value types.Datum
-	var cur, next [3]span
-	curSpans := cur[:0]
-	have := false
+	var buf [3]span
 	for i := range n {
-		spans := f.spans(i, next[:0])
 		if int32(i) == r.partStart[i] {
-			have = false
+			agg.fresh()
 		}
-		if have && slices.Equal(spans, curSpans) {
-			if err := meter.Add(int(datumBytes(value))); err != nil {
-				return nil, err
-			}
-			out.Append(value)
-			continue
-		}
-		fresh := true
-		if have && len(spans) == 1 && len(curSpans) == 1 && spans[0].lo >= curSpans[0].lo && spans[0].hi >= curSpans[0].hi {
-			old := curSpans[0]
-			fresh = false
-			if spans[0].lo > old.lo {
-				rm, ok := acc.(remover)
-				if ok && spans[0].lo <= old.hi {
-					if a, k := cut(span{old.lo, spans[0].lo}); k > 0 {
-						var err error
-						if ok, err = rm.remove(a, k); err != nil {
-							return nil, err
-						}
-					}
-				} else {
-					ok = false
-				}
-				fresh = !ok
-			}
-			if !fresh {
-				if err := add(span{old.hi, spans[0].hi}); err != nil {
-					return nil, err
-				}
-			}
-		}
-		if fresh {
-			acc = c.agg.newAccumulator(w)
-			acc.resize(1)
-			for _, s := range spans {
-				if err := add(s); err != nil {
-					return nil, err
-				}
-			}
-		}
-		v, err := acc.result(0, 1)
+		value, err := agg.at(f.spans(i, buf[:0]))
 		if err != nil {
 			return nil, err
 		}
-		value = types.Get(c.result, v, 0)
 		if err := meter.Add(int(datumBytes(value))); err != nil {
 			return nil, err
 		}
 		out.Append(value)
-		curSpans = append(cur[:0], spans...)
-		have = true
 	}
 	return out.Finish(), nil
 }

@@ -181,9 +181,9 @@ func groupStarts(r *windowRows) [][]int32 {
 	return out
 }
 
-// inRange asks in_range whether row at is within offset of row cur.
-func (o *windowFrame) inRange(w *worker, e *expr.Expr, key arrow.Array, off arrow.Array, at, cur int) (bool, error) {
-	v, err := e.Eval(w.frame, expr.NewInput([]arrow.Array{kernel.Slice(key, at, at+1), kernel.Slice(key, cur, cur+1), off}, 1, nil))
+// inRange asks in_range whether row at of key is within offset of row cur of curKey.
+func (o *windowFrame) inRange(w *worker, e *expr.Expr, key arrow.Array, at int, curKey arrow.Array, cur int, off arrow.Array) (bool, error) {
+	v, err := e.Eval(w.frame, expr.NewInput([]arrow.Array{kernel.Slice(key, at, at+1), kernel.Slice(curKey, cur, cur+1), off}, 1, nil))
 	if err != nil {
 		return false, err
 	}
@@ -196,11 +196,30 @@ func offsetVector(e *expr.Expr, d types.Datum) arrow.Array {
 	return b.Finish()
 }
 
+// begins: the frame of row cur may begin at row at, and not before. Rows with a
+// NULL key have the other NULLs as frame.
+func (o *windowFrame) begins(w *worker, key arrow.Array, at int, curKey arrow.Array, cur int, off arrow.Array) (bool, error) {
+	h, c := key.IsValid(at), curKey.IsValid(cur)
+	if h && c {
+		return o.inRange(w, o.startIn, key, at, curKey, cur, off)
+	}
+	return o.nullsFirst && (h || !c) || !o.nullsFirst && (!h || c), nil
+}
+
+// ends: the frame of row cur ends before row at.
+func (o *windowFrame) ends(w *worker, key arrow.Array, at int, curKey arrow.Array, cur int, off arrow.Array) (bool, error) {
+	t, c := key.IsValid(at), curKey.IsValid(cur)
+	if t && c {
+		in, err := o.inRange(w, o.endIn, key, at, curKey, cur, off)
+		return !in, err
+	}
+	return o.nullsFirst && t || !o.nullsFirst && c, nil
+}
+
 // rangeStart moves the frame's head on, row by row: a row belongs to the frame
-// from where in_range first holds. Rows with a NULL key have the other NULLs as frame.
+// from where in_range first holds.
 func (o *windowFrame) rangeStart(w *worker, r *windowRows, f *frames, d types.Datum) error {
 	key, off := r.orderKeys[0], offsetVector(o.startOffset, d)
-	valid := kernel.Valid(key)
 	head := 0
 	for i := range r.b.N {
 		if int32(i) == r.partStart[i] {
@@ -210,18 +229,11 @@ func (o *windowFrame) rangeStart(w *worker, r *windowRows, f *frames, d types.Da
 			continue
 		}
 		for ; head < int(r.partEnd[i]); head++ {
-			h, c := valid.Get(head), valid.Get(i)
-			if h && c {
-				in, err := o.inRange(w, o.startIn, key, off, head, i)
-				if err != nil {
-					return err
-				}
-				if in {
-					break
-				}
-				continue
+			begins, err := o.begins(w, key, head, key, i, off)
+			if err != nil {
+				return err
 			}
-			if o.nullsFirst && (h || !c) || !o.nullsFirst && (!h || c) {
+			if begins {
 				break
 			}
 		}
@@ -232,7 +244,6 @@ func (o *windowFrame) rangeStart(w *worker, r *windowRows, f *frames, d types.Da
 
 func (o *windowFrame) rangeEnd(w *worker, r *windowRows, f *frames, d types.Datum) error {
 	key, off := r.orderKeys[0], offsetVector(o.endOffset, d)
-	valid := kernel.Valid(key)
 	tail := 0
 	for i := range r.b.N {
 		if int32(i) == r.partStart[i] {
@@ -242,18 +253,11 @@ func (o *windowFrame) rangeEnd(w *worker, r *windowRows, f *frames, d types.Datu
 			continue
 		}
 		for ; tail < int(r.partEnd[i]); tail++ {
-			t, c := valid.Get(tail), valid.Get(i)
-			if t && c {
-				in, err := o.inRange(w, o.endIn, key, off, tail, i)
-				if err != nil {
-					return err
-				}
-				if !in {
-					break
-				}
-				continue
+			ends, err := o.ends(w, key, tail, key, i, off)
+			if err != nil {
+				return err
 			}
-			if o.nullsFirst && t || !o.nullsFirst && c {
+			if ends {
 				break
 			}
 		}
@@ -263,33 +267,32 @@ func (o *windowFrame) rangeEnd(w *worker, r *windowRows, f *frames, d types.Datu
 }
 
 // span is a range of rows.
-type span struct{ lo, hi int32 }
+type span struct{ lo, hi int64 }
 
-// spans lists the parts of row i's frame, in order.
-func (f *frames) spans(i int, out []span) []span {
-	lo, hi := f.start[i], f.end[i]
+// frameSpans lists the parts of row i's frame [lo, hi), in order. Its peers are [peerStart, peerEnd).
+func frameSpans(exclude planpb.WindowFrame_Exclude, i, lo, hi, peerStart, peerEnd int64, out []span) []span {
 	var a, b span // what is excluded
-	switch f.exclude {
+	switch exclude {
 	case planpb.WindowFrame_NO_OTHERS:
 		return append(out, span{lo, hi})
 	case planpb.WindowFrame_EXCLUDE_CURRENT_ROW:
-		a = span{int32(i), int32(i) + 1}
+		a = span{i, i + 1}
 		b = span{hi, hi}
 	case planpb.WindowFrame_EXCLUDE_GROUP:
-		a = span{f.r.peerStart[i], f.r.peerEnd[i]}
+		a = span{peerStart, peerEnd}
 		b = span{hi, hi}
 	case planpb.WindowFrame_EXCLUDE_TIES:
-		a = span{f.r.peerStart[i], int32(i)}
-		b = span{int32(i) + 1, f.r.peerEnd[i]}
+		a = span{peerStart, i}
+		b = span{i + 1, peerEnd}
 	}
-	add := func(l, h int32) {
+	add := func(l, h int64) {
 		l, h = max(l, lo), min(h, hi)
 		if l < h {
 			out = append(out, span{l, h})
 		}
 	}
 	add(lo, a.lo)
-	if f.exclude == planpb.WindowFrame_EXCLUDE_TIES {
+	if exclude == planpb.WindowFrame_EXCLUDE_TIES {
 		add(a.hi, b.lo)
 		add(b.hi, hi)
 	} else {
@@ -298,12 +301,11 @@ func (f *frames) spans(i int, out []span) []span {
 	return out
 }
 
-// nth gives the k-th row (from 0) of row i's frame, −1 when there is none.
-func (f *frames) nth(i int, k int64) int32 {
-	var buf [3]span
-	for _, s := range f.spans(i, buf[:0]) {
-		if n := int64(s.hi - s.lo); k < n {
-			return s.lo + int32(k)
+// nthRow gives the k-th row (from 0) of a frame's spans, −1 when there is none.
+func nthRow(spans []span, k int64) int64 {
+	for _, s := range spans {
+		if n := s.hi - s.lo; k < n {
+			return s.lo + k
 		} else {
 			k -= n
 		}
@@ -311,13 +313,27 @@ func (f *frames) nth(i int, k int64) int32 {
 	return -1
 }
 
-func (f *frames) last(i int) int32 {
-	var buf [3]span
-	ss := f.spans(i, buf[:0])
-	for k := len(ss) - 1; k >= 0; k-- {
-		if ss[k].lo < ss[k].hi {
-			return ss[k].hi - 1
+// lastRow gives the last row of a frame's spans, −1 when there is none.
+func lastRow(spans []span) int64 {
+	for k := len(spans) - 1; k >= 0; k-- {
+		if spans[k].lo < spans[k].hi {
+			return spans[k].hi - 1
 		}
 	}
 	return -1
+}
+
+// spans lists the parts of row i's frame, in order.
+func (f *frames) spans(i int, out []span) []span {
+	return frameSpans(f.exclude, int64(i), int64(f.start[i]), int64(f.end[i]), int64(f.r.peerStart[i]), int64(f.r.peerEnd[i]), out)
+}
+
+func (f *frames) nth(i int, k int64) int32 {
+	var buf [3]span
+	return int32(nthRow(f.spans(i, buf[:0]), k))
+}
+
+func (f *frames) last(i int) int32 {
+	var buf [3]span
+	return int32(lastRow(f.spans(i, buf[:0])))
 }
