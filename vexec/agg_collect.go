@@ -1,6 +1,8 @@
 package vexec
 
 import (
+	"context"
+
 	"github.com/apache/arrow/go/v17/arrow"
 
 	"github.com/basaltdb/basalt/sql/catalog/facts"
@@ -151,14 +153,21 @@ type collectAcc struct {
 	n       int
 	batches []*Batch // columns, then sort keys
 	held    int64
-	runs    []*spillFile
+	runs    *sortRuns
+	values  []int64 // within: by group, rows whose first value is not NULL
 	done    bool
 	results []types.Datum
 }
 
 func newCollectAcc(w *worker, c *aggCall) accumulator { return &collectAcc{w: w, c: c} }
 
-func (a *collectAcc) resize(n int) { a.n = n }
+func (a *collectAcc) resize(n int) {
+	a.n = n
+	for a.c.within && len(a.values) < n {
+		a.values = append(a.values, 0)
+	}
+}
+
 func (a *collectAcc) bytes() int64 { return a.held }
 
 // columns are the arguments, the order's and the direct arguments' values.
@@ -200,6 +209,14 @@ func (a *collectAcc) add(groups []int32, args []arrow.Array) error {
 	if a.c.distinct {
 		cols = append(cols, args[:nArgs]...)
 	}
+	if a.c.within {
+		valid := kernel.Valid(args[0])
+		for i, g := range groups {
+			if valid.Get(i) {
+				a.values[g]++
+			}
+		}
+	}
 	b := &Batch{Cols: cols, N: len(groups)}
 	a.batches = append(a.batches, b)
 	a.held += batchBytes(b) + 16*int64(b.N)
@@ -226,18 +243,12 @@ func (a *collectAcc) writeRun() error {
 	if all == nil {
 		return nil
 	}
-	f, err := newSpillFile(a.w.q, 0, a.allTypes())
-	if err != nil {
-		return err
+	if a.runs == nil {
+		a.runs = &sortRuns{w: a.w, ts: a.allTypes(), specs: a.specs()}
+		a.w.q.onClose(a.runs.close)
 	}
-	a.w.q.onClose(f.close)
-	a.runs = append(a.runs, f)
-	size := min(a.w.q.env.BatchSize, max(1, rowsWithin(16*a.w.q.env.BatchSize, all)/16))
-	for at := 0; at < len(order); at += size {
-		end := min(at+size, len(order))
-		if err := f.write(&Batch{Cols: kernel.TakeCols(all.Cols, order[at:end]), N: end - at}); err != nil {
-			return err
-		}
+	if err := a.runs.add(a.ctx(), all, order); err != nil {
+		return err
 	}
 	a.held = 0
 	return nil
@@ -270,7 +281,7 @@ func (a *collectAcc) compute() error {
 	g, cur := 0, (*collectGroup)(nil)
 	finish := func() (err error) {
 		if cur == nil {
-			if cur, err = a.begin(nil, 0); err != nil {
+			if cur, err = a.begin(nil, 0, g); err != nil {
 				return err
 			}
 		}
@@ -297,7 +308,7 @@ func (a *collectAcc) compute() error {
 				}
 			}
 			if cur == nil {
-				if cur, err = a.begin(b, i); err != nil {
+				if cur, err = a.begin(b, i, g); err != nil {
 					return err
 				}
 			}
@@ -314,21 +325,29 @@ func (a *collectAcc) compute() error {
 	return nil
 }
 
+// ctx is the statement's context.
+func (a *collectAcc) ctx() context.Context {
+	if e := a.w.q.env.Expr; e != nil && e.Ctx != nil {
+		return e.Ctx
+	}
+	return context.Background()
+}
+
 // source yields the rows in order.
 func (a *collectAcc) source() (func() (*Batch, error), error) {
 	size := a.w.q.env.BatchSize
-	if len(a.runs) > 0 {
+	if a.runs != nil {
 		if err := a.writeRun(); err != nil {
 			return nil, err
 		}
-		m, err := newRunMerge(a.w, a.allTypes(), a.specs(), a.runs)
+		m, err := a.runs.merge()
 		if err != nil {
 			return nil, err
 		}
 		return func() (*Batch, error) {
 			b, err := m.next(size)
-			if err == nil && a.w.q.env.Expr.Ctx != nil {
-				err = a.w.q.env.Expr.Ctx.Err()
+			if err == nil {
+				err = a.ctx().Err()
 			}
 			return b, err
 		}, nil
@@ -368,7 +387,7 @@ type collectGroup struct {
 }
 
 // begin starts a group at its first row; b is nil for a group without rows.
-func (a *collectAcc) begin(b *Batch, row int) (*collectGroup, error) {
+func (a *collectAcc) begin(b *Batch, row, group int) (*collectGroup, error) {
 	c := a.c
 	g := &collectGroup{a: a}
 	for k, e := range c.direct {
@@ -389,8 +408,13 @@ func (a *collectAcc) begin(b *Batch, row int) (*collectGroup, error) {
 		}
 	}
 	var err error
-	g.state, err = a.newState(g.direct)
-	return g, err
+	if g.state, err = a.newState(g.direct); err != nil {
+		return nil, err
+	}
+	if x, ok := g.state.(expr.CountedState); ok {
+		x.Expect(a.values[group])
+	}
+	return g, nil
 }
 
 // same reports that row i of b equals the row before in cols from … from+len(specs)−1.

@@ -28,14 +28,15 @@
 // Exec.WorkMem and the executor's limit; values that functions make are reserved
 // against that limit before they are made (expr.Memory). To unlinked temporary
 // files go, beyond WorkMem (spill.go): sorts, hash aggregation, DISTINCT and ORDER
-// BY of aggregate calls, hash joins of every kind (NULL-aware ones with what they
-// must know of NULLs kept aside), INTERSECT and EXCEPT, CTEs and materialized
-// inputs, recursive work tables, windows whose frames allow it. What must be in
-// memory at once fails with 53200 when the executor's limit is exceeded: a single
-// value, an aggregate's state, merge joins (they keep their left order), IN over
-// several columns with NULLs, the other windows. Projections, filters and
-// aggregates take wide rows in pieces of about stepBytes, and joins, sorts and
-// set-returning functions bound their batches by it.
+// BY of aggregate calls, hash joins of every kind (cut by hash, grace_join.go; where
+// that does not help, a memoryful at a time, pass_join.go), the equal rows of merge
+// joins, windows (window_stream.go, window_spill.go), INTERSECT and EXCEPT, CTEs and
+// materialized inputs, recursive work tables. What must be in memory at once fails
+// with 53200 when the executor's limit is exceeded: a single value, an aggregate's
+// state (ordered-set aggregates keep only the values they pick), the distinct rows a
+// recursive UNION has seen. Projections, filters and aggregates take wide rows in
+// pieces of about stepBytes, and joins, sorts and set-returning functions bound their
+// batches by it.
 //
 // Parallelism. A Gather runs its input in several workers (gather.go); the hash
 // tables of joins below it are shared and built together (pool.go); an

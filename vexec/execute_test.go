@@ -157,7 +157,9 @@ func TestFailures(t *testing.T) {
 	t.Errorf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 }
 
-// TestMemoryLimit: what cannot go to disk fails by name when the executor's limit is reached.
+// TestMemoryLimit: what cannot go to disk, an aggregate's value, fails when the
+// executor's limit is reached; windows, merge joins and IN over several columns
+// with NULLs go on.
 func TestMemoryLimit(t *testing.T) {
 	rng := rand.New(rand.NewSource(5))
 	rel := newRelation("t", []types.T{tInt, tText, tNum, tBig}, randomRows(rng, 60000, 1000))
@@ -165,9 +167,26 @@ func TestMemoryLimit(t *testing.T) {
 		Calls: []*planpb.WindowCall{{Func: Proc("nth_value(anyelement,int4)"), Result: planpb.NewType(tInt),
 			Args: []*planpb.Expr{planpb.NewColumn(tInt, 0), planpb.NewConst(tInt, int32(3))}}}})
 	e := vexec.New(vexec.Options{Registry: functions.Builtins(), MemoryLimit: 2 << 20})
-	_, _, err := Run(e, &planpb.Statement{Root: w}, vexec.Exec{Store: &Store{Tables: map[string]*Table{"t": rel.data}}})
-	if !pgerror.Is(err, pgerror.OutOfMemory) {
+	all := Node([]types.T{types.Of(types.TextArray)}, &planpb.Agg{Input: rel.scan(), Calls: []*planpb.AggCall{{Func: Proc("array_agg(anynonarray)"),
+		Result: planpb.NewType(types.Of(types.TextArray)), Args: []*planpb.Expr{Func(tText, "repeat(text,int4)", planpb.NewColumn(tText, 1), planpb.NewConst(tInt, int32(50)))}}}})
+	store := &Store{Tables: map[string]*Table{"t": rel.data}}
+	if _, _, err := Run(e, &planpb.Statement{Root: all}, vexec.Exec{Store: store}); !pgerror.Is(err, pgerror.OutOfMemory) {
 		t.Fatalf("got %v", err)
+	}
+	key := []*planpb.Expr{planpb.NewColumn(tBig, 3)}
+	few := Node(rel.ts, &planpb.Limit{Input: rel.scan(), Count: planpb.NewConst(tBig, int64(2000))})
+	two := []*planpb.Expr{planpb.NewColumn(tInt, 0), planpb.NewColumn(tText, 1)}
+	for _, p := range []*planpb.Plan{w,
+		Node(slices.Concat(rel.ts, rel.ts), &planpb.MergeJoin{Left: rel.scan(), Right: rel.scan(), LeftKeys: key, RightKeys: key}),
+		Node(append(slices.Clone(rel.ts), tBool), &planpb.HashJoin{Type: planpb.JoinType_MARK, Left: few, Right: rel.scan(), LeftKeys: two, RightKeys: two})} {
+		rows, _, err := Run(e, &planpb.Statement{Root: p}, vexec.Exec{Store: store})
+		want := len(rel.data.Rows)
+		if p.GetHashJoin() != nil {
+			want = 2000
+		}
+		if err != nil || len(rows) != want {
+			t.Fatalf("%T: %d rows, %v", p.Op, len(rows), err)
+		}
 	}
 	// the memory is given back: a sort of the same rows spills and succeeds
 	s := Node(rel.ts, &planpb.Sort{Input: rel.scan(), Keys: []*planpb.SortKey{{Expr: planpb.NewColumn(tBig, 3), Descending: true}}})

@@ -18,7 +18,8 @@ import (
 // of the right side that RIGHT, FULL and the RIGHT_ types add come last. NULL
 // keys match nothing unless the pair is null_equal. Beyond the budget both
 // inputs are split by hash into partitions on disk that are joined one after
-// the other (grace join), recursively.
+// the other (grace join), recursively; where rows cannot be cut by hash the right
+// side is taken a memoryful at a time (pass join).
 type hashJoinOp struct {
 	w           *worker
 	id          uint32
@@ -37,8 +38,14 @@ type hashJoinOp struct {
 	table   *joinTable
 	probe   *joinProbe
 	tail    *tailScan
-	spilled *graceJoin
+	spilled spilledJoin
 	leftEnd bool
+}
+
+// spilledJoin does the join when the right side exceeds the budget.
+type spilledJoin interface {
+	next(ctx context.Context) (*Batch, error)
+	close()
 }
 
 type joinPhase uint8
@@ -218,8 +225,16 @@ func (j *hashJoinOp) build(ctx context.Context) error {
 			j.spilled = g
 			return nil
 		}
-		if err := j.mem.must(); err != nil {
-			return err
+		if j.level == passLevel {
+			continue // a memoryful, as measured by the pass join
+		}
+		if j.mem.over() {
+			p, err := newPassJoin(ctx, j, batches, j.right)
+			if err != nil {
+				return err
+			}
+			j.spilled = p
+			return nil
 		}
 	}
 	j.right.close()
@@ -365,6 +380,7 @@ type joinProbe struct {
 	b       *Batch // dense left batch in work, nil: none
 	cur     *Batch // the batch nullMark speaks of
 	keys    []arrow.Array
+	cmps    []kernel.RowCompare // of keys with the table's, once needed
 	nullKey []bool
 	row     int   // next left row
 	off     int32 // next match of that row
@@ -399,7 +415,7 @@ func (p *joinProbe) start(b *Batch) error {
 		p.j.keySpec.Encode(p.env, &p.enc, keys, n)
 		p.t.table.Find(&p.enc, p.nullKey, p.numbers)
 	}
-	p.b, p.cur, p.keys, p.row, p.off = b, b, keys, 0, 0
+	p.b, p.cur, p.keys, p.cmps, p.row, p.off = b, b, keys, nil, 0, 0
 	p.state = newLeftState(&p.j.spec, n)
 	return nil
 }
@@ -479,13 +495,18 @@ func (p *joinProbe) nullMark(i int) bool {
 // false: no key differs, a key is NULL, and the residual is not false.
 func (p *joinProbe) anyUnknown(i int, rows []int32) bool {
 	var left, right []int32
+	if p.cmps == nil {
+		for k, c := range p.keys {
+			p.cmps = append(p.cmps, kernel.Comparer(p.env, p.j.keySpec.Types[k], c, p.t.keys[k]))
+		}
+	}
 	for _, r := range rows {
 		differs := false
 		for k, c := range p.keys {
 			if c.IsNull(i) || p.t.keys[k].IsNull(int(r)) {
 				continue
 			}
-			if kernel.Comparer(p.env, p.j.keySpec.Types[k], c, p.t.keys[k])(i, int(r)) != 0 {
+			if p.cmps[k](i, int(r)) != 0 {
 				differs = true
 				break
 			}

@@ -30,6 +30,7 @@ type sharedBuild struct {
 	mem     *memory
 	files   []*spillFile // when the budget was exceeded
 	grace   bool
+	store   *rowStore // the same, of rows that cannot be cut by hash
 	facts   rightFacts
 	err     error
 	table   *joinTable
@@ -60,6 +61,9 @@ func (p *pool) close() {
 		for _, f := range s.files {
 			f.close()
 		}
+		if s.store != nil {
+			s.store.clear()
+		}
 		s.mu.Unlock()
 	}
 }
@@ -87,7 +91,7 @@ func (j *hashJoinOp) buildShared(ctx context.Context) error {
 			select {
 			case <-s.done:
 			default:
-				if s.err == nil && !s.grace {
+				if s.err == nil && !s.grace && s.store == nil {
 					s.table, s.err = j.buildTable(s.batches)
 					s.batches = nil
 					if s.table != nil {
@@ -112,7 +116,17 @@ func (j *hashJoinOp) buildShared(ctx context.Context) error {
 	}
 	if s.grace {
 		g, err := (&graceJoin{j: j, right: s.files, at: -1, facts: &s.facts}).splitLeft(ctx)
-		j.spilled = g
+		if err == nil {
+			j.spilled = g
+		}
+		return err
+	}
+	if s.store != nil {
+		right := &storeScan{store: s.store}
+		p, err := newPassJoin(ctx, j, nil, right)
+		if err == nil {
+			j.spilled = p
+		}
 		return err
 	}
 	j.table = s.table
@@ -158,10 +172,27 @@ func (s *sharedBuild) add(j *hashJoinOp, b *Batch) error {
 	if s.grace {
 		return g.splitRight(b, s.files)
 	}
+	if s.store != nil {
+		return s.store.add(b)
+	}
 	s.batches = append(s.batches, b)
 	s.mem.add(batchBytes(b) + 24*int64(b.N))
-	if !s.mem.over() || !j.canSpill() {
-		return s.mem.must()
+	if !s.mem.over() {
+		return nil
+	}
+	if !j.canSpill() {
+		if j.spec.tracksRight() { // the workers would each give out what none of them matched
+			return s.mem.must()
+		}
+		s.store = &rowStore{mem: s.mem, ts: j.spec.rightTs}
+		s.mem.free()
+		for _, b := range s.batches {
+			if err := s.store.add(b); err != nil {
+				return err
+			}
+		}
+		s.batches = nil
+		return nil
 	}
 	s.grace = true
 	s.files = make([]*spillFile, 1<<graceFanoutBits)

@@ -1,7 +1,6 @@
 package vexec
 
 import (
-	"container/heap"
 	"context"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -26,7 +25,7 @@ type sortOp struct {
 
 	batches []*Batch // columns, then keys
 	rows    int
-	runs    []*spillFile
+	runs    *sortRuns
 	sorted  bool
 	out     *Batch
 	order   []int32
@@ -52,9 +51,7 @@ func (s *sortOp) open(ctx context.Context) error {
 
 func (s *sortOp) reset() {
 	s.batches, s.rows, s.sorted, s.out, s.order, s.at, s.merge, s.given = nil, 0, false, nil, nil, 0, nil, 0
-	for _, r := range s.runs {
-		r.close()
-	}
+	s.runs.close()
 	s.runs = nil
 	s.mem.free()
 }
@@ -125,7 +122,7 @@ func (s *sortOp) consume(ctx context.Context) error {
 			s.keepTop()
 		}
 		if s.mem.over() {
-			if err := s.writeRun(); err != nil {
+			if err := s.writeRun(ctx); err != nil {
 				return err
 			}
 		}
@@ -135,12 +132,12 @@ func (s *sortOp) consume(ctx context.Context) error {
 	if s.limit > 0 {
 		method = "top-N heapsort"
 	}
-	if len(s.runs) > 0 {
+	if s.runs != nil {
 		method = "external merge"
-		if err := s.writeRun(); err != nil {
+		if err := s.writeRun(ctx); err != nil {
 			return err
 		}
-		m, err := newRunMerge(s.w, s.allTypes(), s.keys.specs, s.runs)
+		m, err := s.runs.merge()
 		if err != nil {
 			return err
 		}
@@ -172,7 +169,7 @@ func (s *sortOp) keepTop() {
 }
 
 // writeRun sorts the rows held to disk.
-func (s *sortOp) writeRun() error {
+func (s *sortOp) writeRun(ctx context.Context) error {
 	all, order := s.sortAll()
 	if len(order) == 0 {
 		return nil
@@ -180,143 +177,13 @@ func (s *sortOp) writeRun() error {
 	if s.limit > 0 {
 		order = order[:min(len(order), s.limit)]
 	}
-	f, err := newSpillFile(s.w.q, s.id, s.allTypes())
-	if err != nil {
-		return err
+	if s.runs == nil {
+		s.runs = &sortRuns{w: s.w, id: s.id, ts: s.allTypes(), specs: s.keys.specs, limit: s.limit}
 	}
-	s.runs = append(s.runs, f)
-	size := min(s.w.q.env.BatchSize, max(1, rowsWithin(16*s.w.q.env.BatchSize, all)/16)) // a merge holds a batch of every run
-	for at := 0; at < len(order); at += size {
-		end := min(at+size, len(order))
-		if err := f.write(&Batch{Cols: kernel.TakeCols(all.Cols, order[at:end]), N: end - at}); err != nil {
-			return err
-		}
+	if err := s.runs.add(ctx, all, order); err != nil {
+		return err
 	}
 	s.batches, s.rows = nil, 0
 	s.mem.free()
 	return nil
-}
-
-// runMerge merges sorted runs; earlier runs win ties, so the sort stays stable.
-type runMerge struct {
-	w     *worker
-	ts    []types.T
-	specs []kernel.SortSpec
-	runs  []*mergeRun // a heap
-}
-
-type mergeRun struct {
-	file  *spillFile
-	order int
-	next  int
-	b     *Batch
-	at    int
-	m     *runMerge
-}
-
-func newRunMerge(w *worker, ts []types.T, specs []kernel.SortSpec, files []*spillFile) (*runMerge, error) {
-	m := &runMerge{w: w, ts: ts, specs: specs}
-	for i, f := range files {
-		r := &mergeRun{file: f, order: i, m: m}
-		ok, err := r.load()
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			m.runs = append(m.runs, r)
-		}
-	}
-	heap.Init(m)
-	return m, nil
-}
-
-func (r *mergeRun) load() (bool, error) {
-	if r.next >= r.file.len() {
-		return false, nil
-	}
-	b, err := r.file.read(r.next)
-	r.b, r.at = b, 0
-	r.next++
-	return err == nil, err
-}
-
-func (m *runMerge) Len() int      { return len(m.runs) }
-func (m *runMerge) Swap(i, j int) { m.runs[i], m.runs[j] = m.runs[j], m.runs[i] }
-func (m *runMerge) Push(x any)    { m.runs = append(m.runs, x.(*mergeRun)) }
-func (m *runMerge) Pop() any {
-	r := m.runs[len(m.runs)-1]
-	m.runs = m.runs[:len(m.runs)-1]
-	return r
-}
-
-func (m *runMerge) Less(i, j int) bool {
-	a, b := m.runs[i], m.runs[j]
-	off := len(m.ts) - len(m.specs)
-	for k, spec := range m.specs {
-		if c := kernel.SortComparer(m.w.frame.Ctx.Env, spec, a.b.Cols[off+k], b.b.Cols[off+k])(a.at, b.at); c != 0 {
-			return c < 0
-		}
-	}
-	return a.order < b.order
-}
-
-// next gives up to size rows.
-func (m *runMerge) next(size int) (*Batch, error) {
-	// rows are cut from the runs' batches; each batch is gathered once
-	type piece struct {
-		b    *Batch
-		rows []int32
-	}
-	var pieces []*piece
-	index := map[*Batch]int{}
-	var from []int // piece of each output row
-	if len(m.runs) > 0 {
-		size = rowsWithin(size, m.runs[0].b)
-	}
-	for len(from) < size && len(m.runs) > 0 {
-		r := m.runs[0]
-		p, ok := index[r.b]
-		if !ok {
-			p = len(pieces)
-			index[r.b] = p
-			pieces = append(pieces, &piece{b: r.b})
-		}
-		pieces[p].rows = append(pieces[p].rows, int32(r.at))
-		from = append(from, p)
-		r.at++
-		if r.at >= r.b.N {
-			ok, err := r.load()
-			if err != nil {
-				return nil, err
-			}
-			if !ok {
-				heap.Pop(m)
-				continue
-			}
-		}
-		heap.Fix(m, 0)
-	}
-	if len(from) == 0 {
-		return nil, nil
-	}
-	start := make([]int32, len(pieces))
-	total := int32(0)
-	for i, p := range pieces {
-		start[i] = total
-		total += int32(len(p.rows))
-	}
-	perm := make([]int32, len(from))
-	for i, p := range from {
-		perm[i] = start[p]
-		start[p]++
-	}
-	out := &Batch{N: len(from), Cols: make([]arrow.Array, len(m.ts))}
-	parts := make([]arrow.Array, len(pieces))
-	for c, t := range m.ts {
-		for i, p := range pieces {
-			parts[i] = kernel.Take(p.b.Cols[c], p.rows)
-		}
-		out.Cols[c] = kernel.Take(kernel.Concat(t, parts), perm)
-	}
-	return out, nil
 }

@@ -235,15 +235,22 @@ func (s *Session) planOptions(r catalog.Reader) plan.Options {
 	}
 }
 
-// workMemFloor is the least an operator gets: PostgreSQL's default of 4 MB would
-// make a vectorized executor spill for nothing.
-const workMemFloor = 64 << 20
+// workMemDefault is what an operator gets unless work_mem is set: PostgreSQL's
+// default of 4 MB would make a vectorized executor spill for nothing.
+const (
+	workMemDefault = 64 << 20
+	workMemBoot    = 4096 // kB
+)
 
 func (s *Session) workMem() int64 {
 	if s.node.WorkMem > 0 {
 		return s.node.WorkMem
 	}
-	return max(int64(atoi(s.settings.Get("work_mem")))<<10, workMemFloor)
+	kb := int64(atoi(s.settings.Get("work_mem")))
+	if kb == workMemBoot {
+		return workMemDefault
+	}
+	return kb << 10
 }
 
 // columns describes result columns for the wire.

@@ -31,7 +31,7 @@ type Config struct {
 	Fragments Fragments
 	// Workers bounds the parallelism of one query; 0 or 1: none.
 	Workers int
-	// WorkMem in bytes bounds each operator that can spill; 0: by the session's work_mem, at least 64 MiB.
+	// WorkMem in bytes bounds each operator that can spill; 0: by the session's work_mem; 64 MiB unless that is set.
 	WorkMem int64
 }
 

@@ -123,6 +123,14 @@ type AggState interface {
 	Size() int64
 }
 
+// CountedState is implemented by states of ordered-set aggregates that need to
+// know how many rows with a value will be added, so that they keep few of them.
+type CountedState interface {
+	AggState
+	// Expect comes before the first Add.
+	Expect(values int64)
+}
+
 // PortableState is implemented by states that can be computed in parts, in several
 // processes: the order of their input does not matter.
 type PortableState interface {
