@@ -86,6 +86,9 @@ func (a *frameAggregate) at(spans []span) (types.Datum, error) {
 	}
 	if fresh {
 		a.acc = a.c.agg.newAccumulator(a.w)
+		if sum, ok := a.acc.(*sumIntAcc); ok {
+			a.acc = &movingSumInt{sumIntAcc: sum}
+		}
 		a.acc.resize(1)
 		for _, s := range spans {
 			if err := a.add(s); err != nil {
@@ -175,6 +178,33 @@ func (c *countAcc) remove(args []arrow.Array, n int) (bool, error) {
 		n -= args[0].NullN()
 	}
 	c.n[0] -= int64(n)
+	return true, nil
+}
+
+// movingSumInt is a sumIntAcc of one group that knows when its frame has no value left.
+type movingSumInt struct {
+	*sumIntAcc
+	n int
+}
+
+func (s *movingSumInt) add(groups []int32, args []arrow.Array) error {
+	s.n += len(groups) - args[0].NullN()
+	return s.sumIntAcc.add(groups, args)
+}
+
+func (s *movingSumInt) remove(args []arrow.Array, n int) (bool, error) {
+	gone := &sumIntAcc{}
+	gone.resize(1)
+	if err := gone.add(make([]int32, n), args); err != nil {
+		return false, err
+	}
+	s.n -= n - args[0].NullN()
+	s.seen[0] = s.n > 0
+	x := s.sum[0] - gone.sum[0]
+	if (s.sum[0]^gone.sum[0])&(s.sum[0]^x) < 0 {
+		return false, nil
+	}
+	s.sum[0] = x
 	return true, nil
 }
 
