@@ -1,10 +1,12 @@
 package vexec
 
 import (
+	"context"
 	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
 
+	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/vexec/expr"
 	"github.com/basaltdb/basalt/vexec/kernel"
 	"github.com/basaltdb/basalt/vexec/planpb"
@@ -83,7 +85,7 @@ func sortedRows(w *worker, specs []kernel.SortSpec, keys []arrow.Array, n int) [
 	if exact {
 		rest, restKeys = specs[1:], keys[1:]
 	}
-	cmp := compareKeys(w, rest, restKeys, restKeys)
+	cmp := interruptible(w, compareKeys(w, rest, restKeys, restKeys))
 	slices.SortFunc(rows, func(a, b sortRow) int {
 		if a.prefix != b.prefix {
 			if a.prefix < b.prefix {
@@ -102,4 +104,20 @@ func sortedRows(w *worker, specs []kernel.SortSpec, keys []arrow.Array, n int) [
 		out[i] = r.row
 	}
 	return out
+}
+
+// interruptible is cmp, which may be expensive (long arrays), ending the sort when
+// the statement is cancelled: by a panic, that the worker's boundary turns into
+// the error.
+func interruptible(w *worker, cmp kernel.RowCompare) kernel.RowCompare {
+	if w.frame.Ctx == nil || w.frame.Ctx.Ctx == nil {
+		return cmp
+	}
+	ctx, n := w.frame.Ctx.Ctx, 0
+	return func(i, j int) int {
+		if n++; n&255 == 0 && ctx.Err() != nil {
+			panic(pgerror.From(context.Cause(ctx)))
+		}
+		return cmp(i, j)
+	}
 }

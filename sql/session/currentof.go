@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"sort"
 
 	pg_query "github.com/pganalyze/pg_query_go/v5"
 
@@ -117,17 +116,9 @@ func (s *Session) currentOf(cursor string, table *catalog.Relation) ([]byte, err
 	case p.pos < 1 || p.atEnd:
 		return state(`cursor "%s" is not positioned on a row`, cursor)
 	}
-	k := sort.Search(len(p.bufferRows), func(i int) bool { return p.bufferRows[i] >= p.pos })
-	if k == len(p.buffer) || p.buffer[k] == nil {
-		return nil, pgerror.Internal("row %d of cursor %q is gone", p.pos, cursor)
-	}
-	row := int(p.pos) - 1
-	if k > 0 {
-		row -= int(p.bufferRows[k-1])
-	}
-	b := p.buffer[k]
-	if b.Sel != nil {
-		row = int(b.Sel[row])
+	b, row, err := p.seen.row(p.pos)
+	if err != nil {
+		return nil, err
 	}
 	locator, _ := types.Get(types.Of(types.Bytea), b.Cols[column], row).([]byte)
 	return append([]byte(nil), locator...), nil

@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"math"
-	"sort"
 	"strconv"
 	"time"
 
@@ -120,7 +119,7 @@ func (s *Session) fetchStmt(ctx context.Context, f *pg_query.FetchStmt) (*result
 	if p == nil {
 		return nil, pgerror.New(pgerror.InvalidCursorName, `cursor "%s" does not exist`, f.Portalname)
 	}
-	c := cursorMove{p: p, ctx: ctx}
+	c := cursorMove{s: s, p: p, ctx: ctx}
 	n := f.HowMany
 	var err error
 	switch f.Direction {
@@ -144,14 +143,17 @@ func (s *Session) fetchStmt(ctx context.Context, f *pg_query.FetchStmt) (*result
 	if f.Ismove {
 		return done("MOVE " + strconv.FormatInt(c.count, 10)), nil
 	}
-	return &result{cols: p.cols, formats: p.formats, src: &batches{list: c.rows}, tag: func(n int64) string { return name + strconv.FormatInt(n, 10) }}, nil
+	return &result{cols: p.cols, formats: p.formats, src: c.source(), tag: func(n int64) string { return name + strconv.FormatInt(n, 10) }}, nil
 }
 
-// cursorMove is one FETCH or MOVE: it moves the cursor and collects the rows passed.
+// cursorMove is one FETCH or MOVE: it moves the cursor and says which rows were passed.
 type cursorMove struct {
+	s     *Session
 	p     *portal
 	ctx   context.Context
-	rows  []*vexec.Batch
+	from  int64 // rows from … to are delivered, the last first when reverse
+	to    int64
+	back  bool
 	count int64
 }
 
@@ -217,7 +219,7 @@ func (c *cursorMove) absolute(n int64) error {
 		if p.noScroll && n < -1 {
 			return errForwardOnly()
 		}
-		if err := p.readTo(c.ctx, math.MaxInt64); err != nil {
+		if err := c.s.readTo(c.ctx, p, math.MaxInt64); err != nil {
 			return err
 		}
 		n = p.total() + 1 + n
@@ -243,7 +245,7 @@ func (c *cursorMove) absolute(n int64) error {
 // forward delivers rows first … target, as far as there are, and stands on target or after the end.
 func (c *cursorMove) forward(first, target int64) error {
 	p := c.p
-	if err := p.readTo(c.ctx, target); err != nil {
+	if err := c.s.readTo(c.ctx, p, target); err != nil {
 		return err
 	}
 	total := p.total()
@@ -253,76 +255,24 @@ func (c *cursorMove) forward(first, target int64) error {
 	} else {
 		p.pos, p.atEnd = target, false
 	}
-	if p.noScroll {
-		p.forgetBefore(p.pos)
-	}
 	return nil
 }
 
-// total is the number of rows read so far.
-func (p *portal) total() int64 {
-	if n := len(p.bufferRows); n > 0 {
-		return p.bufferRows[n-1]
-	}
-	return 0
-}
-
-// readTo reads until row n has been read or there are no more. bufferRows[k] is
-// the number of rows up to and including buffer[k].
-func (p *portal) readTo(ctx context.Context, n int64) error {
-	for p.total() < n && !p.done {
-		b, err := p.next(ctx)
-		if err != nil {
-			return err
-		}
-		if b == nil {
-			p.done = true
-			p.res.close()
-			break
-		}
-		if k := b.Rows(); k > 0 {
-			p.buffer = append(p.buffer, b)
-			p.bufferRows = append(p.bufferRows, p.total()+int64(k))
-		}
-	}
-	return nil
-}
-
-// forgetBefore frees the batches before row n of a cursor that only goes forward.
-func (p *portal) forgetBefore(n int64) {
-	for i := range p.buffer {
-		if p.bufferRows[i] < n {
-			p.buffer[i] = nil
-		}
-	}
-}
-
-// take collects rows from … to, in descending order when reverse.
+// take delivers rows from … to.
 func (c *cursorMove) take(from, to int64, reverse bool) {
-	p := c.p
-	var out []*vexec.Batch
-	for k := sort.Search(len(p.bufferRows), func(i int) bool { return p.bufferRows[i] >= from }); k < len(p.buffer) && from <= to; k++ {
-		before := int64(0)
-		if k > 0 {
-			before = p.bufferRows[k-1]
-		}
-		end := min(to, p.bufferRows[k])
-		if b := p.buffer[k]; b != nil {
-			piece := part(b, int(from-before-1), int(end-before))
-			if reverse {
-				piece = reversed(piece)
-			}
-			out = append(out, p.visible(piece))
-			c.count += end - from + 1
-		}
-		from = end + 1
+	if from <= to {
+		c.from, c.to, c.back, c.count = from, to, reverse, to-from+1
 	}
-	if reverse {
-		for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
-			out[i], out[j] = out[j], out[i]
-		}
+}
+
+// source yields the rows passed.
+func (c *cursorMove) source() source {
+	if c.count == 0 {
+		return &batches{}
 	}
-	c.rows = append(c.rows, out...)
+	c.p.seen.hold()
+	f := &fetched{p: c.p, rows: c.p.seen, from: c.from, to: c.to, back: c.back}
+	return f
 }
 
 // visible is a batch without the row keys behind a cursor's columns.

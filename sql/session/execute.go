@@ -13,6 +13,7 @@ import (
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec"
 	"github.com/basaltdb/basalt/vexec/expr"
+	"github.com/basaltdb/basalt/vexec/planpb"
 )
 
 // optimizable reports whether the planner runs a statement, rather than dispatch.
@@ -78,6 +79,15 @@ func (s *Session) exec(ctx context.Context, params []types.Datum) vexec.Exec {
 	}
 }
 
+// planTypes are the types of a plan's columns.
+func planTypes(p *planpb.Plan) []types.T {
+	ts := make([]types.T, len(p.GetOutput()))
+	for i, t := range p.GetOutput() {
+		ts[i] = t.T()
+	}
+	return ts
+}
+
 // run starts a compiled statement.
 func (s *Session) run(ctx context.Context, c *compiled, params []types.Datum) (*result, error) {
 	if c.writes != "" {
@@ -98,7 +108,7 @@ func (s *Session) run(ctx context.Context, c *compiled, params []types.Datum) (*
 	if err != nil {
 		return nil, err
 	}
-	r := &result{cols: c.cols, src: cur}
+	r := &result{cols: c.cols, types: planTypes(c.planned.Statement.GetRoot()), src: cur}
 	switch c.command {
 	case query.CmdSelect:
 		r.tag = selectTag

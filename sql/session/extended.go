@@ -282,7 +282,7 @@ func (s *Session) Execute(ctx context.Context, name string, maxRows int, out pgw
 			return out.Complete(tag)
 		}
 		if p.res.finish != nil { // a data-modifying statement does all its work at once
-			p.readAhead(ctx)
+			s.readAhead(ctx, p)
 			if p.err == nil {
 				p.err = p.res.finish(ctx)
 			}

@@ -26,18 +26,19 @@ type portal struct {
 	tag   string
 	level int // savepoints below it: dropped when one of them is rolled back to
 
-	// Rows read but not delivered yet: the tail of a batch, or everything when
+	// Rows read but not delivered yet: the tail of a batch, then everything when
 	// the portal had to be read to its end before its time.
 	pending []*vexec.Batch
 	at      int // rows of pending[0] already delivered
 	drained bool
+	ahead   *vexec.Rows
+	aheadAt int   // next batch of ahead
 	err     error // what ended the draining, raised when the rows before it are through
 
 	// Cursors.
 	cursor, scroll, noScroll, hold, binary, held bool
-	buffer                                       []*vexec.Batch // every row so far, unless NO SCROLL
-	bufferRows                                   []int64        // rows before each batch, plus the total
-	pos                                          int64          // 0 before the first row, n on row n
+	seen                                         *cursorRows // every row so far; NO SCROLL: from the current one's batch on
+	pos                                          int64       // 0 before the first row, n on row n
 	updatable                                    updatable
 	atEnd                                        bool
 }
@@ -52,8 +53,11 @@ func (p *portal) next(ctx context.Context) (*vexec.Batch, error) {
 		}
 	}
 	if p.drained {
-		err := p.err
-		return nil, err
+		if p.ahead != nil && p.aheadAt < p.ahead.Len() {
+			p.aheadAt++
+			return p.ahead.Get(p.aheadAt - 1)
+		}
+		return nil, p.err
 	}
 	if p.res == nil || p.res.src == nil {
 		return nil, nil
@@ -68,7 +72,7 @@ func (p *portal) pushBack(b *vexec.Batch, from int) {
 }
 
 // readAhead reads the portal to its end: its snapshot is about to go.
-func (p *portal) readAhead(ctx context.Context) {
+func (s *Session) readAhead(ctx context.Context, p *portal) {
 	if p.drained || p.done || p.res == nil || p.res.src == nil {
 		return
 	}
@@ -81,8 +85,14 @@ func (p *portal) readAhead(ctx context.Context) {
 			p.err = err
 			break
 		}
-		if b.Rows() > 0 {
-			p.pending = append(p.pending, b)
+		if b.Rows() == 0 {
+			continue
+		}
+		if p.ahead == nil {
+			p.ahead = s.node.Executor.NewRows(p.res.rowTypes(), s.workMem())
+		}
+		if p.err = p.ahead.Add(b); p.err != nil {
+			break
 		}
 	}
 	p.drained = true
@@ -93,14 +103,20 @@ func (p *portal) close() {
 	if p.res != nil && p.res.src != nil {
 		p.res.src.Close()
 	}
-	p.pending, p.buffer = nil, nil
+	if p.ahead != nil {
+		p.ahead.Close()
+	}
+	if p.seen != nil {
+		p.seen.release()
+	}
+	p.pending, p.ahead, p.seen = nil, nil, nil
 }
 
 // holdPortals reads the open portals to their ends before the snapshot moves.
 func (s *Session) holdPortals(ctx context.Context) error {
 	for _, p := range s.portals {
 		if p.res != nil && !p.done && !p.drained && !p.held {
-			p.readAhead(ctx)
+			s.readAhead(ctx, p)
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -113,7 +129,7 @@ func (s *Session) holdPortals(ctx context.Context) error {
 func (s *Session) holdCursors(ctx context.Context) error {
 	for _, p := range s.portals {
 		if p.hold && !p.held {
-			p.readAhead(ctx)
+			s.readAhead(ctx, p)
 			if p.err != nil {
 				return p.err
 			}

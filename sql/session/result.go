@@ -20,7 +20,8 @@ type source interface {
 type result struct {
 	cols    []pgwire.Column // nil: no rows for the client
 	formats []int16
-	src     source // nil: nothing to run any more
+	types   []types.T // of src's columns; nil: those of cols
+	src     source    // nil: nothing to run any more
 	// tag is the command tag once rows rows have been delivered.
 	tag func(rows int64) string
 	// finish runs after the last row (constraint checks); may be nil.
@@ -39,6 +40,18 @@ func (r *result) source() (*pointSource, bool) {
 	}
 	p, ok := r.src.(*pointSource)
 	return p, ok
+}
+
+// rowTypes are the types of src's columns.
+func (r *result) rowTypes() []types.T {
+	if r.types != nil {
+		return r.types
+	}
+	ts := make([]types.T, len(r.cols))
+	for i, c := range r.cols {
+		ts[i] = c.Type
+	}
+	return ts
 }
 
 func done(tag string) *result { return &result{tag: func(int64) string { return tag }} }
