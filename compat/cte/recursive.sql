@@ -69,7 +69,9 @@ with recursive r(n) as (values (1) union all select n + 1 from r where n < 3) ta
 with recursive r(n) as (select 1 union all select distinct n + 1 from r where n < 3) table r;
 with recursive r(n) as (select 1 union all select n + 1 from r where n < 3 group by n) table r;
 with recursive r(n, k) as (select 1, 1::bigint union all select n + 1, row_number() over () from r where n < 3) table r;
+set statement_timeout = '500ms'; -- the next one has no end
 with recursive r(f, t) as (select f, t from edge where f = 1 union all select e.f, e.t from r join edge e on e.f = r.t) search depth first by f, t set o select * from r order by o limit 5;
+reset statement_timeout;
 with recursive r(f, t) as (select f, t from edge where f = 1 union all select e.f, e.t from r join edge e on e.f = r.t) cycle f, t set c using p select f, t, c, p from r order by p;
 with recursive r(f, t) as (select f, t from edge where f = 1 union select e.f, e.t from r join edge e on e.f = r.t) search breadth first by f set o cycle f, t set c to 'Y' default 'N' using p select f, t, o, c, p from r order by p;
 select a, (with recursive r(f, t) as (select f, t from edge where f = a union all select e.f, e.t from r join edge e on e.f = r.t) cycle f, t set c using p select count(*) from r) from t where a < 10 order by a;
