@@ -112,6 +112,7 @@ type bank struct {
 	mu       sync.Mutex
 	dsn      []string
 	acked    atomic.Int64
+	summed   atomic.Int64
 	failed   sync.Map // SQLSTATE: true
 }
 
@@ -229,6 +230,7 @@ func (b *bank) sums(ctx context.Context, t *testing.T, worker int) {
 				}
 				break
 			}
+			b.summed.Add(1)
 			if sum != b.accounts*bankBalance || n != b.accounts {
 				t.Errorf("%d accounts hold %d, want %d with %d", n, sum, b.accounts, b.accounts*bankBalance)
 			}
@@ -320,7 +322,12 @@ func TestClusterKills(t *testing.T) {
 	stop()
 	done.Wait()
 
-	c := session(t, other)
+	b.verify(t, session(t, other), tags)
+}
+
+// verify checks that the money is all there, and every acknowledged transfer.
+func (b *bank) verify(t *testing.T, c *pgx.Conn, tags [][]string) {
+	t.Helper()
 	if got := text(c, "SELECT sum(balance) FROM accounts"); got != fmt.Sprint(b.accounts*bankBalance) {
 		t.Errorf("the accounts hold %s", got)
 	}
