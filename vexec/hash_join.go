@@ -169,7 +169,7 @@ func (j *hashJoinOp) next(ctx context.Context) (*Batch, error) {
 		return j.spilled.next(ctx)
 	}
 	for j.phase == joinProbing {
-		b, err := j.probe.next()
+		b, err := j.probe.next(ctx)
 		if err != nil || b != nil {
 			return b, err
 		}
@@ -425,8 +425,9 @@ func (j *hashJoinOp) needsDense() bool {
 	return !(j.spec.residual == nil && j.spec.leftOnly())
 }
 
-// next gives joined rows of the batch in work, nil when it is done.
-func (p *joinProbe) next() (*Batch, error) {
+// next gives joined rows of the batch in work, nil when it is done. A batch may have any number
+// of pairs that come to nothing.
+func (p *joinProbe) next(ctx context.Context) (*Batch, error) {
 	if p.b == nil {
 		return nil, nil
 	}
@@ -437,6 +438,9 @@ func (p *joinProbe) next() (*Batch, error) {
 		return p.leftOnly(b), nil
 	}
 	for p.b != nil {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		size := rowsWithin(p.j.w.q.env.BatchSize, p.b, p.t.rows)
 		left, right := make([]int32, 0, size), make([]int32, 0, size)
 		for p.row < len(p.numbers) && len(left) < size {

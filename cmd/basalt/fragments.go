@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/basaltdb/basalt/rpc/node"
 	"github.com/basaltdb/basalt/rpc/proto/rpcpb"
 	"github.com/basaltdb/basalt/sql/functions"
+	"github.com/basaltdb/basalt/sql/functions/sys"
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/pgwire"
 	"github.com/basaltdb/basalt/sql/plan"
@@ -53,6 +55,39 @@ func serveFragments(n *node.Node, ex *vexec.Executor) *fragments {
 			return p, f.addrOf(id), err
 		}}
 	return f
+}
+
+// activeWait bounds asking a node what it has.
+const activeWait = time.Second
+
+// active asks every live node what it has of running statements.
+func (f *fragments) active(ctx context.Context) []sys.ClusterFragments {
+	ctx, cancel := context.WithTimeout(ctx, activeWait)
+	defer cancel()
+	nodes := f.node.Status().GetNodes()
+	out := make([]sys.ClusterFragments, len(nodes))
+	var asked sync.WaitGroup
+	for i, n := range nodes {
+		out[i].Node = int32(n.GetId())
+		if !n.GetAlive() {
+			continue
+		}
+		asked.Add(1)
+		go func() {
+			defer asked.Done()
+			if txn.NodeID(n.GetId()) == f.node.ID() {
+				s, r, m := f.gateway.Server.Active()
+				out[i] = sys.ClusterFragments{Node: out[i].Node, Statements: int32(s), Fragments: int32(r), Memory: m, Known: true}
+				return
+			}
+			r, err := rpcpb.NewFragmentsClient(f.node.Conn(txn.NodeID(n.GetId()))).Active(ctx, &rpcpb.Empty{})
+			if err == nil {
+				out[i] = sys.ClusterFragments{Node: out[i].Node, Statements: int32(r.GetStatements()), Fragments: int32(r.GetFragments()), Memory: r.GetMemory(), Known: true}
+			}
+		}()
+	}
+	asked.Wait()
+	return out
 }
 
 // peer reaches a node's pieces.

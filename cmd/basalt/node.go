@@ -58,7 +58,8 @@ func startNode(ctx context.Context, stop func(), f startFlags, o server.Options)
 	var s *server.Server
 	var pieces *fragments
 	if n.DB() != nil {
-		o.Cluster = &server.Cluster{Self: n.ID(), First: n.First(), DB: n.DB(), Store: n.Store(), OnCatalog: n.OnCatalog, Describe: func() ([]sys.ClusterNode, []sys.ClusterTablet) { return describe(n.Status()) }}
+		o.Cluster = &server.Cluster{Self: n.ID(), First: n.First(), DB: n.DB(), Store: n.Store(), OnCatalog: n.OnCatalog, Describe: func() ([]sys.ClusterNode, []sys.ClusterTablet) { return describe(n.Status()) },
+			Fragments: func() []sys.ClusterFragments { return pieces.active(ctx) }}
 		if s, err = server.Open(ctx, o); err != nil {
 			return err
 		}

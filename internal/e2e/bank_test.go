@@ -5,6 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -18,6 +20,8 @@ import (
 // go test ./internal/e2e -run TestClusterBank -bank 5m -timeout 20m
 var bankTime = flag.Duration("bank", 0, "how long TestClusterBank runs in peace, and with kills; 0: some seconds in peace (TestClusterKills has the kills)")
 
+var bankPeace = flag.Duration("bank-peace", 0, "how long TestClusterBank runs in peace, if not as long as -bank says")
+
 // TestClusterBank transfers across tablets through two gateways beside sums of the whole table. In peace
 // nothing may fail. Then gateways and storage nodes are killed with SIGKILL at random and
 // started again: no sum is ever wrong, no acknowledged transfer is lost, and what a dead gateway had
@@ -27,7 +31,9 @@ func TestClusterBank(t *testing.T) {
 		t.Skip("starts servers")
 	}
 	peace, kills := *bankTime, *bankTime
-	if peace == 0 {
+	if *bankPeace != 0 {
+		peace = *bankPeace
+	} else if peace == 0 {
 		peace = 4 * time.Second
 	}
 	seed := uint64(time.Now().UnixNano())
@@ -37,6 +43,18 @@ func TestClusterBank(t *testing.T) {
 	other := cl.Gateway()
 	b := &bank{accounts: 200, dsn: []string{cl.First.DSN(), other.DSN()}}
 	b.setUp(t, session(t, cl.First))
+
+	defer func() { // what do they all wait for?
+		if !t.Failed() || *bankTime == 0 {
+			return
+		}
+		for i, n := range append([]*nodetest.Node{cl.First, other}, cl.Storage...) {
+			file := filepath.Join(os.TempDir(), fmt.Sprintf("basalt-bank-%d-%d.txt", os.Getpid(), i))
+			if err := os.WriteFile(file, []byte(n.Dump()), 0o600); err == nil {
+				t.Logf("node %d: %s", i, file)
+			}
+		}
+	}()
 
 	const workers, readers = 6, 3
 	ctx, stop := context.WithCancel(context.Background())
@@ -66,7 +84,7 @@ func TestClusterBank(t *testing.T) {
 	sleep(peace)
 	t.Logf("in peace: %d transfers, %d sums", b.acked.Load(), b.summed.Load())
 	b.failed.Range(func(k, _ any) bool { t.Errorf("in peace some failed with %v", k); return true })
-	if b.acked.Load() < 50 || b.summed.Load() < 10 {
+	if b.acked.Load() < 10 || b.summed.Load() < 10 {
 		t.Errorf("%d transfers, %d sums: the test did not test", b.acked.Load(), b.summed.Load())
 	}
 

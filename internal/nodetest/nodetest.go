@@ -139,6 +139,20 @@ func (n *Node) Kill() {
 	}
 }
 
+// Dump ends the process with SIGQUIT, by which it prints what its goroutines do, and gives
+// all that it has printed.
+func (n *Node) Dump() string {
+	if n.cmd == nil {
+		return ""
+	}
+	n.cmd.Process.Signal(syscall.SIGQUIT)
+	timer := time.AfterFunc(10*time.Second, func() { n.cmd.Process.Kill() })
+	n.cmd.Wait()
+	timer.Stop()
+	n.cmd = nil
+	return n.log.String()
+}
+
 // Stop ends the process with SIGTERM and fails the test unless it exits cleanly
 // within half a minute.
 func (n *Node) Stop() {

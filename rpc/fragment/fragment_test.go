@@ -166,10 +166,10 @@ func (c *cluster) quiet() {
 	c.t.Helper()
 	deadline := time.Now().Add(2 * time.Second)
 	for n, s := range c.servers {
-		for s.Queries() > 0 || c.exs[n].Held() != 0 {
+		for left(s) > 0 || c.exs[n].Held() != 0 {
 			if time.Now().After(deadline) {
 				buf := make([]byte, 1<<20)
-				c.t.Fatalf("node %d: %d statements, %d bytes are left\n%s", n, s.Queries(), c.exs[n].Held(), buf[:runtime.Stack(buf, true)])
+				c.t.Fatalf("node %d: %d statements, %d bytes are left\n%s", n, left(s), c.exs[n].Held(), buf[:runtime.Stack(buf, true)])
 			}
 			time.Sleep(5 * time.Millisecond)
 		}
@@ -451,4 +451,10 @@ func TestMalformedRequests(t *testing.T) {
 	if !pgerror.Is(err, pgerror.ProtocolViolation) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// left are the statements and fragments that a server still has.
+func left(s *fragment.Server) int {
+	statements, fragments, _ := s.Active()
+	return statements + fragments
 }

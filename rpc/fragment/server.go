@@ -3,6 +3,7 @@ package fragment
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -46,6 +47,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	queries map[queryID]*query
+	running atomic.Int64 // fragments
 
 	// Horizon is below what versions of rows may have been removed here; nil: nothing is
 	// that a statement could see. To be set before use.
@@ -67,11 +69,12 @@ func NewServer(ex *vexec.Executor, open Opener, peers Peers) *Server {
 	return &Server{ex: ex, open: open, peers: peers, queries: map[queryID]*query{}}
 }
 
-// Queries is the number of statements with something here.
-func (s *Server) Queries() int {
+// Active tells what the node has of statements that run in pieces: the statements with something
+// here, the fragments that run, and the memory that queries hold.
+func (s *Server) Active() (statements, fragments int, memory int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.queries)
+	return len(s.queries), int(s.running.Load()), s.ex.Held()
 }
 
 func (s *Server) acquire(id []byte) (q *query, release func(), err error) {
@@ -151,9 +154,14 @@ func request(req *rpcpb.RunRequest) (*planpb.Fragment, OpenRequest, error) {
 
 // environment is what a fragment runs with, its parameters included.
 func (s *Server) environment(ctx context.Context, f *planpb.Fragment, r OpenRequest) (vexec.Exec, func(ok bool), error) {
-	env, release, err := s.open.Open(ctx, r)
+	env, done, err := s.open.Open(ctx, r)
 	if err != nil {
 		return env, nil, err
+	}
+	s.running.Add(1)
+	release := func(ok bool) {
+		s.running.Add(-1)
+		done(ok)
 	}
 	if env.Expr == nil {
 		release(false)
@@ -426,6 +434,12 @@ func (v *Service) Run(req *rpcpb.RunRequest, stream rpcpb.Fragments_RunServer) e
 		return wire.ToStatus(err)
 	}
 	return stream.Send(&rpcpb.RunEvent{Stats: stats})
+}
+
+// Active implements rpcpb.FragmentsServer.
+func (v *Service) Active(context.Context, *rpcpb.Empty) (*rpcpb.ActiveReply, error) {
+	statements, fragments, memory := v.s.Active()
+	return &rpcpb.ActiveReply{Statements: uint32(statements), Fragments: uint32(fragments), Memory: memory}, nil
 }
 
 // Fetch implements rpcpb.FragmentsServer.

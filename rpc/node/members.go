@@ -59,6 +59,8 @@ type member struct {
 	// ended: what the gateway had open before it died has been ended.
 	ended  bool
 	ending bool
+	// joining: a new incarnation is about to come; its join ends what was open.
+	joining bool
 	bytes  map[txn.TabletID]uint64
 	// rowsAt is up to where the node knows rows.
 	rowsAt uint64
@@ -152,10 +154,19 @@ func (m *members) join(ctx context.Context, q *rpcpb.JoinRequest, rpcAddr, fligh
 	m.mu.Lock()
 	again := x.incarnation != q.Incarnation
 	if again { // nobody need ask the process that was there before
-		x.alive = false
+		x.alive, x.joining = false, true
 		x.RPC = rpcAddr
+		defer func() {
+			m.mu.Lock()
+			x.joining = false
+			m.mu.Unlock()
+		}()
 	}
 	m.mu.Unlock()
+	// An ending that began before must not meet what the new incarnation begins.
+	if err := m.awaitEnding(ctx, x); err != nil {
+		return 0, err
+	}
 	if again && x.Role != Storage {
 		if err := m.endGateway(ctx, x.ID); err != nil {
 			return 0, err
@@ -171,6 +182,23 @@ func (m *members) join(ctx context.Context, q *rpcpb.JoinRequest, rpcAddr, fligh
 		m.logf("node %d (%s) has joined from %s", x.ID, x.Role, x.RPC)
 	}
 	return x.ID, m.save()
+}
+
+// awaitEnding waits until expire's ending of a node is over.
+func (m *members) awaitEnding(ctx context.Context, x *member) error {
+	for {
+		m.mu.Lock()
+		ending := x.ending
+		m.mu.Unlock()
+		if !ending {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return pgerror.From(context.Cause(ctx))
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 // endGateway ends what a gateway has open, trying for as long as ctx lets it:
@@ -263,7 +291,7 @@ func (m *members) expire(ctx context.Context) {
 			x.alive, x.ended = false, x.Role == Storage
 			m.logf("node %d (%s) does not answer", x.ID, x.Role)
 		}
-		left := !x.alive && x.Role != Storage && (!x.ended || len(m.oracle.Pending(x.ID)) > 0)
+		left := !x.alive && !x.joining && x.Role != Storage && (!x.ended || len(m.oracle.Pending(x.ID)) > 0)
 		if left && !x.ending {
 			x.ending = true
 			go func() {

@@ -7,3 +7,6 @@ SELECT n.node, n.role, n.rpc_addr, n.sql_addr, n.flight_addr, n.version, n.alive
 
 CREATE VIEW pg_catalog.basalt_tablets AS
 SELECT t.tablet, t.node, t.first_slot, t.end_slot, t.bytes FROM basalt_tablets() t;
+
+CREATE VIEW pg_catalog.basalt_fragments AS
+SELECT f.node, f.statements, f.fragments, f.memory FROM basalt_fragments() f;

@@ -18,6 +18,8 @@ const (
 	// database and where its rows lie.
 	FuncNodes   types.OID = 8903
 	FuncTablets types.OID = 8902
+	// FuncFragments is basalt_fragments(): what of running statements each node has now.
+	FuncFragments types.OID = 8904
 	// FuncExpandArray is information_schema._pg_expandarray(anyarray), which
 	// PostgreSQL creates with the schema; drivers number key columns with it.
 	FuncExpandArray types.OID = 13208
@@ -45,6 +47,11 @@ var ownFunctions = []*Function{{
 	AllArgTypes: []types.OID{types.Int4, types.Int4, types.Int4, types.Int4, types.Int8},
 	ArgModes:    "ooooo", ArgNames: []string{"tablet", "node", "first_slot", "end_slot", "bytes"},
 	Returns: types.RecordOID, ReturnsSet: true, Rows: 10, Strict: true, Volatility: 'v', Cost: 1, Src: "basalt_tablets",
+}, {
+	OID: FuncFragments, Name: "basalt_fragments", Namespace: PgCatalogNamespace, Kind: 'f',
+	AllArgTypes: []types.OID{types.Int4, types.Int4, types.Int4, types.Int8},
+	ArgModes:    "oooo", ArgNames: []string{"node", "statements", "fragments", "memory"},
+	Returns: types.RecordOID, ReturnsSet: true, Rows: 10, Strict: true, Volatility: 'v', Cost: 1, Src: "basalt_fragments",
 }, {
 	OID: FuncExpandArray, Name: "_pg_expandarray", Namespace: informationSchema, Kind: 'f',
 	ArgTypes: []types.OID{types.AnyArray}, AllArgTypes: []types.OID{types.AnyArray, types.AnyElement, types.Int4},

@@ -25,6 +25,8 @@ type Cluster struct {
 	OnCatalog func(f func(ts txn.Timestamp))
 	// Describe lists the nodes and the tablets.
 	Describe func() ([]sys.ClusterNode, []sys.ClusterTablet)
+	// Fragments asks the live nodes what they have of running statements.
+	Fragments func() []sys.ClusterFragments
 }
 
 // described describes the processes: the cluster's, or the one there is.
@@ -49,6 +51,13 @@ func (d described) Tablets() []sys.ClusterTablet {
 		out = append(out, sys.ClusterTablet{ID: int32(t.ID), Node: int32(t.Node), First: int32(t.First), End: int32(t.End), Bytes: d.s.store.TabletBytes(t.ID)})
 	}
 	return out
+}
+
+func (d described) Fragments() []sys.ClusterFragments {
+	if c := d.s.opts.Cluster; c != nil {
+		return c.Fragments()
+	}
+	return []sys.ClusterFragments{{Node: 1, Memory: d.s.executor.Held(), Known: true}}
 }
 
 // micros is a time as SQL has it.

@@ -53,6 +53,8 @@ type Storage interface {
 type Cluster interface {
 	Nodes() []sys.ClusterNode
 	Tablets() []sys.ClusterTablet
+	// Fragments asks every live node.
+	Fragments() []sys.ClusterFragments
 }
 
 // Node is what the sessions of a process share. Safe for concurrent use.

@@ -199,6 +199,14 @@ func (s *Session) ClusterNodes() []sys.ClusterNode {
 	return nil
 }
 
+// ClusterFragments implements sys.Session.
+func (s *Session) ClusterFragments() []sys.ClusterFragments {
+	if s.node.Cluster == nil {
+		return nil
+	}
+	return s.node.Cluster.Fragments()
+}
+
 // ClusterTablets implements sys.Session.
 func (s *Session) ClusterTablets() []sys.ClusterTablet {
 	if c := s.node.Cluster; c != nil {

@@ -3063,6 +3063,66 @@ func (x *PlacementReply) GetSystemNode() uint32 {
 	return 0
 }
 
+type ActiveReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Statements    uint32                 `protobuf:"varint,1,opt,name=statements,proto3" json:"statements,omitempty"`
+	Fragments     uint32                 `protobuf:"varint,2,opt,name=fragments,proto3" json:"fragments,omitempty"`
+	Memory        int64                  `protobuf:"varint,3,opt,name=memory,proto3" json:"memory,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ActiveReply) Reset() {
+	*x = ActiveReply{}
+	mi := &file_rpc_proto_node_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ActiveReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ActiveReply) ProtoMessage() {}
+
+func (x *ActiveReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ActiveReply.ProtoReflect.Descriptor instead.
+func (*ActiveReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *ActiveReply) GetStatements() uint32 {
+	if x != nil {
+		return x.Statements
+	}
+	return 0
+}
+
+func (x *ActiveReply) GetFragments() uint32 {
+	if x != nil {
+		return x.Fragments
+	}
+	return 0
+}
+
+func (x *ActiveReply) GetMemory() int64 {
+	if x != nil {
+		return x.Memory
+	}
+	return 0
+}
+
 type RunRequest struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Query    []byte                 `protobuf:"bytes,1,opt,name=query,proto3" json:"query,omitempty"`        // 16 bytes, names the running statement everywhere
@@ -3086,7 +3146,7 @@ type RunRequest struct {
 
 func (x *RunRequest) Reset() {
 	*x = RunRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[45]
+	mi := &file_rpc_proto_node_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3098,7 +3158,7 @@ func (x *RunRequest) String() string {
 func (*RunRequest) ProtoMessage() {}
 
 func (x *RunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[45]
+	mi := &file_rpc_proto_node_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3111,7 +3171,7 @@ func (x *RunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRequest.ProtoReflect.Descriptor instead.
 func (*RunRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{45}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *RunRequest) GetQuery() []byte {
@@ -3222,7 +3282,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_rpc_proto_node_proto_msgTypes[46]
+	mi := &file_rpc_proto_node_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3234,7 +3294,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[46]
+	mi := &file_rpc_proto_node_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3247,7 +3307,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{46}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Source) GetExchange() uint32 {
@@ -3274,7 +3334,7 @@ type Producer struct {
 
 func (x *Producer) Reset() {
 	*x = Producer{}
-	mi := &file_rpc_proto_node_proto_msgTypes[47]
+	mi := &file_rpc_proto_node_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3286,7 +3346,7 @@ func (x *Producer) String() string {
 func (*Producer) ProtoMessage() {}
 
 func (x *Producer) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[47]
+	mi := &file_rpc_proto_node_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3299,7 +3359,7 @@ func (x *Producer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Producer.ProtoReflect.Descriptor instead.
 func (*Producer) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{47}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Producer) GetNode() uint32 {
@@ -3326,7 +3386,7 @@ type RunEvent struct {
 
 func (x *RunEvent) Reset() {
 	*x = RunEvent{}
-	mi := &file_rpc_proto_node_proto_msgTypes[48]
+	mi := &file_rpc_proto_node_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3338,7 +3398,7 @@ func (x *RunEvent) String() string {
 func (*RunEvent) ProtoMessage() {}
 
 func (x *RunEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[48]
+	mi := &file_rpc_proto_node_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3351,7 +3411,7 @@ func (x *RunEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunEvent.ProtoReflect.Descriptor instead.
 func (*RunEvent) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{48}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *RunEvent) GetBatch() *Batch {
@@ -3382,7 +3442,7 @@ type Batch struct {
 
 func (x *Batch) Reset() {
 	*x = Batch{}
-	mi := &file_rpc_proto_node_proto_msgTypes[49]
+	mi := &file_rpc_proto_node_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3394,7 +3454,7 @@ func (x *Batch) String() string {
 func (*Batch) ProtoMessage() {}
 
 func (x *Batch) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[49]
+	mi := &file_rpc_proto_node_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3407,7 +3467,7 @@ func (x *Batch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Batch.ProtoReflect.Descriptor instead.
 func (*Batch) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{49}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Batch) GetSchema() []byte {
@@ -3452,7 +3512,7 @@ type FetchRequest struct {
 
 func (x *FetchRequest) Reset() {
 	*x = FetchRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[50]
+	mi := &file_rpc_proto_node_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3464,7 +3524,7 @@ func (x *FetchRequest) String() string {
 func (*FetchRequest) ProtoMessage() {}
 
 func (x *FetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[50]
+	mi := &file_rpc_proto_node_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3477,7 +3537,7 @@ func (x *FetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
 func (*FetchRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{50}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *FetchRequest) GetQuery() []byte {
@@ -3522,7 +3582,7 @@ type FragmentStats struct {
 
 func (x *FragmentStats) Reset() {
 	*x = FragmentStats{}
-	mi := &file_rpc_proto_node_proto_msgTypes[51]
+	mi := &file_rpc_proto_node_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3534,7 +3594,7 @@ func (x *FragmentStats) String() string {
 func (*FragmentStats) ProtoMessage() {}
 
 func (x *FragmentStats) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[51]
+	mi := &file_rpc_proto_node_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3547,7 +3607,7 @@ func (x *FragmentStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FragmentStats.ProtoReflect.Descriptor instead.
 func (*FragmentStats) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{51}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *FragmentStats) GetOps() []*OpStats {
@@ -3614,7 +3674,7 @@ type OpStats struct {
 
 func (x *OpStats) Reset() {
 	*x = OpStats{}
-	mi := &file_rpc_proto_node_proto_msgTypes[52]
+	mi := &file_rpc_proto_node_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3626,7 +3686,7 @@ func (x *OpStats) String() string {
 func (*OpStats) ProtoMessage() {}
 
 func (x *OpStats) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[52]
+	mi := &file_rpc_proto_node_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3639,7 +3699,7 @@ func (x *OpStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpStats.ProtoReflect.Descriptor instead.
 func (*OpStats) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{52}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *OpStats) GetId() uint32 {
@@ -3981,7 +4041,13 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\atablets\x18\x01 \x03(\v2\x1a.basalt.node.v1.TabletInfoR\atablets\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x1f\n" +
 	"\vsystem_node\x18\x03 \x01(\rR\n" +
-	"systemNode\"\xb4\x03\n" +
+	"systemNode\"c\n" +
+	"\vActiveReply\x12\x1e\n" +
+	"\n" +
+	"statements\x18\x01 \x01(\rR\n" +
+	"statements\x12\x1c\n" +
+	"\tfragments\x18\x02 \x01(\rR\tfragments\x12\x16\n" +
+	"\x06memory\x18\x03 \x01(\x03R\x06memory\"\xb4\x03\n" +
 	"\n" +
 	"RunRequest\x12\x14\n" +
 	"\x05query\x18\x01 \x01(\fR\x05query\x12\x1a\n" +
@@ -4086,10 +4152,11 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\x04Join\x12\x1b.basalt.node.v1.JoinRequest\x1a\x19.basalt.node.v1.JoinReply\x12M\n" +
 	"\tHeartbeat\x12 .basalt.node.v1.HeartbeatRequest\x1a\x1e.basalt.node.v1.HeartbeatReply\x12<\n" +
 	"\x06Status\x12\x15.basalt.node.v1.Empty\x1a\x1b.basalt.node.v1.StatusReply\x12>\n" +
-	"\x05Place\x12\x15.basalt.node.v1.Empty\x1a\x1e.basalt.node.v1.PlacementReply2\x8a\x01\n" +
+	"\x05Place\x12\x15.basalt.node.v1.Empty\x1a\x1e.basalt.node.v1.PlacementReply2\xc8\x01\n" +
 	"\tFragments\x12=\n" +
 	"\x03Run\x12\x1a.basalt.node.v1.RunRequest\x1a\x18.basalt.node.v1.RunEvent0\x01\x12>\n" +
-	"\x05Fetch\x12\x1c.basalt.node.v1.FetchRequest\x1a\x15.basalt.node.v1.Batch0\x01B,Z*github.com/basaltdb/basalt/rpc/proto/rpcpbb\x06proto3"
+	"\x05Fetch\x12\x1c.basalt.node.v1.FetchRequest\x1a\x15.basalt.node.v1.Batch0\x01\x12<\n" +
+	"\x06Active\x12\x15.basalt.node.v1.Empty\x1a\x1b.basalt.node.v1.ActiveReplyB,Z*github.com/basaltdb/basalt/rpc/proto/rpcpbb\x06proto3"
 
 var (
 	file_rpc_proto_node_proto_rawDescOnce sync.Once
@@ -4104,7 +4171,7 @@ func file_rpc_proto_node_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_node_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_node_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
+var file_rpc_proto_node_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
 var file_rpc_proto_node_proto_goTypes = []any{
 	(Role)(0),                   // 0: basalt.node.v1.Role
 	(*Error)(nil),               // 1: basalt.node.v1.Error
@@ -4152,14 +4219,15 @@ var file_rpc_proto_node_proto_goTypes = []any{
 	(*TabletInfo)(nil),          // 43: basalt.node.v1.TabletInfo
 	(*StatusReply)(nil),         // 44: basalt.node.v1.StatusReply
 	(*PlacementReply)(nil),      // 45: basalt.node.v1.PlacementReply
-	(*RunRequest)(nil),          // 46: basalt.node.v1.RunRequest
-	(*Source)(nil),              // 47: basalt.node.v1.Source
-	(*Producer)(nil),            // 48: basalt.node.v1.Producer
-	(*RunEvent)(nil),            // 49: basalt.node.v1.RunEvent
-	(*Batch)(nil),               // 50: basalt.node.v1.Batch
-	(*FetchRequest)(nil),        // 51: basalt.node.v1.FetchRequest
-	(*FragmentStats)(nil),       // 52: basalt.node.v1.FragmentStats
-	(*OpStats)(nil),             // 53: basalt.node.v1.OpStats
+	(*ActiveReply)(nil),         // 46: basalt.node.v1.ActiveReply
+	(*RunRequest)(nil),          // 47: basalt.node.v1.RunRequest
+	(*Source)(nil),              // 48: basalt.node.v1.Source
+	(*Producer)(nil),            // 49: basalt.node.v1.Producer
+	(*RunEvent)(nil),            // 50: basalt.node.v1.RunEvent
+	(*Batch)(nil),               // 51: basalt.node.v1.Batch
+	(*FetchRequest)(nil),        // 52: basalt.node.v1.FetchRequest
+	(*FragmentStats)(nil),       // 53: basalt.node.v1.FragmentStats
+	(*OpStats)(nil),             // 54: basalt.node.v1.OpStats
 }
 var file_rpc_proto_node_proto_depIdxs = []int32{
 	9,  // 0: basalt.node.v1.GetRequest.branch:type_name -> basalt.node.v1.Branch
@@ -4194,11 +4262,11 @@ var file_rpc_proto_node_proto_depIdxs = []int32{
 	43, // 29: basalt.node.v1.PlacementReply.tablets:type_name -> basalt.node.v1.TabletInfo
 	9,  // 30: basalt.node.v1.RunRequest.branch:type_name -> basalt.node.v1.Branch
 	10, // 31: basalt.node.v1.RunRequest.at:type_name -> basalt.node.v1.ReadAt
-	47, // 32: basalt.node.v1.RunRequest.sources:type_name -> basalt.node.v1.Source
-	48, // 33: basalt.node.v1.Source.producers:type_name -> basalt.node.v1.Producer
-	50, // 34: basalt.node.v1.RunEvent.batch:type_name -> basalt.node.v1.Batch
-	52, // 35: basalt.node.v1.RunEvent.stats:type_name -> basalt.node.v1.FragmentStats
-	53, // 36: basalt.node.v1.FragmentStats.ops:type_name -> basalt.node.v1.OpStats
+	48, // 32: basalt.node.v1.RunRequest.sources:type_name -> basalt.node.v1.Source
+	49, // 33: basalt.node.v1.Source.producers:type_name -> basalt.node.v1.Producer
+	51, // 34: basalt.node.v1.RunEvent.batch:type_name -> basalt.node.v1.Batch
+	53, // 35: basalt.node.v1.RunEvent.stats:type_name -> basalt.node.v1.FragmentStats
+	54, // 36: basalt.node.v1.FragmentStats.ops:type_name -> basalt.node.v1.OpStats
 	2,  // 37: basalt.node.v1.Oracle.Snapshot:input_type -> basalt.node.v1.Empty
 	4,  // 38: basalt.node.v1.Oracle.NextIDs:input_type -> basalt.node.v1.NextIDsRequest
 	6,  // 39: basalt.node.v1.Oracle.BeginCommit:input_type -> basalt.node.v1.BeginCommitRequest
@@ -4228,41 +4296,43 @@ var file_rpc_proto_node_proto_depIdxs = []int32{
 	39, // 63: basalt.node.v1.Cluster.Heartbeat:input_type -> basalt.node.v1.HeartbeatRequest
 	2,  // 64: basalt.node.v1.Cluster.Status:input_type -> basalt.node.v1.Empty
 	2,  // 65: basalt.node.v1.Cluster.Place:input_type -> basalt.node.v1.Empty
-	46, // 66: basalt.node.v1.Fragments.Run:input_type -> basalt.node.v1.RunRequest
-	51, // 67: basalt.node.v1.Fragments.Fetch:input_type -> basalt.node.v1.FetchRequest
-	3,  // 68: basalt.node.v1.Oracle.Snapshot:output_type -> basalt.node.v1.SnapshotReply
-	5,  // 69: basalt.node.v1.Oracle.NextIDs:output_type -> basalt.node.v1.NextIDsReply
-	7,  // 70: basalt.node.v1.Oracle.BeginCommit:output_type -> basalt.node.v1.TimestampReply
-	2,  // 71: basalt.node.v1.Oracle.FinishCommit:output_type -> basalt.node.v1.Empty
-	12, // 72: basalt.node.v1.Participant.Get:output_type -> basalt.node.v1.GetReply
-	14, // 73: basalt.node.v1.Participant.Scan:output_type -> basalt.node.v1.ScanReply
-	18, // 74: basalt.node.v1.Participant.Lock:output_type -> basalt.node.v1.LockReply
-	2,  // 75: basalt.node.v1.Participant.Write:output_type -> basalt.node.v1.Empty
-	2,  // 76: basalt.node.v1.Participant.LockRelation:output_type -> basalt.node.v1.Empty
-	2,  // 77: basalt.node.v1.Participant.RollbackTo:output_type -> basalt.node.v1.Empty
-	23, // 78: basalt.node.v1.Participant.Own:output_type -> basalt.node.v1.OwnReply
-	2,  // 79: basalt.node.v1.Participant.Prepare:output_type -> basalt.node.v1.Empty
-	2,  // 80: basalt.node.v1.Participant.Decide:output_type -> basalt.node.v1.Empty
-	2,  // 81: basalt.node.v1.Participant.Apply:output_type -> basalt.node.v1.Empty
-	2,  // 82: basalt.node.v1.Participant.Release:output_type -> basalt.node.v1.Empty
-	2,  // 83: basalt.node.v1.Participant.Abort:output_type -> basalt.node.v1.Empty
-	28, // 84: basalt.node.v1.Participant.Outcome:output_type -> basalt.node.v1.OutcomeReply
-	2,  // 85: basalt.node.v1.Participant.Forget:output_type -> basalt.node.v1.Empty
-	30, // 86: basalt.node.v1.Participant.ReadNow:output_type -> basalt.node.v1.NowReply
-	30, // 87: basalt.node.v1.Participant.SwapNow:output_type -> basalt.node.v1.NowReply
-	2,  // 88: basalt.node.v1.Participant.SyncNow:output_type -> basalt.node.v1.Empty
-	32, // 89: basalt.node.v1.Participant.Locks:output_type -> basalt.node.v1.LocksReply
-	34, // 90: basalt.node.v1.Participant.Waits:output_type -> basalt.node.v1.WaitsReply
-	2,  // 91: basalt.node.v1.Participant.CancelWait:output_type -> basalt.node.v1.Empty
-	2,  // 92: basalt.node.v1.Participant.EndGateway:output_type -> basalt.node.v1.Empty
-	38, // 93: basalt.node.v1.Cluster.Join:output_type -> basalt.node.v1.JoinReply
-	41, // 94: basalt.node.v1.Cluster.Heartbeat:output_type -> basalt.node.v1.HeartbeatReply
-	44, // 95: basalt.node.v1.Cluster.Status:output_type -> basalt.node.v1.StatusReply
-	45, // 96: basalt.node.v1.Cluster.Place:output_type -> basalt.node.v1.PlacementReply
-	49, // 97: basalt.node.v1.Fragments.Run:output_type -> basalt.node.v1.RunEvent
-	50, // 98: basalt.node.v1.Fragments.Fetch:output_type -> basalt.node.v1.Batch
-	68, // [68:99] is the sub-list for method output_type
-	37, // [37:68] is the sub-list for method input_type
+	47, // 66: basalt.node.v1.Fragments.Run:input_type -> basalt.node.v1.RunRequest
+	52, // 67: basalt.node.v1.Fragments.Fetch:input_type -> basalt.node.v1.FetchRequest
+	2,  // 68: basalt.node.v1.Fragments.Active:input_type -> basalt.node.v1.Empty
+	3,  // 69: basalt.node.v1.Oracle.Snapshot:output_type -> basalt.node.v1.SnapshotReply
+	5,  // 70: basalt.node.v1.Oracle.NextIDs:output_type -> basalt.node.v1.NextIDsReply
+	7,  // 71: basalt.node.v1.Oracle.BeginCommit:output_type -> basalt.node.v1.TimestampReply
+	2,  // 72: basalt.node.v1.Oracle.FinishCommit:output_type -> basalt.node.v1.Empty
+	12, // 73: basalt.node.v1.Participant.Get:output_type -> basalt.node.v1.GetReply
+	14, // 74: basalt.node.v1.Participant.Scan:output_type -> basalt.node.v1.ScanReply
+	18, // 75: basalt.node.v1.Participant.Lock:output_type -> basalt.node.v1.LockReply
+	2,  // 76: basalt.node.v1.Participant.Write:output_type -> basalt.node.v1.Empty
+	2,  // 77: basalt.node.v1.Participant.LockRelation:output_type -> basalt.node.v1.Empty
+	2,  // 78: basalt.node.v1.Participant.RollbackTo:output_type -> basalt.node.v1.Empty
+	23, // 79: basalt.node.v1.Participant.Own:output_type -> basalt.node.v1.OwnReply
+	2,  // 80: basalt.node.v1.Participant.Prepare:output_type -> basalt.node.v1.Empty
+	2,  // 81: basalt.node.v1.Participant.Decide:output_type -> basalt.node.v1.Empty
+	2,  // 82: basalt.node.v1.Participant.Apply:output_type -> basalt.node.v1.Empty
+	2,  // 83: basalt.node.v1.Participant.Release:output_type -> basalt.node.v1.Empty
+	2,  // 84: basalt.node.v1.Participant.Abort:output_type -> basalt.node.v1.Empty
+	28, // 85: basalt.node.v1.Participant.Outcome:output_type -> basalt.node.v1.OutcomeReply
+	2,  // 86: basalt.node.v1.Participant.Forget:output_type -> basalt.node.v1.Empty
+	30, // 87: basalt.node.v1.Participant.ReadNow:output_type -> basalt.node.v1.NowReply
+	30, // 88: basalt.node.v1.Participant.SwapNow:output_type -> basalt.node.v1.NowReply
+	2,  // 89: basalt.node.v1.Participant.SyncNow:output_type -> basalt.node.v1.Empty
+	32, // 90: basalt.node.v1.Participant.Locks:output_type -> basalt.node.v1.LocksReply
+	34, // 91: basalt.node.v1.Participant.Waits:output_type -> basalt.node.v1.WaitsReply
+	2,  // 92: basalt.node.v1.Participant.CancelWait:output_type -> basalt.node.v1.Empty
+	2,  // 93: basalt.node.v1.Participant.EndGateway:output_type -> basalt.node.v1.Empty
+	38, // 94: basalt.node.v1.Cluster.Join:output_type -> basalt.node.v1.JoinReply
+	41, // 95: basalt.node.v1.Cluster.Heartbeat:output_type -> basalt.node.v1.HeartbeatReply
+	44, // 96: basalt.node.v1.Cluster.Status:output_type -> basalt.node.v1.StatusReply
+	45, // 97: basalt.node.v1.Cluster.Place:output_type -> basalt.node.v1.PlacementReply
+	50, // 98: basalt.node.v1.Fragments.Run:output_type -> basalt.node.v1.RunEvent
+	51, // 99: basalt.node.v1.Fragments.Fetch:output_type -> basalt.node.v1.Batch
+	46, // 100: basalt.node.v1.Fragments.Active:output_type -> basalt.node.v1.ActiveReply
+	69, // [69:101] is the sub-list for method output_type
+	37, // [37:69] is the sub-list for method input_type
 	37, // [37:37] is the sub-list for extension type_name
 	37, // [37:37] is the sub-list for extension extendee
 	0,  // [0:37] is the sub-list for field type_name
@@ -4279,7 +4349,7 @@ func file_rpc_proto_node_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_node_proto_rawDesc), len(file_rpc_proto_node_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   53,
+			NumMessages:   54,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

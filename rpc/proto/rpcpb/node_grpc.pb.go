@@ -1341,8 +1341,9 @@ var Cluster_ServiceDesc = grpc.ServiceDesc{
 }
 
 const (
-	Fragments_Run_FullMethodName   = "/basalt.node.v1.Fragments/Run"
-	Fragments_Fetch_FullMethodName = "/basalt.node.v1.Fragments/Fetch"
+	Fragments_Run_FullMethodName    = "/basalt.node.v1.Fragments/Run"
+	Fragments_Fetch_FullMethodName  = "/basalt.node.v1.Fragments/Fetch"
+	Fragments_Active_FullMethodName = "/basalt.node.v1.Fragments/Active"
 )
 
 // FragmentsClient is the client API for Fragments service.
@@ -1358,6 +1359,8 @@ type FragmentsClient interface {
 	// Fetch streams one consumer's share of an exchange's output from this node. It
 	// waits for the producing fragment to start.
 	Fetch(ctx context.Context, in *FetchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Batch], error)
+	// Active tells what the node has of running statements now.
+	Active(ctx context.Context, in *Empty, opts ...grpc.CallOption) (*ActiveReply, error)
 }
 
 type fragmentsClient struct {
@@ -1406,6 +1409,16 @@ func (c *fragmentsClient) Fetch(ctx context.Context, in *FetchRequest, opts ...g
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Fragments_FetchClient = grpc.ServerStreamingClient[Batch]
 
+func (c *fragmentsClient) Active(ctx context.Context, in *Empty, opts ...grpc.CallOption) (*ActiveReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ActiveReply)
+	err := c.cc.Invoke(ctx, Fragments_Active_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // FragmentsServer is the server API for Fragments service.
 // All implementations must embed UnimplementedFragmentsServer
 // for forward compatibility.
@@ -1419,6 +1432,8 @@ type FragmentsServer interface {
 	// Fetch streams one consumer's share of an exchange's output from this node. It
 	// waits for the producing fragment to start.
 	Fetch(*FetchRequest, grpc.ServerStreamingServer[Batch]) error
+	// Active tells what the node has of running statements now.
+	Active(context.Context, *Empty) (*ActiveReply, error)
 	mustEmbedUnimplementedFragmentsServer()
 }
 
@@ -1434,6 +1449,9 @@ func (UnimplementedFragmentsServer) Run(*RunRequest, grpc.ServerStreamingServer[
 }
 func (UnimplementedFragmentsServer) Fetch(*FetchRequest, grpc.ServerStreamingServer[Batch]) error {
 	return status.Error(codes.Unimplemented, "method Fetch not implemented")
+}
+func (UnimplementedFragmentsServer) Active(context.Context, *Empty) (*ActiveReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Active not implemented")
 }
 func (UnimplementedFragmentsServer) mustEmbedUnimplementedFragmentsServer() {}
 func (UnimplementedFragmentsServer) testEmbeddedByValue()                   {}
@@ -1478,13 +1496,36 @@ func _Fragments_Fetch_Handler(srv interface{}, stream grpc.ServerStream) error {
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Fragments_FetchServer = grpc.ServerStreamingServer[Batch]
 
+func _Fragments_Active_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(Empty)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(FragmentsServer).Active(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Fragments_Active_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(FragmentsServer).Active(ctx, req.(*Empty))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Fragments_ServiceDesc is the grpc.ServiceDesc for Fragments service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
 var Fragments_ServiceDesc = grpc.ServiceDesc{
 	ServiceName: "basalt.node.v1.Fragments",
 	HandlerType: (*FragmentsServer)(nil),
-	Methods:     []grpc.MethodDesc{},
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "Active",
+			Handler:    _Fragments_Active_Handler,
+		},
+	},
 	Streams: []grpc.StreamDesc{
 		{
 			StreamName:    "Run",

@@ -38,6 +38,18 @@ func registerCluster(r *expr.Registry) {
 		}
 		return nil
 	})
+	set(catalog.FuncFragments, func(s Session, emit func(row ...types.Datum) error) error {
+		for _, f := range s.ClusterFragments() {
+			row := []types.Datum{f.Node, f.Statements, f.Fragments, f.Memory}
+			if !f.Known {
+				row = []types.Datum{f.Node, nil, nil, nil}
+			}
+			if err := emit(row...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	set(catalog.FuncTablets, func(s Session, emit func(row ...types.Datum) error) error {
 		for _, t := range s.ClusterTablets() {
 			if err := emit(t.ID, t.Node, t.First, t.End, t.Bytes); err != nil {

@@ -54,6 +54,8 @@ type Session interface {
 	// ClusterNodes and ClusterTablets describe the database's processes.
 	ClusterNodes() []ClusterNode
 	ClusterTablets() []ClusterTablet
+	// ClusterFragments asks every live node what it has of running statements.
+	ClusterFragments() []ClusterFragments
 }
 
 // ClusterNode is a process of the database. Times are nil when unknown, addresses "" when there is none.
@@ -62,6 +64,15 @@ type ClusterNode struct {
 	Role, RPC, SQL, Flight, Version string
 	Alive                           bool
 	LastHeartbeat, Started          *types.Timestamp
+}
+
+// ClusterFragments is what a node has of statements that run in pieces.
+type ClusterFragments struct {
+	Node, Statements, Fragments int32
+	// Memory is what its queries hold, in bytes.
+	Memory int64
+	// Known: the node has answered.
+	Known bool
 }
 
 // ClusterTablet is a tablet with user data.
