@@ -108,8 +108,24 @@ func (s *OracleService) BeginCommit(_ context.Context, id ID, gateway NodeID, ep
 }
 
 // FinishCommit implements Oracle. A timestamp that is not in flight was finished
-// by recovery, or before a restart: then it is below the watermark.
-func (s *OracleService) FinishCommit(_ context.Context, ts Timestamp, committed bool) error {
+// by recovery, or before a restart.
+func (s *OracleService) FinishCommit(ctx context.Context, ts Timestamp, committed bool) error {
+	visible := s.Settle(ts, committed)
+	if visible == nil {
+		return nil
+	}
+	select {
+	case <-visible:
+		return nil
+	case <-ctx.Done():
+		return contextError(ctx)
+	}
+}
+
+// Settle is FinishCommit without the wait for earlier commits; the channel is closed when they are
+// finished, nil if they are. Who has several commits to finish must not wait for one before the
+// others: they may be the earlier ones.
+func (s *OracleService) Settle(ts Timestamp, committed bool) (visible <-chan struct{}) {
 	s.mu.Lock()
 	p := s.inflight[ts]
 	delete(s.inflight, ts)
@@ -127,11 +143,10 @@ func (s *OracleService) FinishCommit(_ context.Context, ts Timestamp, committed 
 	if p == nil {
 		return nil
 	}
-	s.m.oracle.finish(p.slot)
-	return nil
+	return s.m.oracle.applied(p.slot)
 }
 
-// Pending lists the commits of a gateway that are in flight.
+// Pending lists the commits of a gateway that are in flight, in no order.
 func (s *OracleService) Pending(gateway NodeID) []PendingCommit {
 	s.mu.Lock()
 	defer s.mu.Unlock()

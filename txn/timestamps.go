@@ -124,6 +124,14 @@ func (o *oracle) beginAt(ts Timestamp) (*commitSlot, bool) {
 
 // finish marks a commit applied (or abandoned) and waits until it is visible.
 func (o *oracle) finish(s *commitSlot) {
+	if visible := o.applied(s); visible != nil {
+		<-visible
+	}
+}
+
+// applied notes that a commit is applied, or came to nothing. The channel is closed when every commit
+// before it is too; nil: they are.
+func (o *oracle) applied(s *commitSlot) <-chan struct{} {
 	o.mu.Lock()
 	s.done = true
 	for len(o.inflight) > 0 && o.inflight[0].done {
@@ -135,13 +143,12 @@ func (o *oracle) finish(s *commitSlot) {
 			close(head.visible)
 		}
 	}
-	if o.watermark >= s.ts {
-		o.mu.Unlock()
-		return
+	if o.watermark < s.ts {
+		s.visible = make(chan struct{})
 	}
-	s.visible = make(chan struct{})
+	visible := s.visible
 	o.mu.Unlock()
-	<-s.visible
+	return visible
 }
 
 // fresh is the watermark.

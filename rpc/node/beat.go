@@ -23,7 +23,8 @@ type beatState struct {
 	reaped []uint64
 	// fenced: the lease has ended, and with it everything begun; join comes next.
 	fenced bool
-	addr   string // where the first node answered
+	addr   string    // where the first node answered
+	asked  time.Time // when join asked for the lease it got
 }
 
 // leased reports whether the node has a lease. The first node always has.
@@ -46,6 +47,7 @@ func (n *Node) startJoined(ctx context.Context) error {
 	for {
 		err := n.join(ctx)
 		if err == nil {
+			n.renew(n.beatState.asked) // the gate is not open before it has settled
 			break
 		}
 		if ctx.Err() != nil {
@@ -85,7 +87,8 @@ func final(err error) bool {
 	return true
 }
 
-// join asks for a lease at each of the addresses in turn.
+// join asks for a lease at each of the addresses in turn. The node does not use it before the
+// caller has called renew: what it finds may have to be settled first.
 func (n *Node) join(ctx context.Context) error {
 	dir, err := hex.DecodeString(n.dir.Directory)
 	if err != nil {
@@ -125,7 +128,7 @@ func (n *Node) join(ctx context.Context) error {
 		n.epoch.Store(r.Epoch)
 		n.secret.Store(&r.Secret)
 		n.hear(r.Status)
-		n.renew(asked)
+		n.beatState.asked = asked
 		return nil
 	}
 	return errs[len(errs)-1]
@@ -240,7 +243,6 @@ func (n *Node) rejoin() {
 	ctx, cancel := context.WithTimeout(n.ctx, joinWait)
 	defer cancel()
 	n.incarnation = newIncarnation()
-	asked := time.Now()
 	if err := n.join(ctx); err != nil {
 		if !errors.Is(err, context.Canceled) {
 			n.cfg.Log.Debug("joining again", "err", err)
@@ -248,7 +250,6 @@ func (n *Node) rejoin() {
 		return
 	}
 	if n.gate != nil {
-		n.leaseEnd.Store(0) // not before that
 		for _, x := range n.status.Load().Nodes {
 			if err := n.gate.EndGateway(ctx, txn.NodeID(x.Id)); err != nil {
 				n.cfg.Log.Warn("ending what was open", "err", err)
@@ -259,8 +260,8 @@ func (n *Node) rejoin() {
 			n.cfg.Log.Warn("settling", "err", err)
 			return
 		}
-		n.renew(asked)
 	}
+	n.renew(n.beatState.asked)
 	n.beatState.fenced = false
 	if n.coord != nil {
 		n.coord.Resume()

@@ -61,7 +61,7 @@ type member struct {
 	ending bool
 	// joining: a new incarnation is about to come; its join ends what was open.
 	joining bool
-	bytes  map[txn.TabletID]uint64
+	bytes   map[txn.TabletID]uint64
 	// rowsAt is up to where the node knows rows.
 	rowsAt uint64
 }

@@ -46,9 +46,7 @@ func (r *Recovery) EndGateway(ctx context.Context, gateway txn.NodeID) error {
 			}
 			committed = state == txn.OutcomeCommitted
 		}
-		if err := r.Oracle.FinishCommit(ctx, c.TS, committed); err != nil {
-			return err
-		}
+		r.Oracle.Settle(c.TS, committed)
 	}
 	r.Oracle.DropGateway(gateway)
 	return nil
