@@ -30,13 +30,16 @@ func (t *transaction) Commit(ctx context.Context) (Timestamp, error) {
 		t.end()
 		return ts, nil
 	}
-	if err := ctx.Err(); err != nil {
+	err := t.m.eng.Room(int64(t.writes.bytes))
+	if ctx.Err() != nil {
+		err = contextError(ctx)
+	}
+	if err != nil {
 		t.state = txnEnded
 		t.end()
-		return 0, contextError(ctx)
+		return 0, err
 	}
 	var ts Timestamp
-	var err error
 	if t.spill.Load() != nil {
 		ts, err = t.commitBulk(ctx)
 	} else {

@@ -90,6 +90,9 @@ func (p *Branches) Prepare(ctx context.Context, b Branch, record NodeID) error {
 
 func (p *Branches) prepare(ctx context.Context, x *branch, record NodeID) error {
 	id := x.b.Txn
+	if err := p.m.eng.Room(int64(x.t.writes.bytes)); err != nil {
+		return err
+	}
 	chunks := uint32(0)
 	var buf []byte
 	flush := func() error {
@@ -265,6 +268,9 @@ func (p *Branches) applySole(ctx context.Context, x *branch, ts Timestamp) error
 		}
 		x.applied = true
 		return nil
+	}
+	if err := p.m.eng.Room(int64(x.t.writes.bytes)); err != nil {
+		return err
 	}
 	mu := &p.decide64[uint64(x.b.Txn)%uint64(len(p.decide64))]
 	mu.Lock()

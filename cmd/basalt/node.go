@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/basaltdb/basalt/rpc/node"
 	"github.com/basaltdb/basalt/rpc/wire"
@@ -37,7 +38,7 @@ func startNode(ctx context.Context, stop func(), f startFlags, o server.Options)
 		Store: storage.Options{MemoryBytes: o.MemoryBytes / 3, Logf: func(format string, args ...any) { log.Debug(fmt.Sprintf(format, args...)) },
 			OnFatal: func(err error) {
 				log.Error("the store has failed, ending the process", "err", err)
-				os.Exit(1)
+				time.AfterFunc(time.Second, func() { os.Exit(1) }) // sessions report it meanwhile
 			}}}
 	sessions := role != node.Storage
 	if sessions {

@@ -91,7 +91,7 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 		Logf:        func(format string, args ...any) { o.Log.Debug(fmt.Sprintf(format, args...)) },
 		OnFatal: func(err error) {
 			o.Log.Error("the store has failed, ending the process", "err", err)
-			os.Exit(1)
+			time.AfterFunc(time.Second, func() { os.Exit(1) }) // sessions report it meanwhile
 		},
 	}
 	temp := ""

@@ -54,6 +54,8 @@ type Engine struct {
 	iters   sync.Pool // *Iter
 	getters sync.Pool // *Getter
 
+	space diskSpace
+
 	// unlogged counts unsynced local writes; synced is how many of them a later sync covered.
 	unlogged, synced atomic.Uint64
 }
@@ -267,7 +269,7 @@ func (e *Engine) Failed() error {
 // fail puts the engine into its failed state.
 func (e *Engine) fail(err error) {
 	e.once.Do(func() {
-		f := pgerror.Wrap(err, pgerror.IoError, "the store failed and must be restarted: %v", cause(err))
+		f := failure(err)
 		e.fatal.Store(f)
 		if e.opts.Logf != nil {
 			e.opts.Logf("storage: %s", f.Message)

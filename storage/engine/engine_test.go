@@ -206,7 +206,7 @@ func TestCorruption(t *testing.T) {
 // TestFailedSync: a commit whose sync fails is an error, everything after it is
 // too, and nothing acknowledged is lost.
 func TestFailedSync(t *testing.T) {
-	for _, cause := range []error{syscall.EIO, syscall.ENOSPC} {
+	for cause, code := range map[error]pgerror.Code{syscall.EIO: pgerror.IoError, syscall.ENOSPC: pgerror.DiskFull} {
 		mem := vfs.NewCrashableMem()
 		var broken atomic.Bool
 		fs := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
@@ -226,7 +226,7 @@ func TestFailedSync(t *testing.T) {
 		if err := b.Put(tkey("b"), []byte("2"), 2); err != nil {
 			t.Fatal(err)
 		}
-		if err := b.Commit(true); !pgerror.Is(err, pgerror.IoError) {
+		if err := b.Commit(true); !pgerror.Is(err, code) {
 			t.Fatalf("commit: %v", err)
 		}
 		if _, _, _, _, err := e.Get(tkey("a"), 5, nil); err == nil {
@@ -246,6 +246,40 @@ func TestFailedSync(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// smallDisk is a file system of a given size.
+type smallDisk struct {
+	vfs.FS
+	free atomic.Uint64
+}
+
+func (d *smallDisk) GetDiskUsage(string) (vfs.DiskUsage, error) {
+	return vfs.DiskUsage{AvailBytes: d.free.Load(), TotalBytes: 1 << 30, UsedBytes: 1<<30 - d.free.Load()}, nil
+}
+
+// TestRoom: transactions are refused before the disk is full, until it has room again.
+func TestRoom(t *testing.T) {
+	d := &smallDisk{FS: vfs.NewMem()}
+	d.free.Store(512 << 20)
+	e, err := Open("data", Options{FS: d, MemoryBytes: 8 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	check := func(free uint64, n int64, full bool) {
+		t.Helper()
+		d.free.Store(free)
+		e.space.checked.Store(0)
+		if err := e.Room(n); (err != nil) != full || full && !pgerror.Is(err, pgerror.DiskFull) {
+			t.Errorf("%d bytes with %d free: %v", n, free, err)
+		}
+	}
+	check(512<<20, 1, false)
+	check(512<<20, 500<<20, true)
+	check(1<<20, 1, true)
+	put(t, e, "a", "1", 1) // the store's own writes go on
+	check(512<<20, 1, false)
 }
 
 // TestKeyBytes holds the bytes of the stored form fixed.
