@@ -149,6 +149,7 @@ func (p *planner) buildRTE(rti int, sc *scope) rel {
 			wrap.in, wrap.alias = p.buildShared(s, rs), rte.ERefName
 			break
 		}
+		p.quietTargets(rte.Subquery)
 		in, outs := p.buildQuery(rte.Subquery, sc)
 		wrap.in, rs.cols, wrap.alias = in, outs, rte.ERefName
 	case query.RTEFunction:
@@ -291,6 +292,7 @@ func (p *planner) buildCTERef(rs *rteScope, sc *scope) rel {
 			(cte.Materialized == query.CTENever || cte.Materialized == query.CTEDefault && cte.RefCount <= 1) &&
 			!p.volatileQuery(cte.Query) {
 			p.trace("build", "inline_cte")
+			p.quietTargets(cte.Query)
 			in, outs := p.buildQuery(cte.Query, ent.sc)
 			rs.cols = outs
 			return in

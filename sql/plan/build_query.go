@@ -46,7 +46,10 @@ func (p *planner) buildQuery(q *query.Query, parent *scope) (rel, []Col) {
 func (p *planner) buildUpper(q *query.Query, sc *scope, r rel) (rel, []Col) {
 	ts := make([]*target, len(q.TargetList))
 	for i, te := range q.TargetList {
-		ts[i] = &target{te: te, expr: p.resolve(te.Expr, sc)}
+		ts[i] = &target{te: te, expr: p.resolveAt(te.Expr, sc, 0)}
+		if !p.quiet[q] || te.SortGroupRef != 0 {
+			p.noteErrors(ts[i].expr)
+		}
 	}
 	grouped := q.HasAggs || len(q.GroupClause) > 0 || q.HasGroupingSets || q.Having != nil
 	if grouped {

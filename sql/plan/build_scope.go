@@ -64,7 +64,9 @@ func (sc *scope) up(n int) *scope {
 // their queries; aggregates keep their place (their arguments are resolved).
 // shift is added to nothing: levels count from sc.
 func (p *planner) resolve(e query.Expr, sc *scope) query.Expr {
-	return p.resolveAt(e, sc, 0)
+	e = p.resolveAt(e, sc, 0)
+	p.noteErrors(e)
+	return e
 }
 
 // resolveAt is resolve for an expression whose Vars count levels from shift levels below sc.

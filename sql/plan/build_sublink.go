@@ -194,6 +194,7 @@ func (p *planner) inArray(test query.Expr, sub rel, outs []Col, all bool, cx *ex
 // existsQuery builds the sub-select of EXISTS: its select list, order and a
 // positive constant LIMIT do not matter.
 func (p *planner) existsQuery(q *query.Query, sc *scope) rel {
+	p.quietTargets(q)
 	r, _ := p.buildQuery(q, sc)
 	for {
 		switch x := r.(type) {
@@ -282,6 +283,9 @@ func (p *planner) expand(e query.Expr, cx *exprCtx) query.Expr {
 		}
 		return mapChildren(x, func(a query.Expr) query.Expr { return p.expand(a, c) })
 	case *query.CaseExpr:
+		if s := p.pruneCase(x); s != query.Expr(x) {
+			return p.expand(s, cx)
+		}
 		n := *x
 		n.Arg = p.expand(x.Arg, sub())
 		n.Whens = nil
@@ -305,9 +309,18 @@ func (p *planner) expand(e query.Expr, cx *exprCtx) query.Expr {
 		n.Args = nil
 		var before []query.Expr
 		for _, a := range x.Args {
+			if a = p.simplify(a); isNullConst(a) {
+				continue
+			}
 			a = p.expand(a, sub(before...))
 			n.Args = append(n.Args, a)
 			before = append(before, &query.NullTest{Base: boolBase, Arg: a})
+			if isConst(a) {
+				break // the sub-selects of what follows are never looked at
+			}
+		}
+		if len(n.Args) == 0 {
+			return &query.Const{Base: x.Base}
 		}
 		return &n
 	}

@@ -85,13 +85,17 @@ type Planned struct {
 	// Cacheable: the plan does not depend on parameter values or on anything but the
 	// catalog's version, the settings and the parameter types.
 	Cacheable bool
+	// ConstError is the error of an expression of constants: running the statement
+	// fails with it.
+	ConstError error
 
-	names *planner // column names for EXPLAIN
-	cut   atomic.Pointer[Cut]
+	names       *planner // column names for EXPLAIN
+	paramChecks []query.Expr
+	cut         atomic.Pointer[Cut]
 }
 
 // Plan plans one optimizable statement (SELECT, INSERT, UPDATE, DELETE, MERGE).
-// Errors are *pgerror.Error; errors of constant folding are left for execution.
+// Errors are *pgerror.Error; those of constant folding are in Planned.ConstError.
 func Plan(ctx context.Context, q *query.Query, opts Options) (*Planned, error) {
 	return newPlanner(ctx, opts).plan(q)
 }

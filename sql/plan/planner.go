@@ -35,9 +35,22 @@ type planner struct {
 	perRow    ColSet            // columns that init plans see of the row they run for
 	earlyStop map[*relJoin]bool // joins below a LIMIT, see stopsEarly
 	resorted  map[*relSort]bool // sorts repeated above joins, see phys_order.go
-	keepOrder bool              // rows must come as PostgreSQL would read them, see rowOrderMatters
+	raise     bool              // errors of folding are noted, see fold_errors.go
+	quiet     map[*query.Query]bool
+	keepOrder bool // rows must come as PostgreSQL would read them, see rowOrderMatters
 	// derivedSel is the selectivity already applied to single tables because of an OR.
 	derivedSel map[string]float64
+
+	constError  error
+	paramChecks []query.Expr
+}
+
+// quietTargets: an unused column of a sub-select in FROM is never computed.
+func (p *planner) quietTargets(q *query.Query) {
+	if p.quiet == nil {
+		p.quiet = map[*query.Query]bool{}
+	}
+	p.quiet[q] = true
 }
 
 // initPlan is an uncorrelated sub-select evaluated once, on demand, into slots.
@@ -135,6 +148,7 @@ func (p *planner) plan(q *query.Query) (out *Planned, err error) {
 	pl.Statement = p.emitStatement(pl.Root)
 	pl.Columns = p.resultColumns(q)
 	pl.Returning = q.Command != query.CmdSelect && len(q.Returning) > 0
+	pl.ConstError, pl.paramChecks = p.constError, p.paramChecks
 	pl.Cacheable = !p.usedParam && !p.cat.Private()
 	pl.Sizes = p.sizes
 	for _, oid := range q.Relations {

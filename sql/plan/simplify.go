@@ -8,8 +8,8 @@ import (
 )
 
 // simplify folds constants and flattens conditions, as PostgreSQL's
-// eval_const_expressions does. What raises an error is left for execution, which
-// may never reach it.
+// eval_const_expressions does. What raises an error stays as it is; fold_errors.go
+// says when it is the statement's.
 func (p *planner) simplify(e query.Expr) query.Expr {
 	return transform(e, p.simplifyNode)
 }
@@ -181,13 +181,16 @@ func (p *planner) fold(e query.Expr) query.Expr {
 	fr := expr.NewFrame(&expr.Context{Ctx: p.ctx, Env: p.opts.Types, Memory: expr.NewMemory(foldLimit{})}, int(p.slots)+8)
 	saved := p.slots
 	x, err := expr.Compile(p.lower(e, layout{}), p.opts.Registry, fr)
+	var v types.Datum
+	if err == nil { // compiling evaluates calls of constants, too
+		v, err = x.EvalScalar(fr)
+	}
+	p.slots = saved
 	if err != nil {
-		p.slots = saved
+		p.raised(err)
 		return e
 	}
-	v, err := x.EvalScalar(fr)
-	p.slots = saved
-	if err != nil || !foldable(v) {
+	if !foldable(v) {
 		return e
 	}
 	return &query.Const{Base: query.Base{T: e.Type(), Coll: e.Collation(), Loc: e.Pos()}, Value: v}
@@ -303,6 +306,9 @@ func (p *planner) factorOr(args []query.Expr) query.Expr {
 }
 
 func (p *planner) simplifyCase(x *query.CaseExpr) query.Expr {
+	if isConst(x.Arg) {
+		return p.pruneCase(x)
+	}
 	if !isNil(x.Arg) {
 		return x
 	}
@@ -333,6 +339,38 @@ func (p *planner) simplifyCase(x *query.CaseExpr) query.Expr {
 	n := *x
 	n.Whens = whens
 	return &n
+}
+
+// pruneCase leaves out the branches of a CASE that constants decide about, before the
+// sub-selects in them are built.
+func (p *planner) pruneCase(x *query.CaseExpr) query.Expr {
+	n := *x
+	n.Arg, n.Whens = p.simplify(x.Arg), nil
+	c, constArg := n.Arg.(*query.Const)
+	for _, w := range x.Whens {
+		cond := w.Cond
+		if constArg {
+			cond = replaceCaseTest(cond, c)
+		}
+		v, null, known := isConstBool(p.simplify(cond))
+		if known && (null || !v) {
+			continue
+		}
+		if known {
+			n.Default = w.Result
+			break
+		}
+		n.Whens = append(n.Whens, w)
+	}
+	switch {
+	case len(n.Whens) == len(x.Whens):
+		return x
+	case len(n.Whens) > 0:
+		return &n
+	case isNil(n.Default):
+		return &query.Const{Base: x.Base}
+	}
+	return p.retype(n.Default, x)
 }
 
 // simplifyQuals simplifies conditions of a WHERE: a NULL constant is FALSE there.

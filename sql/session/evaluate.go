@@ -22,6 +22,9 @@ func (s *Session) evaluate(ctx context.Context, r catalog.Reader, e query.Expr) 
 	if err != nil {
 		return nil, err
 	}
+	if p.ConstError != nil {
+		return nil, p.ConstError
+	}
 	cur, err := s.node.Executor.Run(ctx, p.Statement, s.exec(ctx, nil))
 	if err != nil {
 		return nil, err

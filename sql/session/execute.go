@@ -90,6 +90,9 @@ func planTypes(p *planpb.Plan) []types.T {
 
 // run starts a compiled statement.
 func (s *Session) run(ctx context.Context, c *compiled, params []types.Datum) (*result, error) {
+	if err := c.planned.ConstError; err != nil {
+		return nil, err
+	}
 	if c.writes != "" {
 		if err := s.forbidReadOnly(c.writes); err != nil {
 			return nil, err

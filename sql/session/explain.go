@@ -140,6 +140,9 @@ func (s *Session) explainStmt(ctx context.Context, st *parse.Statement, e *pg_qu
 	if err != nil {
 		return nil, err
 	}
+	if err := c.planned.ConstError; err != nil {
+		return nil, err
+	}
 	opts.PlanningTime = time.Since(began)
 	if opts.Analyze {
 		if err := s.explainAnalyze(ctx, c, params, &opts); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/basaltdb/basalt/sql/parse"
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/pgwire"
+	"github.com/basaltdb/basalt/sql/plan"
 	"github.com/basaltdb/basalt/sql/types"
 )
 
@@ -25,6 +26,8 @@ type prepared struct {
 	cols     []pgwire.Column
 	key      string // plan key and catalog version that cols and params belong to
 	version  uint64
+	planned  *plan.Planned // of cols and params; nil: not an optimizable statement
+	custom   int           // how often its parameters have been looked at
 	fromSQL  bool
 	created  time.Time
 }
@@ -105,7 +108,7 @@ func (s *Session) adopt(p *prepared, c *compiled) {
 	for i, t := range c.params {
 		p.params[i] = t.OID
 	}
-	p.cols, p.version, p.key = c.cols, c.version, s.current().planKey
+	p.cols, p.version, p.key, p.planned = c.cols, c.version, s.current().planKey, c.planned
 }
 
 var errResultType = pgerror.New(pgerror.FeatureNotSupported, "cached plan must not change result type")
@@ -185,6 +188,9 @@ func (s *Session) Bind(ctx context.Context, portalName, statement string, paramF
 			}
 		}
 	}
+	if err := s.foresee(ctx, p, values); err != nil {
+		return err
+	}
 	q := &portal{name: portalName, text: p.text, st: p.st, params: bound{values, p.params}, formats: append([]int16(nil), resultFormats...),
 		cols: p.cols, created: time.Now(), level: len(s.cur.savepoints)}
 	if p.st != nil && !optimizable(p.st.Node) {
@@ -202,6 +208,32 @@ func (s *Session) Bind(ctx context.Context, portalName, statement string, paramF
 	}
 	s.dropPortal(portalName)
 	s.portals[portalName] = q
+	return nil
+}
+
+// customPlansMax is how often PostgreSQL plans a statement for its parameters' values
+// before it tries to do without.
+const customPlansMax = 5
+
+// foresee finds what is known to go wrong with a statement before it runs: its result
+// type has changed, or an expression of constants and parameters fails.
+func (s *Session) foresee(ctx context.Context, p *prepared, values []types.Datum) error {
+	if p.planned == nil || s.phase == phaseFailed {
+		return nil
+	}
+	if err := s.refresh(ctx, p); err != nil {
+		return err
+	}
+	if p.planned.ConstError != nil {
+		return p.planned.ConstError
+	}
+	if p.custom >= customPlansMax || !p.planned.WatchesParams() {
+		return nil
+	}
+	if err := p.planned.CheckParams(ctx, s.planOptions(s.reader()), values); err != nil {
+		return err
+	}
+	p.custom++
 	return nil
 }
 

@@ -142,5 +142,10 @@ func (s *Session) startNormalized(ctx context.Context, sql string) (*result, err
 			return nil, nil
 		}
 	}
+	if c.planned.WatchesParams() {
+		if err := c.planned.CheckParams(ctx, s.planOptions(s.reader()), n.values); err != nil {
+			return nil, err
+		}
+	}
 	return s.run(ctx, c, n.values)
 }
