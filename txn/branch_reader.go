@@ -151,6 +151,10 @@ func (f *fragment) Delete(ctx context.Context, key []byte) error {
 	return f.change(1, func(t *transaction) error { return t.Delete(ctx, key) })
 }
 
+func (f *fragment) DeleteMoved(ctx context.Context, key, to []byte) error {
+	return f.change(1, func(t *transaction) error { return t.DeleteMoved(ctx, key, to) })
+}
+
 func (f *fragment) lock(do func(t *transaction) (Newest, error)) (n Newest, err error) {
 	err = f.change(LockSeqStep, func(t *transaction) error {
 		n, err = do(t)

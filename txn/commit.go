@@ -72,7 +72,7 @@ func (t *transaction) commitBatch() (Timestamp, error) {
 			stale = append(stale, staleKey{key: x.key, ts: slot.ts})
 		}
 		if x.del {
-			return b.Delete(x.key, ts)
+			return b.DeleteMoved(x.key, x.value, ts)
 		}
 		return b.Put(x.key, x.value, ts)
 	})

@@ -308,7 +308,7 @@ func (p *Branches) addVersions(batch *engine.Batch, ts Timestamp, each func(f fu
 			stale = append(stale, staleKey{key: bytes.Clone(key), ts: ts})
 		}
 		if del {
-			return batch.Delete(key, engine.Timestamp(ts))
+			return batch.DeleteMoved(key, value, engine.Timestamp(ts))
 		}
 		return batch.Put(key, value, engine.Timestamp(ts))
 	})

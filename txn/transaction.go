@@ -254,6 +254,10 @@ func (t *transaction) Delete(ctx context.Context, key []byte) error {
 	return t.write(ctx, key, nil, true)
 }
 
+func (t *transaction) DeleteMoved(ctx context.Context, key, to []byte) error {
+	return t.write(ctx, key, to, true)
+}
+
 func (t *transaction) write(ctx context.Context, key, value []byte, del bool) error {
 	if err := t.usable(); err != nil {
 		return err

@@ -90,7 +90,8 @@ type Newest struct {
 	// Exists is false when the newest version is a tombstone or there is none.
 	Exists bool
 	// Value is the newest version: the transaction's own provisional one if it
-	// wrote the key, else the newest committed one. Not to be changed.
+	// wrote the key, else the newest committed one. Of a tombstone, the key that
+	// DeleteMoved named, or nothing. Not to be changed.
 	Value []byte
 	// CommitTS is the committed version's timestamp, 0 for none.
 	CommitTS Timestamp
@@ -178,6 +179,9 @@ type Txn interface {
 	// ids, and index entries that carry the row's key). They may block to spill.
 	Put(ctx context.Context, key, value []byte) error
 	Delete(ctx context.Context, key []byte) error
+	// DeleteMoved is Delete for a row that goes on under another key: who has waited
+	// for key learns that from LockRow.
+	DeleteMoved(ctx context.Context, key, to []byte) error
 	// LockRelation takes a table lock (id: the relation's storage-independent OID
 	// with its database in the upper half).
 	LockRelation(ctx context.Context, id uint64, mode RelationLock, policy WaitPolicy) error

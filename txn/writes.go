@@ -10,7 +10,7 @@ import (
 // write is one provisional write. Writes to one key form a chain, newest first.
 type write struct {
 	key   []byte
-	value []byte // the new value, nil and del for a tombstone
+	value []byte // the new value; with del, where the key has moved, mostly nil
 	del   bool
 	// overwrites: there may be a committed version below, so that the garbage
 	// collector must look at the key after the commit.
@@ -76,7 +76,7 @@ func (w *writeBuffer) put(key, value []byte, del, overwrites bool, stmt uint32, 
 	w.slab = w.slab[1:]
 	x.del, x.overwrites, x.stmt, x.seq = del, overwrites, stmt, seq
 	x.key = key
-	if !del {
+	if !del || len(value) > 0 {
 		x.value = w.alloc(value)
 	}
 	if old, ok := w.tree.Get(x); ok {

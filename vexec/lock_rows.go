@@ -117,7 +117,7 @@ func (l *lockRowsOp) lock(ctx context.Context, b *Batch, i int) (ok bool, nb *Ba
 			continue // the NULL side of an outer join has no row
 		}
 		loc := kernel.Strings(col).At(i)
-		st, row, err := l.w.q.env.Store.LockRow(ctx, t.GetTable(), loc, t.GetStrength(), t.GetPolicy())
+		loc, st, row, err := lockMoved(ctx, l.w.q.env.Store, t.GetTable(), loc, t.GetStrength(), t.GetPolicy())
 		if err != nil {
 			return false, nil, err
 		}
@@ -142,4 +142,23 @@ func (l *lockRowsOp) lock(ctx context.Context, b *Batch, i int) (ok bool, nb *Ba
 		return false, nil, err
 	}
 	return true, &Batch{Cols: oneRow(out.Cols, 0), N: 1}, nil
+}
+
+// lockMoved is LockRow that follows a row to its new key, under which it then counts
+// as changed. It gives the locator of the row it has locked.
+func lockMoved(ctx context.Context, store Store, t *planpb.Table, loc []byte, strength, policy uint32) ([]byte, RowState, []types.Datum, error) {
+	for moved := false; ; moved = true {
+		st, row, err := store.LockRow(ctx, t, loc, strength, policy)
+		if err != nil {
+			return nil, st, nil, err
+		}
+		switch {
+		case st == RowMoved:
+			loc = row[0].([]byte)
+			continue
+		case moved && st == RowUnchanged:
+			st = RowUpdated
+		}
+		return loc, st, row, nil
+	}
 }

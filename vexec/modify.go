@@ -287,7 +287,7 @@ func (m *modifyOp) conflictUpdate(ctx context.Context, locator []byte, excluded,
 		return false, err
 	}
 	switch st {
-	case RowDeleted, RowSkipped:
+	case RowDeleted, RowSkipped, RowMoved: // what the row was in conflict with is gone with its key
 		return true, nil
 	case RowSelfModified:
 		return false, onConflictTwice()
@@ -371,7 +371,7 @@ type lockedRow struct {
 
 // lock locks a target row. ok false: skip it.
 func (m *modifyOp) lock(ctx context.Context, locator []byte, strength uint32, in []arrow.Array) (r lockedRow, st RowState, ok bool, err error) {
-	st, old, err := m.w.q.env.Store.LockRow(ctx, m.m.GetTable(), locator, strength, waitBlock)
+	locator, st, old, err := lockMoved(ctx, m.w.q.env.Store, m.m.GetTable(), locator, strength, waitBlock)
 	if err != nil {
 		return r, st, false, err
 	}

@@ -107,6 +107,9 @@ const (
 	RowSelfModified
 	// RowSkipped: SKIP LOCKED met a lock.
 	RowSkipped
+	// RowMoved: another transaction gave the row another key meanwhile. The row
+	// reported is its new locator (a []byte) alone: lock it there, as lockMoved does.
+	RowMoved
 )
 
 // Conflict says which row an INSERT met.

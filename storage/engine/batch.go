@@ -7,8 +7,9 @@ import (
 // The bytes of a stored version's value (frozen, format version 1):
 //
 //	offset  size  what
-//	0       1     kind: 0 tombstone (nothing follows), 1 value
-//	1       n     the value
+//	0       1     kind: 0 tombstone, 1 value
+//	1       n     the value; of a tombstone mostly nothing: the key under which what was
+//	              deleted goes on, which only helps those who wait for it
 const (
 	kindTombstone = 0
 	kindValue     = 1
@@ -41,6 +42,15 @@ func (b *Batch) Delete(key []byte, ts Timestamp) error {
 	d := b.b.SetDeferred(len(key)+1+suffixLen, 1)
 	AppendKey(d.Key[:0], key, ts)
 	d.Value[0] = kindTombstone
+	return b.e.wrap(d.Finish())
+}
+
+// DeleteMoved is Delete for what goes on under the key to.
+func (b *Batch) DeleteMoved(key, to []byte, ts Timestamp) error {
+	d := b.b.SetDeferred(len(key)+1+suffixLen, 1+len(to))
+	AppendKey(d.Key[:0], key, ts)
+	d.Value[0] = kindTombstone
+	copy(d.Value[1:], to)
 	return b.e.wrap(d.Finish())
 }
 

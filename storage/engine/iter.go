@@ -10,7 +10,8 @@ import (
 )
 
 // Get reads the newest version of key at or below at. found is false when there
-// is none; deleted tells a tombstone from a value. The value is appended to buf.
+// is none; deleted tells a tombstone from a value, the value is then where the key has
+// moved, if it has. The value is appended to buf.
 func (e *Engine) Get(key []byte, at Timestamp, buf []byte) (value []byte, ts Timestamp, found, deleted bool, err error) {
 	g, err := e.NewGetter()
 	if err != nil {
@@ -67,6 +68,9 @@ func (g *Getter) Get(key []byte, at Timestamp) (value []byte, ts Timestamp, foun
 		return nil, 0, false, false, corruptVersion(g.it.Key())
 	}
 	if v[0] == kindTombstone {
+		if len(v) > 1 {
+			return v[1:], ts, true, true, nil
+		}
 		return nil, ts, true, true, nil
 	}
 	return v[1:], ts, true, false, nil

@@ -385,6 +385,9 @@ func (s *Store) LockRow(ctx context.Context, table *planpb.Table, locator []byte
 		row, err := rowcodec.Row(sc.cols, n.Value)
 		return vexec.RowSelfModified, row, err
 	case !n.Exists:
+		if n.Changed && n.OwnStatement == 0 && len(n.Value) > keyenc.PrefixLen {
+			return vexec.RowMoved, []types.Datum{bytes.Clone(n.Value[keyenc.PrefixLen:])}, nil
+		}
 		return vexec.RowDeleted, nil, nil
 	}
 	row, err := rowcodec.Row(sc.cols, n.Value)
@@ -476,7 +479,7 @@ func (s *Store) Update(ctx context.Context, table *planpb.Table, locator []byte,
 		if _, err := s.tx.LockKey(ctx, key, txn.LockUpdate, txn.WaitBlock); err != nil {
 			return err
 		}
-		if err := s.delete(ctx, sc, key); err != nil {
+		if err := s.deleteMoved(ctx, sc, key, newKey); err != nil {
 			return err
 		}
 		if err := s.putFresh(ctx, sc, newKey, s.rowBuf, n); err != nil {

@@ -196,6 +196,14 @@ func (s *Store) delete(ctx context.Context, sc *schema, key []byte) error {
 	return sc.copies(key, func(k []byte) error { return s.tx.Delete(ctx, k) })
 }
 
+// deleteMoved is delete for a row that goes on under another key.
+func (s *Store) deleteMoved(ctx context.Context, sc *schema, key, to []byte) error {
+	if err := s.tx.DeleteMoved(ctx, key, to); err != nil || !sc.spread.copied {
+		return err
+	}
+	return sc.copies(key, func(k []byte) error { return s.tx.Delete(ctx, k) })
+}
+
 // copies calls f with a key's copies in the tablets after the first.
 func (s *schema) copies(key []byte, f func(k []byte) error) error {
 	k := bytes.Clone(key)

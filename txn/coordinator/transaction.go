@@ -352,6 +352,10 @@ func (t *transaction) Delete(ctx context.Context, key []byte) error {
 	return t.write(ctx, txn.BranchWrite{Key: key, Delete: true})
 }
 
+func (t *transaction) DeleteMoved(ctx context.Context, key, to []byte) error {
+	return t.write(ctx, txn.BranchWrite{Key: key, Value: to, Delete: true})
+}
+
 func (t *transaction) write(ctx context.Context, w txn.BranchWrite) error {
 	if err := t.usable(ctx); err != nil {
 		return err
@@ -368,8 +372,8 @@ func (t *transaction) write(ctx context.Context, w txn.BranchWrite) error {
 	n := copy(both, w.Key)
 	copy(both[n:], w.Value)
 	w.Key, w.Statement, w.Seq = both[:n:n], t.stmt, t.seq
-	if !w.Delete {
-		w.Value = both[n:]
+	if w.Value = both[n:]; w.Delete && len(w.Value) == 0 {
+		w.Value = nil
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

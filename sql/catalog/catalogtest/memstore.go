@@ -102,6 +102,9 @@ func (t *MemTxn) LockRow(context.Context, []byte, txn.LockStrength, txn.WaitPoli
 	return txn.Newest{}, nil
 }
 func (t *MemTxn) Put(context.Context, []byte, []byte) error { return nil }
+// DeleteMoved implements txn.Txn.
+func (t *MemTxn) DeleteMoved(ctx context.Context, key, _ []byte) error { return t.Delete(ctx, key) }
+
 func (t *MemTxn) Delete(context.Context, []byte) error      { return nil }
 func (t *MemTxn) LockRelation(context.Context, uint64, txn.RelationLock, txn.WaitPolicy) error {
 	return nil
