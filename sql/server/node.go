@@ -17,9 +17,17 @@ import (
 )
 
 // dataStore is the store as sessions see it.
-type dataStore struct{ *storage.Node }
+type dataStore struct {
+	*storage.Node
+	wrap func(vexec.Store) vexec.Store // nil: as it is
+}
 
-func (d dataStore) Store(tx txn.Txn, env *types.Env) vexec.Store { return d.Node.Store(tx, env) }
+func (d dataStore) Store(tx txn.Txn, env *types.Env) vexec.Store {
+	if d.wrap != nil {
+		return d.wrap(d.Node.Store(tx, env))
+	}
+	return d.Node.Store(tx, env)
+}
 
 func (d dataStore) Bytes(storageID uint64) int64 {
 	st, err := d.Node.Stats(storageID)
@@ -35,7 +43,7 @@ func (d dataStore) BuildIndex(ctx context.Context, tx txn.Txn, env *types.Env, t
 
 // newNode makes the SQL side over the open store, giving birth to an empty one.
 func (s *Server) newNode(ctx context.Context, registry *expr.Registry, executor *vexec.Executor) (*session.Node, error) {
-	ds := dataStore{s.store}
+	ds := dataStore{Node: s.store}
 	manager := catalog.NewManager(catalog.Options{
 		DB:    s.db,
 		Store: func(t txn.Txn) vexec.Store { return ds.Store(t, nil) },
@@ -56,7 +64,9 @@ func (s *Server) newNode(ctx context.Context, registry *expr.Registry, executor 
 }
 
 func (s *Server) sessions(manager *catalog.Manager, executor *vexec.Executor, registry *expr.Registry, ds dataStore) *session.Node {
-	cfg := session.Config{DB: s.db, Catalog: manager, Executor: executor, Registry: registry, Storage: ds, Cluster: described{s}, Lower: plan.Lowerer{}, Workers: s.opts.Workers}
+	cfg := session.Config{DB: s.db, Catalog: manager, Executor: executor, Registry: registry, Cluster: described{s}, Lower: plan.Lowerer{}, Workers: s.opts.Workers}
+	ds.wrap = s.opts.TestingStore
+	cfg.Storage = ds
 	if n := s.opts.LocalSites; n > 0 {
 		cfg.Fragments = newLocalFragments(s.store, executor, n)
 	}

@@ -48,7 +48,9 @@ type Options struct {
 	// LocalSites, for tests: run plans in pieces, as if the tablets lay on so many
 	// nodes; 0: whole.
 	LocalSites int
-	Log        *slog.Logger
+	// TestingStore, when set, stands between the sessions' statements and the store.
+	TestingStore func(vexec.Store) vexec.Store
+	Log          *slog.Logger
 }
 
 // Server is a running node.
