@@ -21,6 +21,7 @@ type aggOp struct {
 	w      *worker
 	id     uint32
 	in     operator
+	inPlan *planpb.Plan
 	inTs   []types.T
 	keys   []*expr.Expr
 	keyTs  []types.T
@@ -72,7 +73,7 @@ func newAgg(w *worker, p *planpb.Plan, a *planpb.Agg) (operator, error) {
 		return nil, err
 	} else {
 		op.flush = op.states && !op.sorted
-		op.in, err = w.build(a.GetInput())
+		op.in, err = op.buildInput(w)
 		return op, err
 	}
 }
@@ -97,7 +98,7 @@ func completeAgg(a *planpb.Agg) (*planpb.Agg, error) {
 
 // newAggBody makes the operator but for its input.
 func newAggBody(w *worker, p *planpb.Plan, a *planpb.Agg) (*aggOp, error) {
-	op := &aggOp{w: w, id: p.GetId(), inTs: outputTypes(a.GetInput()), mem: w.memory(p, "Aggregate")}
+	op := &aggOp{w: w, id: p.GetId(), inPlan: a.GetInput(), inTs: outputTypes(a.GetInput()), mem: w.memory(p, "Aggregate")}
 	var err error
 	final := a.GetPhase() == planpb.Agg_FINAL
 	op.states = a.GetPhase() == planpb.Agg_PARTIAL
@@ -140,6 +141,19 @@ func newAggBody(w *worker, p *planpb.Plan, a *planpb.Agg) (*aggOp, error) {
 	}
 	op.sorted = a.GetStrategy() == planpb.Agg_SORTED && len(op.sets) == 1 && len(op.keys) > 0
 	return op, nil
+}
+
+// buildInput makes the operator of the input in worker w.
+func (a *aggOp) buildInput(w *worker) (operator, error) {
+	need := make([]bool, len(a.inTs))
+	markColumns(need, a.keys...)
+	for _, c := range a.calls {
+		markColumns(need, c.args...)
+		markColumns(need, c.filter)
+		markColumns(need, c.order.exprs...)
+		markColumns(need, c.direct...)
+	}
+	return w.buildCoded(a.inPlan, need)
 }
 
 func (a *aggOp) open(ctx context.Context) error {

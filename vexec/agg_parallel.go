@@ -81,7 +81,8 @@ func (a *parallelAgg) consume(ctx context.Context) error {
 			o.groups = append(o.groups, newGroupSet(o, s, 0))
 		}
 		claim := func() int { return int(claimed.Add(1)) - 1 }
-		return drainParts(ctx, w, g.GetInput(), w.parts*partsPerWorker, claim, func(b *Batch) error {
+		o.inPlan = g.GetInput()
+		return drainParts(ctx, w, o.buildInput, w.parts*partsPerWorker, claim, func(b *Batch) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}

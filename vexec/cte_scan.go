@@ -58,7 +58,7 @@ func (c *cteState) batch(ctx context.Context, i int) (*Batch, error) {
 }
 
 func (c *cteState) start(ctx context.Context) error {
-	w := &worker{q: c.q, frame: c.q.fresh.Clone(), parts: 1, chunks: c.q.w.chunks, workTables: map[uint32]*workTable{}}
+	w := &worker{q: c.q, frame: c.q.fresh.Clone(), parts: 1, chunks: c.q.w.chunks, workTables: map[uint32]*workTable{}, probed: cloneProbes(nil)}
 	op, err := w.build(c.cte.GetPlan())
 	if err != nil {
 		return err

@@ -21,6 +21,9 @@ type gatherOp struct {
 	g    *planpb.Gather
 	keys *sortKeys
 
+	coded bool // of the input, as asked for
+	need  []bool
+
 	single operator // the input, when it runs in this goroutine
 	run    *gatherRun
 	merge  *streamMerge
@@ -44,10 +47,10 @@ type gatherRun struct {
 const partsPerWorker = 8
 
 func newGather(w *worker, p *planpb.Plan, g *planpb.Gather) (operator, error) {
-	op := &gatherOp{w: w, id: p.GetId(), p: p, g: g}
+	op := &gatherOp{w: w, id: p.GetId(), p: p, g: g, coded: w.coded, need: w.need}
 	in := g.GetInput()
 	if w.pool != nil && len(g.GetMergeKeys()) == 0 {
-		return w.build(in) // already one of several workers
+		return w.buildAs(in, op.coded, op.need) // already one of several workers
 	}
 	cut := partitionable(in)
 	if len(g.GetMergeKeys()) > 0 {
@@ -55,11 +58,13 @@ func newGather(w *worker, p *planpb.Plan, g *planpb.Gather) (operator, error) {
 	}
 	if !cut || w.q.mutates || w.pool != nil || w.parts > 1 || g.GetWorkers() <= 1 {
 		var err error
-		op.single, err = w.serial().build(in)
+		op.single, err = w.serial().buildAs(in, op.coded, op.need)
 		return op, err
 	}
 	var err error
-	op.keys, err = newSortKeys(w, g.GetMergeKeys())
+	if op.keys, err = newSortKeys(w, g.GetMergeKeys()); len(op.keys.exprs) > 0 {
+		op.coded, op.need = false, nil // merging looks at whole rows
+	}
 	return op, err
 }
 
@@ -166,7 +171,7 @@ func startRun(w *worker, id uint32, workers uint32, merge bool, body func(ctx co
 	q.env.Stats.update(id, func(o *OpStats) { o.Workers = max(o.Workers, int64(n)) })
 	for i := range n {
 		r.wg.Add(1)
-		ww := &worker{q: q, frame: w.frame.Clone(), parts: n, part: i, pool: r.pool, again: true, chunks: w.chunks,
+		ww := &worker{q: q, frame: w.frame.Clone(), parts: n, part: i, pool: r.pool, again: true, chunks: w.chunks, probed: cloneProbes(w.probed),
 			workTables: maps.Clone(w.workTables)}
 		go func() {
 			defer r.wg.Done()
@@ -207,7 +212,8 @@ func (g *gatherOp) start(ctx context.Context) error {
 			out, parts = r.streams[i], w.parts
 			claim = once(i, w.parts)
 		}
-		return drainParts(ctx, w, in, parts, claim, func(b *Batch) error {
+		build := func(w *worker) (operator, error) { return w.buildAs(in, g.coded, g.need) }
+		return drainParts(ctx, w, build, parts, claim, func(b *Batch) error {
 			select {
 			case out <- b:
 				return nil
@@ -229,15 +235,15 @@ func once(first, parts int) func() int {
 	}
 }
 
-// drainParts runs parts of a plan, one after the other as claim gives them out,
+// drainParts runs parts of the plan that build makes, one after the other as claim gives them out,
 // and hands every batch to emit.
-func drainParts(ctx context.Context, w *worker, in *planpb.Plan, parts int, claim func() int, emit func(*Batch) error) error {
+func drainParts(ctx context.Context, w *worker, build func(*worker) (operator, error), parts int, claim func() int, emit func(*Batch) error) error {
 	w.parts = parts
 	w.part = claim()
 	if w.part >= parts {
 		return nil
 	}
-	op, err := w.build(in)
+	op, err := build(w)
 	if err != nil {
 		return err
 	}

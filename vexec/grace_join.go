@@ -49,6 +49,10 @@ func newGraceJoin(ctx context.Context, j *hashJoinOp, batches []*Batch) (*graceJ
 // splitLeft cuts the probe side.
 func (g *graceJoin) splitLeft(ctx context.Context) (*graceJoin, error) {
 	g.left = make([]*spillFile, 1<<graceFanoutBits)
+	g.j.tell(nil)
+	if err := g.j.left.open(ctx); err != nil {
+		return g.fail(err)
+	}
 	if err := splitAll(ctx, g.j.left, func(b *Batch) error {
 		_, err := g.split(b, g.j.leftKeys, g.left, g.j.spec.leftTs)
 		return err
@@ -141,7 +145,7 @@ func (g *graceJoin) next(ctx context.Context) (*Batch, error) {
 		w := *j.w
 		w.pool = nil
 		g.sub = &hashJoinOp{w: &w, id: j.id, spec: j.spec, leftKeys: j.leftKeys, rightKeys: j.rightKeys, nullEqual: j.nullEqual,
-			keySpec: j.keySpec, level: g.level + 1, facts: g.facts, left: &fileScan{file: g.left[g.at]}, right: &fileScan{file: g.right[g.at]},
+			keySpec: j.keySpec, coded: true, level: g.level + 1, facts: g.facts, left: &fileScan{file: g.left[g.at]}, right: &fileScan{file: g.right[g.at]},
 			mem: &memory{q: j.w.q, id: j.id, name: j.mem.name, budget: j.mem.budget}}
 		if err := g.sub.open(ctx); err != nil {
 			return nil, err

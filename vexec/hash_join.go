@@ -31,8 +31,11 @@ type hashJoinOp struct {
 	nullEqual   []bool
 	keySpec     *kernel.KeySpec
 	mem         *memory
-	level       int         // of partitioning
-	facts       *rightFacts // of the whole right side, when this joins a partition of it
+	probes      [][]*scanProbe // by key: scans of the left side to tell of the right side's keys
+	need        []bool         // output columns that are asked for; nil: all
+	coded       bool           // text may come out dictionary-coded
+	level       int            // of partitioning
+	facts       *rightFacts    // of the whole right side, when this joins a partition of it
 
 	phase   joinPhase
 	table   *joinTable
@@ -63,6 +66,27 @@ type joinSpec struct {
 	leftTs   []types.T
 	rightTs  []types.T
 	residual *expr.Expr
+	// needLeft and needRight are the columns of the output that are asked for, nil: all;
+	// the others come out nil.
+	needLeft, needRight []bool
+}
+
+// needs takes what the parent asks for.
+func (s *joinSpec) needs(need []bool) {
+	if need == nil {
+		need = make([]bool, len(s.leftTs)+len(s.rightTs)+1)
+		for i := range need {
+			need[i] = true
+		}
+	}
+	switch {
+	case s.rightOnly():
+		s.needLeft, s.needRight = make([]bool, len(s.leftTs)), need[:len(s.rightTs)]
+	case s.leftOnly():
+		s.needLeft, s.needRight = need[:len(s.leftTs)], make([]bool, len(s.rightTs))
+	default:
+		s.needLeft, s.needRight = need[:len(s.leftTs)], need[len(s.leftTs):][:len(s.rightTs)]
+	}
 }
 
 // leftOnly: the output has left columns only; rightOnly likewise.
@@ -88,38 +112,14 @@ func (s *joinSpec) tracksRight() bool {
 	return s.typ == planpb.JoinType_RIGHT || s.typ == planpb.JoinType_FULL || s.rightOnly()
 }
 
-// joinTable is a built right side.
-type joinTable struct {
-	rows      *Batch // all rows, dense
-	table     *kernel.Table
-	start     []int32 // rows of key k are list[start[k]:start[k+1]]
-	list      []int32
-	unique    bool // every key has one row: list is the identity by key
-	matched   []bool
-	partition bool // of a right side that has rows elsewhere
-	hasNull   bool // some row has a NULL in a key that is not null_equal
-	// exact NULL semantics of MARK and NULL_AWARE_ANTI: the keys, and the rows with a NULL in one
-	keys     []arrow.Array
-	nullRows []int32
-	bytes    int64
-}
-
 // rightFacts is what MARK and NULL_AWARE_ANTI must know of a right side that is
 // joined in partitions: it has rows, and perhaps a NULL.
 type rightFacts struct{ hasNull bool }
 
 func newHashJoin(w *worker, p *planpb.Plan, j *planpb.HashJoin) (operator, error) {
-	left, err := w.build(j.GetLeft())
-	if err != nil {
-		return nil, err
-	}
-	op := &hashJoinOp{w: w, id: p.GetId(), left: left, rightPlan: j.GetRight(), mem: w.memory(p, "Hash Join"),
+	op := &hashJoinOp{w: w, id: p.GetId(), rightPlan: j.GetRight(), mem: w.memory(p, "Hash Join"), coded: w.coded, need: w.need,
 		spec: joinSpec{typ: j.GetType(), leftTs: outputTypes(j.GetLeft()), rightTs: outputTypes(j.GetRight())}}
-	if w.pool == nil {
-		if op.right, err = w.build(j.GetRight()); err != nil {
-			return nil, err
-		}
-	}
+	var err error
 	if op.leftKeys, err = w.compileAll(j.GetLeftKeys()); err != nil {
 		return nil, err
 	}
@@ -132,13 +132,46 @@ func newHashJoin(w *worker, p *planpb.Plan, j *planpb.HashJoin) (operator, error
 	op.nullEqual = make([]bool, len(op.leftKeys))
 	copy(op.nullEqual, j.GetNullEqual())
 	op.keySpec = kernel.NewKeySpec(exprTypes(op.rightKeys))
-	op.spec.residual, err = w.compile(j.GetResidual())
+	if op.spec.residual, err = w.compile(j.GetResidual()); err != nil {
+		return nil, err
+	}
+	op.spec.needs(op.need)
+	op.probes = w.tellScans(p, j)
+	leftNeed, rightNeed := op.inputNeeds()
+	if op.left, err = w.buildCoded(j.GetLeft(), leftNeed); err != nil {
+		return nil, err
+	}
+	if w.pool == nil {
+		op.right, err = w.buildCoded(j.GetRight(), rightNeed)
+	}
 	return op, err
 }
 
-func (j *hashJoinOp) open(ctx context.Context) error {
+// inputNeeds are the columns of either input that are asked for above or here.
+func (j *hashJoinOp) inputNeeds() (left, right []bool) {
+	s := &j.spec
+	left, right = make([]bool, len(s.leftTs)), make([]bool, len(s.rightTs))
+	copy(left, s.needLeft)
+	copy(right, s.needRight)
+	markColumns(left, j.leftKeys...)
+	markColumns(right, j.rightKeys...)
+	if s.residual != nil {
+		for _, c := range s.residual.Columns() {
+			if c < len(left) {
+				left[c] = true
+			} else {
+				right[c-len(left)] = true
+			}
+		}
+	}
+	return left, right
+}
+
+// open only forgets: the left side is opened when the right one is complete, so that
+// its scans know the keys.
+func (j *hashJoinOp) open(context.Context) error {
 	j.reset()
-	return j.left.open(ctx)
+	return nil
 }
 
 func (j *hashJoinOp) reset() {
@@ -159,11 +192,25 @@ func (j *hashJoinOp) close() {
 }
 
 func (j *hashJoinOp) next(ctx context.Context) (*Batch, error) {
+	b, err := j.nextCoded(ctx)
+	if err != nil || b == nil || j.coded {
+		return b, err
+	}
+	return flattened(b), nil
+}
+
+func (j *hashJoinOp) nextCoded(ctx context.Context) (*Batch, error) {
 	if j.phase == joinBuild {
 		if err := j.build(ctx); err != nil {
 			return nil, err
 		}
 		j.phase = joinProbing
+		if j.spilled == nil {
+			j.tell(j.table)
+			if err := j.left.open(ctx); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if j.spilled != nil {
 		return j.spilled.next(ctx)
@@ -193,6 +240,17 @@ func (j *hashJoinOp) next(ctx context.Context) (*Batch, error) {
 		j.phase = joinDone
 	}
 	return nil, ctx.Err()
+}
+
+// tell lets the scans of the left side know the keys of the right; nil: anything may match.
+func (j *hashJoinOp) tell(t *joinTable) {
+	for k, ps := range j.probes {
+		for _, p := range ps {
+			if p.keys = nil; t != nil {
+				p.keys = t.filters[k]
+			}
+		}
+	}
 }
 
 // build reads the right side.
@@ -245,7 +303,7 @@ func (j *hashJoinOp) build(ctx context.Context) error {
 	j.table = t
 	j.mem.set(t.bytes)
 	j.probe = newJoinProbe(j, t)
-	j.w.q.env.Stats.update(j.id, func(o *OpStats) { o.HashBuckets, o.HashBatches = int64(t.table.Len()), 1 })
+	j.w.q.env.Stats.update(j.id, func(o *OpStats) { o.HashBuckets, o.HashBatches = int64(t.keys), 1 })
 	return nil
 }
 
@@ -282,296 +340,4 @@ func (j *hashJoinOp) skips(keys []arrow.Array, n int) []bool {
 		}
 	}
 	return skip
-}
-
-// buildTable hashes dense batches of the right side.
-func (j *hashJoinOp) buildTable(batches []*Batch) (*joinTable, error) {
-	t := &joinTable{}
-	if len(batches) == 0 {
-		t.rows = &Batch{Cols: make([]arrow.Array, len(j.spec.rightTs))}
-		for c, ty := range j.spec.rightTs {
-			t.rows.Cols[c] = kernel.Nulls(ty, 0)
-		}
-	} else {
-		t.rows = concatBatches(j.spec.rightTs, batches)
-	}
-	if j.facts != nil {
-		t.hasNull, t.partition = j.facts.hasNull, true
-	}
-	n := t.rows.N
-	t.table = kernel.NewTable(j.keySpec, n)
-	numbers := make([]int32, n)
-	env := j.w.frame.Ctx.Env
-	var enc kernel.Keys
-	const step = 16384
-	var parts []*Batch
-	for lo := 0; lo < n; lo += step {
-		hi := min(lo+step, n)
-		part := sliced(t.rows, lo, hi)
-		keys, err := evalAll(j.w.frame, j.rightKeys, input(part))
-		if err != nil {
-			return nil, err
-		}
-		skip := j.skips(keys, part.N)
-		if len(keys) == 0 {
-			continue // every row has the one empty key, number 0
-		}
-		j.keySpec.Encode(env, &enc, keys, part.N)
-		t.table.Insert(&enc, skip, numbers[lo:hi], nil)
-		if skip != nil {
-			t.hasNull = true
-		}
-		if j.exactNulls() {
-			for i, s := range skip {
-				if s {
-					t.nullRows = append(t.nullRows, int32(lo+i))
-				}
-			}
-			parts = append(parts, &Batch{Cols: keys, N: part.N})
-		}
-	}
-	if parts != nil {
-		t.keys = concatBatches(j.keySpec.Types, parts).Cols
-	}
-	distinct := t.table.Len()
-	if len(j.rightKeys) == 0 {
-		distinct = min(n, 1)
-	}
-	t.index(numbers, distinct)
-	if j.spec.tracksRight() {
-		t.matched = make([]bool, n)
-	}
-	t.bytes = batchBytes(t.rows) + t.table.Size() + 4*int64(len(t.list)+len(t.start)) + int64(len(t.matched))
-	return t, nil
-}
-
-// index lists the rows of each key together, in their order.
-func (t *joinTable) index(numbers []int32, distinct int) {
-	t.start = make([]int32, distinct+1)
-	kept := 0
-	for _, k := range numbers {
-		if k >= 0 {
-			t.start[k+1]++
-			kept++
-		}
-	}
-	t.unique = kept == distinct
-	for k := range distinct {
-		t.start[k+1] += t.start[k]
-	}
-	t.list = make([]int32, kept)
-	at := append([]int32{}, t.start[:distinct]...)
-	for i, k := range numbers {
-		if k >= 0 {
-			t.list[at[k]] = int32(i)
-			at[k]++
-		}
-	}
-}
-
-// joinProbe joins one left batch after the other with a table.
-type joinProbe struct {
-	j       *hashJoinOp
-	t       *joinTable
-	env     *types.Env
-	enc     kernel.Keys
-	numbers []int32
-
-	b       *Batch // dense left batch in work, nil: none
-	cur     *Batch // the batch nullMark speaks of
-	keys    []arrow.Array
-	cmps    []kernel.RowCompare // of keys with the table's, once needed
-	nullKey []bool
-	row     int   // next left row
-	off     int32 // next match of that row
-	state   *leftState
-}
-
-func newJoinProbe(j *hashJoinOp, t *joinTable) *joinProbe {
-	return &joinProbe{j: j, t: t, env: j.w.frame.Ctx.Env}
-}
-
-// start takes a left batch.
-func (p *joinProbe) start(b *Batch) error {
-	if p.j.needsDense() {
-		b = dense(b)
-	}
-	in := input(b)
-	keys, err := evalAll(p.j.w.frame, p.j.leftKeys, in)
-	if err != nil {
-		return err
-	}
-	n := in.N
-	if cap(p.numbers) < n {
-		p.numbers = make([]int32, n)
-	}
-	p.numbers = p.numbers[:n]
-	p.nullKey = p.j.skips(keys, n)
-	if len(keys) == 0 {
-		for i := range p.numbers {
-			p.numbers[i] = int32(len(p.t.start)) - 2 // 0, or −1 for an empty right side
-		}
-	} else {
-		p.j.keySpec.Encode(p.env, &p.enc, keys, n)
-		p.t.table.Find(&p.enc, p.nullKey, p.numbers)
-	}
-	p.b, p.cur, p.keys, p.cmps, p.row, p.off = b, b, keys, nil, 0, 0
-	p.state = newLeftState(&p.j.spec, n)
-	return nil
-}
-
-// needsDense: pairs of rows are gathered, so a selection would be in the way.
-func (j *hashJoinOp) needsDense() bool {
-	return !(j.spec.residual == nil && j.spec.leftOnly())
-}
-
-// next gives joined rows of the batch in work, nil when it is done. A batch may have any number
-// of pairs that come to nothing.
-func (p *joinProbe) next(ctx context.Context) (*Batch, error) {
-	if p.b == nil {
-		return nil, nil
-	}
-	spec := &p.j.spec
-	if spec.residual == nil && spec.leftOnly() {
-		b := p.b
-		p.b = nil
-		return p.leftOnly(b), nil
-	}
-	for p.b != nil {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		size := rowsWithin(p.j.w.q.env.BatchSize, p.b, p.t.rows)
-		left, right := make([]int32, 0, size), make([]int32, 0, size)
-		for p.row < len(p.numbers) && len(left) < size {
-			k := p.numbers[p.row]
-			if k < 0 {
-				p.row++
-				continue
-			}
-			rows := p.t.list[p.t.start[k]+p.off : p.t.start[k+1]]
-			take := min(len(rows), size-len(left))
-			for _, r := range rows[:take] {
-				left, right = append(left, int32(p.row)), append(right, r)
-			}
-			if take < len(rows) {
-				p.off += int32(take)
-			} else {
-				p.row, p.off = p.row+1, 0
-			}
-		}
-		last := p.row >= len(p.numbers)
-		b := p.b
-		if last {
-			p.b = nil
-		}
-		out, err := p.state.emit(p.j.w, p.t, b, left, right, last, func(i int) bool { return p.nullMark(i) })
-		if err != nil {
-			return nil, err
-		}
-		if out != nil && out.Rows() > 0 {
-			return out, nil
-		}
-	}
-	return nil, nil
-}
-
-// nullMark: without a true match, x IN (…) is NULL for left row i.
-func (p *joinProbe) nullMark(i int) bool {
-	if p.t.rows.N == 0 && !p.t.partition {
-		return false
-	}
-	null := p.nullKey != nil && p.nullKey[i]
-	if !p.j.exactNulls() {
-		return null || p.t.hasNull
-	}
-	if !null {
-		return p.anyUnknown(i, p.t.nullRows)
-	}
-	all := make([]int32, p.t.rows.N)
-	for r := range all {
-		all[r] = int32(r)
-	}
-	return p.anyUnknown(i, all)
-}
-
-// anyUnknown: some pair of left row i with a right row of rows is neither true nor
-// false: no key differs, a key is NULL, and the residual is not false.
-func (p *joinProbe) anyUnknown(i int, rows []int32) bool {
-	var left, right []int32
-	if p.cmps == nil {
-		for k, c := range p.keys {
-			p.cmps = append(p.cmps, kernel.Comparer(p.env, p.j.keySpec.Types[k], c, p.t.keys[k]))
-		}
-	}
-	for _, r := range rows {
-		differs := false
-		for k, c := range p.keys {
-			if c.IsNull(i) || p.t.keys[k].IsNull(int(r)) {
-				continue
-			}
-			if p.cmps[k](i, int(r)) != 0 {
-				differs = true
-				break
-			}
-		}
-		if !differs {
-			left, right = append(left, int32(i)), append(right, r)
-		}
-	}
-	if len(left) == 0 || p.j.spec.residual == nil {
-		return len(left) > 0
-	}
-	b := dense(p.cur)
-	in := input(&Batch{Cols: append(kernel.TakeCols(b.Cols, left), kernel.TakeCols(p.t.rows.Cols, right)...), N: len(left)})
-	v, err := p.j.spec.residual.Eval(p.j.w.frame, in)
-	if err != nil {
-		panic(err)
-	}
-	val, valid := kernel.Bools(v), kernel.Valid(v)
-	for k := range left {
-		if !valid.Get(k) || val.Get(k) {
-			return true
-		}
-	}
-	return false
-}
-
-// leftOnly answers SEMI, ANTI, NULL_AWARE_ANTI and MARK without a residual:
-// finding the key is enough. b keeps its selection.
-func (p *joinProbe) leftOnly(b *Batch) *Batch {
-	typ := p.j.spec.typ
-	if typ == planpb.JoinType_MARK {
-		state := make([]byte, len(p.numbers))
-		for i, k := range p.numbers {
-			switch {
-			case k >= 0:
-				state[i] = 1
-			case p.nullMark(i):
-				state[i] = 2
-			}
-		}
-		b = dense(b)
-		return &Batch{Cols: append(append([]arrow.Array{}, b.Cols...), kernel.BoolsFromStates(state)), N: b.N}
-	}
-	if typ == planpb.JoinType_NULL_AWARE_ANTI && p.t.hasNull && !p.j.exactNulls() {
-		return nil
-	}
-	keep := make([]int32, 0, len(p.numbers))
-	for i, k := range p.numbers {
-		hit := k >= 0
-		switch typ {
-		case planpb.JoinType_ANTI:
-			hit = !hit
-		case planpb.JoinType_NULL_AWARE_ANTI:
-			hit = !hit && !p.nullMark(i)
-		}
-		if hit {
-			keep = append(keep, int32(i))
-		}
-	}
-	if len(keep) == 0 {
-		return nil
-	}
-	return narrowed(b, keep)
 }

@@ -3,7 +3,6 @@ package vexec
 import (
 	"github.com/apache/arrow/go/v17/arrow"
 
-	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec/kernel"
 	"github.com/basaltdb/basalt/vexec/planpb"
 )
@@ -23,14 +22,15 @@ func newLeftState(spec *joinSpec, n int) *leftState {
 	return s
 }
 
-// emit turns candidate pairs (left[k], right[k]) of left batch b into output.
+// emit turns candidate pairs (left[k], right[k]) of left batch b, left counted among
+// its selected rows, into output.
 // last says that these are b's last pairs: left rows without a match follow.
 // nullMark tells for which of them MARK gives NULL.
 func (s *leftState) emit(w *worker, t *joinTable, b *Batch, left, right []int32, last bool, nullMark func(int) bool) (*Batch, error) {
 	spec := s.spec
 	var lcols, rcols []arrow.Array
 	if spec.residual != nil && len(left) > 0 {
-		lcols, rcols = kernel.TakeCols(b.Cols, left), kernel.TakeCols(t.rows.Cols, right)
+		lcols, rcols = takeLeft(b, left, nil), kernel.TakeCols(t.rows.Cols, right)
 		in := input(&Batch{Cols: append(append([]arrow.Array{}, lcols...), rcols...), N: len(left)})
 		if spec.typ == planpb.JoinType_MARK || spec.typ == planpb.JoinType_NULL_AWARE_ANTI {
 			v, err := spec.residual.Eval(w.frame, in)
@@ -41,7 +41,7 @@ func (s *leftState) emit(w *worker, t *joinTable, b *Batch, left, right []int32,
 			for i := range left {
 				if !valid.Get(i) {
 					if s.unknown == nil {
-						s.unknown = make([]bool, b.N)
+						s.unknown = make([]bool, b.Rows())
 					}
 					s.unknown[left[i]] = true
 				}
@@ -93,38 +93,58 @@ func (s *leftState) emit(w *worker, t *joinTable, b *Batch, left, right []int32,
 		return nil, nil
 	}
 	if lcols == nil {
-		lcols, rcols = takeLeft(b, left), takeRight(t, right, spec.rightTs)
+		lcols, rcols = takeLeft(b, left, spec.needLeft), takeRight(t, right, spec)
 	}
 	return &Batch{Cols: append(append(make([]arrow.Array, 0, len(lcols)+len(rcols)), lcols...), rcols...), N: len(left)}, nil
 }
 
-// takeLeft gathers left columns; every row once in order is the batch itself.
-func takeLeft(b *Batch, left []int32) []arrow.Array {
-	if len(left) == b.N {
-		same := true
-		for i, l := range left {
-			if int(l) != i {
-				same = false
-				break
-			}
-		}
-		if same {
+// takeLeft gathers the rows left (counted among the selected ones) of the columns
+// that are asked for; every row once in order is the batch itself.
+func takeLeft(b *Batch, left []int32, need []bool) []arrow.Array {
+	rows := left
+	if len(left) == b.Rows() && ascending(left) {
+		if rows = b.Sel; rows == nil {
 			return b.Cols
 		}
+	} else if b.Sel != nil {
+		rows = pick(b.Sel, left)
 	}
-	return kernel.TakeCols(b.Cols, left)
+	return takeNeeded(b.Cols, rows, need)
+}
+
+// ascending: rows are 0, 1, 2 ….
+func ascending(rows []int32) bool {
+	for i, l := range rows {
+		if int(l) != i {
+			return false
+		}
+	}
+	return true
+}
+
+func takeNeeded(cols []arrow.Array, rows []int32, need []bool) []arrow.Array {
+	if need == nil {
+		return kernel.TakeCols(cols, rows)
+	}
+	out := make([]arrow.Array, len(cols))
+	for i, c := range cols {
+		if need[i] && c != nil {
+			out[i] = kernel.Take(c, rows)
+		}
+	}
+	return out
 }
 
 // takeRight gathers right columns; an empty right side gives NULLs.
-func takeRight(t *joinTable, right []int32, ts []types.T) []arrow.Array {
+func takeRight(t *joinTable, right []int32, spec *joinSpec) []arrow.Array {
 	if t.rows.N == 0 {
-		out := make([]arrow.Array, len(ts))
-		for c, ty := range ts {
+		out := make([]arrow.Array, len(spec.rightTs))
+		for c, ty := range spec.rightTs {
 			out[c] = kernel.Nulls(ty, len(right))
 		}
 		return out
 	}
-	return kernel.TakeCols(t.rows.Cols, right)
+	return takeNeeded(t.rows.Cols, right, spec.needRight)
 }
 
 // leftRows gives what SEMI, ANTI and MARK say of a batch whose pairs are all seen.
@@ -141,7 +161,7 @@ func (s *leftState) leftRows(b *Batch, nullMark func(int) bool) *Batch {
 				state[i] = 2
 			}
 		}
-		return &Batch{Cols: append(append([]arrow.Array{}, b.Cols...), kernel.BoolsFromStates(state)), N: n}
+		return &Batch{Cols: append(append([]arrow.Array{}, dense(b).Cols...), kernel.BoolsFromStates(state)), N: n}
 	}
 	keep := make([]int32, 0, n)
 	for i, m := range s.matched {
@@ -193,12 +213,16 @@ func (s *tailScan) next() *Batch {
 	if len(rows) == 0 {
 		return nil
 	}
-	cols := kernel.TakeCols(s.t.rows.Cols, rows)
+	cols := takeNeeded(s.t.rows.Cols, rows, s.spec.needRight)
 	if s.spec.rightOnly() {
 		return &Batch{Cols: cols, N: len(rows)}
 	}
 	out := &Batch{N: len(rows)}
-	for _, t := range s.spec.leftTs {
+	for c, t := range s.spec.leftTs {
+		if s.spec.needLeft != nil && !s.spec.needLeft[c] {
+			out.Cols = append(out.Cols, nil)
+			continue
+		}
 		out.Cols = append(out.Cols, kernel.Nulls(t, len(rows)))
 	}
 	out.Cols = append(out.Cols, cols...)

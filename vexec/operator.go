@@ -2,6 +2,7 @@ package vexec
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -42,6 +43,12 @@ type worker struct {
 	// workTables are those of the recursive queries this worker runs: the workers of a
 	// Gather start from what stands around it and each run their own.
 	workTables map[uint32]*workTable
+	// coded and need are what buildCoded said of the operator being built; one that
+	// cares reads them before it builds its inputs.
+	coded bool
+	need  []bool
+	// probed are the scans whose rows joins above them can tell unwanted, by plan node.
+	probed map[*planpb.Plan][]*scanProbe
 }
 
 // chunk holds rows handed to ChunkScan operators.
@@ -84,8 +91,17 @@ func (w *worker) compileAll(es []*planpb.Expr) ([]*expr.Expr, error) {
 	return expr.CompileAll(es, w.q.ex.opts.Registry, w.frame)
 }
 
-// build makes the operator of a plan node.
-func (w *worker) build(p *planpb.Plan) (operator, error) {
+// build makes the operator of a plan node. Its batches have no dictionary-coded columns.
+func (w *worker) build(p *planpb.Plan) (operator, error) { return w.buildAs(p, false, nil) }
+
+// buildCoded is build for those who take dictionary-coded columns and say which
+// columns they look at (nil: all). The others may be nil in the batches that come.
+func (w *worker) buildCoded(p *planpb.Plan, need []bool) (operator, error) {
+	return w.buildAs(p, true, need)
+}
+
+func (w *worker) buildAs(p *planpb.Plan, coded bool, need []bool) (operator, error) {
+	w.coded, w.need = coded, need
 	if p == nil {
 		return nil, pgerror.Internal("plan node without an input")
 	}
@@ -233,18 +249,18 @@ func dense(b *Batch) *Batch {
 	return &Batch{Cols: kernel.TakeCols(b.Cols, b.Sel), N: len(b.Sel)}
 }
 
-// flattened is b with dictionaries and selection resolved.
+// flattened is b without dictionary-coded columns.
 func flattened(b *Batch) *Batch {
+	if !slices.ContainsFunc(b.Cols, kernel.IsCoded) {
+		return b
+	}
+	out := &Batch{Cols: make([]arrow.Array, len(b.Cols)), N: b.Rows()}
 	for i, c := range b.Cols {
-		if c.DataType().ID() == arrow.DICTIONARY {
-			cols := append([]arrow.Array{}, b.Cols...)
-			for ; i < len(cols); i++ {
-				cols[i] = kernel.Flatten(cols[i])
-			}
-			return &Batch{Cols: cols, Sel: b.Sel, N: b.N}
+		if c != nil {
+			out.Cols[i] = kernel.FlattenRows(c, b.Sel)
 		}
 	}
-	return b
+	return out
 }
 
 // narrowed is b restricted to the rows keep, positions among its selected rows; nil: all.
@@ -272,7 +288,9 @@ func sliced(b *Batch, lo, hi int) *Batch {
 	}
 	cols := make([]arrow.Array, len(b.Cols))
 	for i, c := range b.Cols {
-		cols[i] = kernel.Slice(c, lo, hi)
+		if c != nil {
+			cols[i] = kernel.Slice(c, lo, hi)
+		}
 	}
 	return &Batch{Cols: cols, N: hi - lo}
 }
@@ -307,7 +325,9 @@ func batchOf(ts []types.T, rows ...[]types.Datum) *Batch {
 func batchBytes(b *Batch) int64 {
 	n := int64(64)
 	for _, c := range b.Cols {
-		n += kernel.Bytes(c)
+		if c != nil {
+			n += kernel.Bytes(c)
+		}
 	}
 	return n
 }
@@ -346,10 +366,15 @@ func concatBatches(ts []types.T, bs []*Batch) *Batch {
 	}
 	parts := make([]arrow.Array, len(bs))
 	for c, t := range ts {
+		there := true
 		for i, b := range bs {
 			parts[i] = b.Cols[c]
+			there = there && b.Cols[c] != nil
 		}
-		out.Cols[c] = kernel.Concat(t, parts)
+		if !there { // nobody looks at it
+			continue
+		}
+		out.Cols[c] = kernel.ConcatCoded(t, parts)
 	}
 	return out
 }

@@ -38,12 +38,17 @@ type passStep struct {
 }
 
 // newPassJoin takes the right rows read so far and, open, what gives the rest of
-// them. j.left is open.
+// them. j.left is not open yet.
 func newPassJoin(ctx context.Context, j *hashJoinOp, batches []*Batch, right operator) (*passJoin, error) {
 	p := &passJoin{j: j, chunk: batches, right: right, mem: &memory{q: j.w.q, id: j.id, name: j.mem.name, budget: j.mem.budget}}
 	j.mem.free()
 	p.all, p.unknown, p.matched = p.file(), p.file(), p.file()
 	p.rest = p.all
+	j.tell(nil)
+	if err := j.left.open(ctx); err != nil {
+		p.close()
+		return nil, err
+	}
 	if err := splitAll(ctx, j.left, p.all.write); err != nil {
 		p.close()
 		return nil, err
@@ -143,7 +148,7 @@ func (p *passJoin) join(typ planpb.JoinType, f *passFile) func() operator {
 		spec := j.spec
 		spec.typ = typ
 		return &hashJoinOp{w: &w, id: j.id, spec: spec, leftKeys: j.leftKeys, rightKeys: j.rightKeys, nullEqual: j.nullEqual,
-			keySpec: j.keySpec, level: passLevel, facts: j.facts, left: f.scan(), right: &batchScan{batches: p.chunk},
+			keySpec: j.keySpec, coded: true, level: passLevel, facts: j.facts, left: f.scan(), right: &batchScan{batches: p.chunk},
 			mem: &memory{q: j.w.q, id: j.id, name: j.mem.name, budget: j.mem.budget}}
 	}
 }

@@ -146,7 +146,8 @@ func (j *hashJoinOp) buildPart(ctx context.Context, s *sharedBuild, part int) (e
 	if s.parts == 1 {
 		w.pool, w.again = nil, false // by this worker alone
 	}
-	op, err := w.build(j.rightPlan)
+	_, need := j.inputNeeds()
+	op, err := w.buildCoded(j.rightPlan, need)
 	if err != nil {
 		return err
 	}

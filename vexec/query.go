@@ -53,7 +53,7 @@ func newQuery(e *Executor, stmt *planpb.Statement, env Exec) (q *query, err erro
 	for s, d := range env.ExecParams {
 		frame.Set(s, d)
 	}
-	q.w = &worker{q: q, frame: frame, parts: 1, chunks: map[uint32]*chunk{}, workTables: map[uint32]*workTable{}}
+	q.w = &worker{q: q, frame: frame, parts: 1, chunks: map[uint32]*chunk{}, workTables: map[uint32]*workTable{}, probed: cloneProbes(nil)}
 	frame.Resolve = q.resolveSlot
 	if len(stmt.GetCtes())+len(stmt.GetInitPlans()) > 0 {
 		q.fresh, q.ctes, q.inits = frame.Clone(), map[uint32]*cteState{}, map[uint32]*initState{}
@@ -242,7 +242,7 @@ func (st *initState) run() ([]types.Datum, error) {
 		ctx = context.Background()
 	}
 	w := st.q.w
-	iw := &worker{q: st.q, frame: st.q.fresh.Clone(), parts: 1, chunks: w.chunks, workTables: map[uint32]*workTable{}}
+	iw := &worker{q: st.q, frame: st.q.fresh.Clone(), parts: 1, chunks: w.chunks, workTables: map[uint32]*workTable{}, probed: cloneProbes(nil)}
 	for s, d := range st.row {
 		iw.frame.Set(s, d)
 	}

@@ -16,8 +16,9 @@ import (
 type scanOp struct {
 	w      *worker
 	id     uint32
+	coded  bool
 	spans  []*spanExprs
-	filter *expr.Expr
+	filter *scanFilter
 	openAt func(ctx context.Context, req ScanRequest) (Reader, bool, error)
 
 	r        Reader
@@ -25,22 +26,22 @@ type scanOp struct {
 }
 
 func newScan(w *worker, p *planpb.Plan, s *planpb.Scan) (operator, error) {
-	op := &scanOp{w: w, id: p.GetId()}
+	op := &scanOp{w: w, id: p.GetId(), coded: w.coded}
 	op.openAt = func(ctx context.Context, req ScanRequest) (Reader, bool, error) {
 		return w.q.env.Store.Scan(ctx, s, req)
 	}
-	return op, op.prepare(s.GetSpans(), s.GetFilter())
+	return op, op.prepare(p, s.GetSpans(), s.GetFilter(), s.GetColumns())
 }
 
 func newIndexScan(w *worker, p *planpb.Plan, s *planpb.IndexScan) (operator, error) {
-	op := &scanOp{w: w, id: p.GetId()}
+	op := &scanOp{w: w, id: p.GetId(), coded: w.coded}
 	op.openAt = func(ctx context.Context, req ScanRequest) (Reader, bool, error) {
 		return w.q.env.Store.IndexScan(ctx, s, req)
 	}
-	return op, op.prepare(s.GetSpans(), s.GetFilter())
+	return op, op.prepare(p, s.GetSpans(), s.GetFilter(), s.GetColumns())
 }
 
-func (s *scanOp) prepare(spans []*planpb.Span, filter *planpb.Expr) (err error) {
+func (s *scanOp) prepare(p *planpb.Plan, spans []*planpb.Span, filter *planpb.Expr, columns []int32) error {
 	for _, sp := range spans {
 		x, err := compileSpan(s.w, sp)
 		if err != nil {
@@ -48,8 +49,12 @@ func (s *scanOp) prepare(spans []*planpb.Span, filter *planpb.Expr) (err error) 
 		}
 		s.spans = append(s.spans, x)
 	}
-	s.filter, err = s.w.compile(filter)
-	return err
+	pred, err := s.w.compile(filter)
+	if err != nil {
+		return err
+	}
+	s.filter = newScanFilter(s.w, p, pred, columns)
+	return nil
 }
 
 func (s *scanOp) open(ctx context.Context) (err error) {
@@ -63,7 +68,17 @@ func (s *scanOp) open(ctx context.Context) (err error) {
 			return nil // nothing can match
 		}
 	}
-	s.r, s.filtered, err = s.openAt(ctx, ScanRequest{Bounds: bounds, Part: s.w.part, Parts: s.w.parts})
+	if s.filter.start(); s.filter.nothing() {
+		return nil
+	}
+	req := ScanRequest{Bounds: bounds, Part: s.w.part, Parts: s.w.parts}
+	if s.filter.any() {
+		req.Filter = s.filter
+		if len(bounds) == 0 {
+			req.Ranges = s.filter.ranges()
+		}
+	}
+	s.r, s.filtered, err = s.openAt(ctx, req)
 	return err
 }
 
@@ -76,25 +91,22 @@ func (s *scanOp) next(ctx context.Context) (*Batch, error) {
 		if err != nil || b == nil {
 			return nil, err
 		}
-		b = flattened(b)
+		if b.Rows() > 0 && s.filter.any() && !s.filtered {
+			sel, err := s.filter.Select(ctx, b)
+			if err != nil {
+				return nil, err
+			}
+			if sel != nil {
+				b = &Batch{Cols: b.Cols, N: b.N, Sel: sel}
+			}
+		}
 		if b.Rows() == 0 {
 			continue
 		}
-		if s.filter == nil || s.filtered {
-			return b, nil
+		if !s.coded {
+			b = flattened(b)
 		}
-		keep, err := s.filter.Filter(s.w.frame, input(b))
-		if err != nil {
-			return nil, err
-		}
-		if keep != nil {
-			removed := b.Rows() - len(keep)
-			s.w.q.env.Stats.update(s.id, func(o *OpStats) { o.RowsRemoved += int64(removed) })
-			if len(keep) == 0 {
-				continue
-			}
-		}
-		return narrowed(b, keep), nil
+		return b, nil
 	}
 	return nil, nil
 }

@@ -56,12 +56,12 @@ func fileError(err error, what string) error {
 
 // write appends a batch.
 func (s *spillFile) write(b *Batch) error {
-	b = dense(b)
+	b = dense(flattened(b))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.offsets = append(s.offsets, s.written+int64(len(s.buf)))
 	s.rows += int64(b.N)
-	s.buf = appendBatch(s.buf, b)
+	s.buf = appendBatch(s.buf, s.ts, b)
 	if len(s.buf) > spillBufferBytes {
 		return s.flush()
 	}
@@ -125,9 +125,12 @@ func (s *spillFile) close() {
 	s.buf = nil
 }
 
-func appendBatch(buf []byte, b *Batch) []byte {
+func appendBatch(buf []byte, ts []types.T, b *Batch) []byte {
 	buf = binary.LittleEndian.AppendUint32(buf, uint32(b.N))
-	for _, c := range b.Cols {
+	for i, c := range b.Cols {
+		if c == nil {
+			c = kernel.Nulls(ts[i], b.N)
+		}
 		buf = appendColumn(buf, c)
 	}
 	return buf

@@ -2,6 +2,7 @@ package vexec
 
 import (
 	"context"
+	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
 
@@ -124,17 +125,22 @@ type filterOp struct {
 	id   uint32
 	in   operator
 	pred *expr.Expr
-	rows rowLimit
+	// coded: text may come out dictionary-coded
+	coded bool
+	rows  rowLimit
 	steps
 }
 
 func newFilter(w *worker, p *planpb.Plan, f *planpb.Filter) (operator, error) {
-	in, err := w.build(f.GetInput())
-	if err != nil {
+	op := &filterOp{w: w, id: p.GetId(), coded: w.coded}
+	need := slices.Clone(w.need)
+	var err error
+	if op.pred, err = w.compile(f.GetPredicate()); err != nil {
 		return nil, err
 	}
-	pred, err := w.compile(f.GetPredicate())
-	return &filterOp{w: w, id: p.GetId(), in: in, pred: pred}, err
+	markColumns(need, op.pred)
+	op.in, err = w.buildCoded(f.GetInput(), need)
+	return op, err
 }
 
 func (f *filterOp) open(ctx context.Context) error {
@@ -158,14 +164,21 @@ func (f *filterOp) next(ctx context.Context) (*Batch, error) {
 		}
 		f.measured(b.Rows(), f.w.takeProduced())
 		if keep == nil {
-			return b, nil
+			return f.out(b), nil
 		}
 		removed := b.Rows() - len(keep)
 		f.w.q.env.Stats.update(f.id, func(o *OpStats) { o.RowsRemoved += int64(removed) })
 		if len(keep) > 0 {
-			return narrowed(b, keep), nil
+			return f.out(narrowed(b, keep)), nil
 		}
 	}
+}
+
+func (f *filterOp) out(b *Batch) *Batch {
+	if f.coded {
+		return b
+	}
+	return flattened(b)
 }
 
 // projectOp computes expressions over its input's rows. Order preserved; dense output.
@@ -175,18 +188,27 @@ type projectOp struct {
 	exprs []*expr.Expr
 	// bare: every expression is a column, so batches keep their selection.
 	bare []int
-	rows rowLimit
-	mem  *memory // the last batch, when it is large
+	// coded: text may come out dictionary-coded; need: what is asked for, nil: all
+	coded bool
+	need  []bool
+	rows  rowLimit
+	mem   *memory // the last batch, when it is large
 	steps
 }
 
 func newProject(w *worker, p *planpb.Plan, pr *planpb.Project) (operator, error) {
-	in, err := w.build(pr.GetInput())
-	if err != nil {
+	op := &projectOp{w: w, mem: w.memory(p, "Project"), coded: w.coded, need: w.need}
+	var err error
+	if op.exprs, err = w.compileAll(pr.GetExprs()); err != nil {
 		return nil, err
 	}
-	op := &projectOp{w: w, in: in, mem: w.memory(p, "Project")}
-	if op.exprs, err = w.compileAll(pr.GetExprs()); err != nil {
+	need := make([]bool, len(pr.GetInput().GetOutput()))
+	for i, e := range op.exprs {
+		if op.wants(i) {
+			markColumns(need, e)
+		}
+	}
+	if op.in, err = w.buildCoded(pr.GetInput(), need); err != nil {
 		return nil, err
 	}
 	for _, e := range op.exprs {
@@ -198,6 +220,12 @@ func newProject(w *worker, p *planpb.Plan, pr *planpb.Project) (operator, error)
 		op.bare = append(op.bare, c)
 	}
 	return op, nil
+}
+
+// wants: column i is computed. What nobody asks for still is unless it is a bare
+// column: it may fail.
+func (p *projectOp) wants(i int) bool {
+	return p.need == nil || p.need[i] || p.exprs[i].ColumnIndex() < 0
 }
 
 func (p *projectOp) open(ctx context.Context) error {
@@ -221,7 +249,12 @@ func (p *projectOp) next(ctx context.Context) (*Batch, error) {
 		}
 		out := &Batch{N: b.N, Sel: b.Sel, Cols: make([]arrow.Array, len(p.bare))}
 		for i, c := range p.bare {
-			out.Cols[i] = b.Cols[c]
+			if p.wants(i) {
+				out.Cols[i] = b.Cols[c]
+			}
+		}
+		if !p.coded {
+			out = flattened(out)
 		}
 		return out, nil
 	}
@@ -229,11 +262,21 @@ func (p *projectOp) next(ctx context.Context) (*Batch, error) {
 	if err != nil || b == nil {
 		return nil, err
 	}
-	cols, err := evalAll(p.w.frame, p.exprs, input(b))
-	if err != nil {
-		return nil, err
+	p.w.resetValues()
+	in := input(b)
+	out := &Batch{Cols: make([]arrow.Array, len(p.exprs)), N: b.Rows()}
+	for i, e := range p.exprs {
+		switch {
+		case !p.wants(i):
+		case p.coded:
+			out.Cols[i], err = e.EvalCoded(p.w.frame, in)
+		default:
+			out.Cols[i], err = e.Eval(p.w.frame, in)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	out := &Batch{Cols: cols, N: b.Rows()}
 	size := batchBytes(out)
 	p.measured(out.N, max(size, p.w.takeProduced()))
 	return out, p.mem.hold(size)

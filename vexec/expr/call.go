@@ -143,6 +143,14 @@ func (c *funcNode) selectRows(f *Frame, in *Input) ([]int32, bool, error) {
 		a, sel := in.source(r.index)
 		keep, done := c.compare.SelectConst(a, sel, v, true)
 		return keep, done, nil
+	case lc && rc:
+		a, sel := in.source(l.index)
+		b, selB := in.source(r.index)
+		if (sel == nil) != (selB == nil) { // one was gathered before
+			a, b, sel = in.Column(l.index), in.Column(r.index), nil
+		}
+		keep, done := c.compare.SelectColumns(a, b, sel)
+		return keep, done, nil
 	}
 	return nil, false, nil
 }
@@ -162,7 +170,11 @@ func scalarOf(f *Frame, n node) (types.Datum, bool, error) {
 // SetColumns tells a call of a function that returns record its column
 // definition list (Call.ColumnNames). It is ignored when e is no plain call.
 func (e *Expr) SetColumns(names []string, ts []types.T) {
-	if c, ok := e.root.(*funcNode); ok {
+	root := e.root
+	if c, ok := root.(*codedNode); ok {
+		root = c.inner
+	}
+	if c, ok := root.(*funcNode); ok {
 		c.call.ColumnNames, c.call.ColumnTypes = names, ts
 	}
 }

@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"slices"
+
 	"github.com/apache/arrow/go/v17/arrow"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
@@ -15,7 +17,10 @@ type Expr struct {
 	Type types.T
 	root node
 	// conjuncts of a top-level AND, for Filter; nil: root alone.
-	conj []node
+	conj  []node
+	order *conjunctOrder // nil: as they stand
+	// columns that are read, ascending
+	columns []int
 }
 
 // node computes one value per row of in.
@@ -36,6 +41,9 @@ type maker struct {
 	reg    *Registry
 	frame  *Frame
 	locals map[uint32]types.T
+	coded  bool // inside a codedNode
+	// columns read so far, repeated
+	columns []int
 }
 
 // Compile prepares e. Constant subtrees without volatile or stable calls are
@@ -48,9 +56,11 @@ func Compile(e *planpb.Expr, reg *Registry, frame *Frame) (*Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &Expr{Type: e.GetType().T(), root: n}
+	slices.Sort(m.columns)
+	x := &Expr{Type: e.GetType().T(), root: n, columns: slices.Compact(m.columns)}
 	if b, ok := n.(*boolNode); ok && b.op == planpb.BoolExpr_AND {
 		x.conj = b.args
+		x.order = newConjunctOrder(b.args)
 	}
 	return x, nil
 }
@@ -72,21 +82,19 @@ func (x *Expr) Eval(f *Frame, in *Input) (arrow.Array, error) { return x.root.ev
 
 // Filter gives the rows of in for which the (bool) expression is true,
 // ascending; nil when all are. Conjuncts are evaluated one after the other, each
-// on the rows its predecessors left.
+// on the rows its predecessors left; those that cannot fail are put in the order
+// that has proved cheapest.
 func (x *Expr) Filter(f *Frame, in *Input) ([]int32, error) {
+	conj := x.conj
+	if conj == nil {
+		conj = []node{x.root}
+	}
+	if x.order != nil {
+		return x.order.filter(f, in, conj)
+	}
 	var sel []int32 // rows of in; nil: all
 	cur := in
-	if x.conj == nil {
-		keep, err := trueRows(f, x.root, in)
-		if err != nil || len(keep) == in.N {
-			return nil, err
-		}
-		if len(keep) == 0 {
-			return []int32{}, nil
-		}
-		return keep, nil
-	}
-	for _, c := range x.conj {
+	for _, c := range conj {
 		keep, err := trueRows(f, c, cur)
 		if err != nil {
 			return nil, err
@@ -94,17 +102,7 @@ func (x *Expr) Filter(f *Frame, in *Input) ([]int32, error) {
 		if len(keep) == cur.N {
 			continue
 		}
-		cur = cur.Subset(keep)
-		if sel == nil {
-			sel = keep
-		} else {
-			next := make([]int32, len(keep))
-			for i, k := range keep {
-				next[i] = sel[k]
-			}
-			sel = next
-		}
-		if len(sel) == 0 {
+		if cur, sel = cur.Subset(keep), compose(sel, keep); len(sel) == 0 {
 			return []int32{}, nil
 		}
 	}
@@ -175,9 +173,23 @@ func (m *maker) compile(e *planpb.Expr) (node, error) {
 	if e == nil {
 		return nil, pgerror.Internal("missing expression")
 	}
+	column := -1
+	if !m.coded {
+		if column = m.codable(e); column >= 0 {
+			m.coded = true
+		}
+	}
 	n, err := m.compileKind(e)
+	if column >= 0 {
+		m.coded = false
+	}
 	if err != nil {
 		return nil, err
+	}
+	if column >= 0 {
+		if _, ok := n.(*constNode); !ok {
+			return &codedNode{inner: n, column: column, t: e.GetType().T()}, nil
+		}
 	}
 	if _, ok := n.(*constNode); !ok && isConstant(n) {
 		t := e.GetType().T()
@@ -211,6 +223,7 @@ func (m *maker) compileKind(e *planpb.Expr) (node, error) {
 	t := e.GetType().T()
 	switch k := e.Kind.(type) {
 	case *planpb.Expr_Column:
+		m.columns = append(m.columns, int(k.Column.GetIndex()))
 		return &columnNode{int(k.Column.GetIndex())}, nil
 	case *planpb.Expr_Const:
 		if k.Const.GetNull() {

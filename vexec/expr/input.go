@@ -25,10 +25,9 @@ type local struct {
 
 // NewInput makes an Input over cols of n rows, of which sel (nil: all) count.
 func NewInput(cols []arrow.Array, n int, sel []int32) *Input {
-	in := &Input{N: n, cols: cols, sel: sel}
+	in := &Input{N: n, cols: cols, sel: sel, dense: make([]arrow.Array, len(cols))}
 	if sel != nil {
 		in.N = len(sel)
-		in.dense = make([]arrow.Array, len(cols))
 	}
 	return in
 }
@@ -62,21 +61,35 @@ func (in *Input) bind(slot uint32, vec arrow.Array) *Input {
 	return &out
 }
 
-// Column is column i of the rows that count.
+// Column is column i of the rows that count, plain.
 func (in *Input) Column(i int) arrow.Array {
-	if in.sel == nil {
+	if in.sel == nil && !kernel.IsCoded(in.cols[i]) {
 		return in.cols[i]
 	}
 	if in.dense[i] == nil {
-		in.dense[i] = kernel.Take(in.cols[i], in.sel)
+		in.dense[i] = kernel.FlattenRows(in.cols[i], in.sel)
 	}
 	return in.dense[i]
 }
 
-// source is column i without gathering it: rows sel (nil: all) of vec.
+// codedColumn is Column, but a dictionary-coded column stays so.
+func (in *Input) codedColumn(i int) arrow.Array {
+	if !kernel.IsCoded(in.cols[i]) {
+		return in.Column(i)
+	}
+	if in.sel == nil {
+		return in.cols[i]
+	}
+	return kernel.Take(in.cols[i], in.sel)
+}
+
+// Source is column i as it came, perhaps coded: rows sel (nil: all) of vec.
+func (in *Input) Source(i int) (vec arrow.Array, sel []int32) { return in.cols[i], in.sel }
+
+// source is column i without gathering it: rows sel (nil: all) of vec, plain.
 func (in *Input) source(i int) (vec arrow.Array, sel []int32) {
-	if in.sel != nil && in.dense[i] != nil {
-		return in.dense[i], nil
+	if in.dense[i] != nil || kernel.IsCoded(in.cols[i]) {
+		return in.Column(i), nil
 	}
 	return in.cols[i], in.sel
 }

@@ -122,6 +122,79 @@ func (b *boolNode) eval(f *Frame, in *Input) (arrow.Array, error) {
 	return kernel.BoolsFromStates(state), nil
 }
 
+// selectRows implements selecter for AND and OR: of a filter only the true rows
+// count, so NULL is as good as false.
+func (b *boolNode) selectRows(f *Frame, in *Input) ([]int32, bool, error) {
+	var sel []int32 // AND: rows that are true so far; OR: rows that are not; nil: all
+	cur := in
+	switch b.op {
+	case planpb.BoolExpr_AND:
+		for _, a := range b.args {
+			keep, err := trueRows(f, a, cur)
+			if err != nil {
+				return nil, true, err
+			}
+			if len(keep) < cur.N {
+				cur, sel = cur.Subset(keep), compose(sel, keep)
+			}
+			if cur.N == 0 {
+				return []int32{}, true, nil
+			}
+		}
+		if sel == nil {
+			sel = everyRow(in.N)
+		}
+		return sel, true, nil
+	case planpb.BoolExpr_OR:
+		hit := make([]bool, in.N)
+		for k, a := range b.args {
+			yes, err := trueRows(f, a, cur)
+			if err != nil {
+				return nil, true, err
+			}
+			for _, i := range yes {
+				if sel != nil {
+					i = sel[i]
+				}
+				hit[i] = true
+			}
+			if k == len(b.args)-1 || len(yes) == cur.N {
+				break
+			}
+			if len(yes) > 0 {
+				left := without(cur.N, yes)
+				cur, sel = cur.Subset(left), compose(sel, left)
+			}
+		}
+		return kernel.SelectTrue(hit), true, nil
+	}
+	return nil, false, nil
+}
+
+func everyRow(n int) []int32 {
+	out := make([]int32, n)
+	for i := range out {
+		out[i] = int32(i)
+	}
+	return out
+}
+
+// without lists 0 … n−1 but for rows, which ascend.
+func without(n int, rows []int32) []int32 {
+	out := make([]int32, 0, n-len(rows))
+	at := int32(0)
+	for _, r := range rows {
+		for ; at < r; at++ {
+			out = append(out, at)
+		}
+		at = r + 1
+	}
+	for ; at < int32(n); at++ {
+		out = append(out, at)
+	}
+	return out
+}
+
 type nullTestNode struct {
 	arg     node
 	argType types.T

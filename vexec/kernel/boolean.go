@@ -35,6 +35,17 @@ func TrueRows(a arrow.Array) []int32 {
 	return out
 }
 
+// SelectTrue lists the positions that are true.
+func SelectTrue(hit []bool) []int32 {
+	out := make([]int32, len(hit))
+	m := 0
+	for i, h := range hit {
+		out[m] = int32(i)
+		m += b2i(h)
+	}
+	return out[:m]
+}
+
 // SplitRows separates the rows that are true from the others.
 func SplitRows(a arrow.Array) (yes, no []int32) {
 	n := a.Len()

@@ -41,8 +41,8 @@ func (op Op) Holds(c int) bool {
 	return c >= 0
 }
 
-// flip is the operator with its sides exchanged.
-func (op Op) flip() Op {
+// Flip is the operator with its sides exchanged.
+func (op Op) Flip() Op {
 	switch op {
 	case Lt:
 		return Gt
@@ -300,7 +300,7 @@ func bit(b bool) byte {
 func (c Comparison) SelectConst(a arrow.Array, sel []int32, d types.Datum, flipped bool) (keep []int32, done bool) {
 	op := c.Op
 	if flipped {
-		op = op.flip()
+		op = op.Flip()
 	}
 	valid := Valid(a)
 	n := a.Len()
@@ -366,6 +366,24 @@ func (c Comparison) SelectConst(a arrow.Array, sel []int32, d types.Datum, flipp
 	return nil, false
 }
 
+// SelectColumns lists the rows (positions within sel, or of a and b when sel is nil)
+// where a op b holds. done false: these forms are not covered.
+func (c Comparison) SelectColumns(a, b arrow.Array, sel []int32) (keep []int32, done bool) {
+	if a.NullN() > 0 || b.NullN() > 0 || a.DataType().ID() != b.DataType().ID() {
+		return nil, false
+	}
+	switch a.DataType().ID() {
+	case arrow.INT32, arrow.DATE32:
+		return selectPairs(c.Op, Values[int32](a), Values[int32](b), sel), true
+	case arrow.INT64, arrow.TIMESTAMP, arrow.TIME64:
+		return selectPairs(c.Op, Values[int64](a), Values[int64](b), sel), true
+	}
+	if x, y, ok := alignDec64(a, b); ok {
+		return selectPairs(c.Op, x, y, sel), true
+	}
+	return nil, false
+}
+
 func asInt64(d types.Datum) (int64, bool) {
 	switch v := d.(type) {
 	case int16:
@@ -421,94 +439,4 @@ func selectRows(sel []int32, n int, valid Bits, out []int32, f func(i int) bool)
 		}
 	}
 	return out
-}
-
-// selectInt writes every candidate and moves on only past hits: no branches in the loop.
-func selectInt[T int16 | int32 | int64](op Op, x []T, sel []int32, k64 int64, valid Bits, out []int32) []int32 {
-	k := T(k64)
-	if int64(k) != k64 { // the constant is outside the column's range
-		less := k64 < 0 // every value is greater than the constant
-		if hit := op == Ne || (less && (op == Gt || op == Ge)) || (!less && (op == Lt || op == Le)); !hit {
-			return out
-		}
-		n := len(x)
-		if sel != nil {
-			n = len(sel)
-		}
-		return selectRows(sel, n, valid, out, func(int) bool { return true })
-	}
-	n := len(x)
-	if sel != nil {
-		n = len(sel)
-	}
-	out = out[:n]
-	m := 0
-	if sel == nil {
-		switch op {
-		case Eq:
-			for i, v := range x {
-				out[m] = int32(i)
-				m += b2i(v == k)
-			}
-		case Ne:
-			for i, v := range x {
-				out[m] = int32(i)
-				m += b2i(v != k)
-			}
-		case Lt:
-			for i, v := range x {
-				out[m] = int32(i)
-				m += b2i(v < k)
-			}
-		case Le:
-			for i, v := range x {
-				out[m] = int32(i)
-				m += b2i(v <= k)
-			}
-		case Gt:
-			for i, v := range x {
-				out[m] = int32(i)
-				m += b2i(v > k)
-			}
-		case Ge:
-			for i, v := range x {
-				out[m] = int32(i)
-				m += b2i(v >= k)
-			}
-		}
-	} else {
-		for i, r := range sel {
-			v := x[r]
-			out[m] = int32(i)
-			switch op {
-			case Eq:
-				m += b2i(v == k)
-			case Ne:
-				m += b2i(v != k)
-			case Lt:
-				m += b2i(v < k)
-			case Le:
-				m += b2i(v <= k)
-			case Gt:
-				m += b2i(v > k)
-			case Ge:
-				m += b2i(v >= k)
-			}
-		}
-	}
-	out = out[:m]
-	if valid.All() {
-		return out
-	}
-	keep := out[:0]
-	for _, i := range out {
-		r := int(i)
-		if sel != nil {
-			r = int(sel[i])
-		}
-		if valid.Get(r) {
-			keep = append(keep, i)
-		}
-	}
-	return keep
 }

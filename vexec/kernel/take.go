@@ -4,14 +4,17 @@ import (
 	"math"
 
 	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
 )
 
-// Take gathers rows idx of a into a dense vector; −1 gives NULL.
+// Take gathers rows idx of a into a dense vector; −1 gives NULL. A coded vector stays coded.
 func Take(a arrow.Array, idx []int32) arrow.Array {
-	a = Flatten(a)
+	if d, ok := a.(*array.Dictionary); ok {
+		return takeCoded(d, idx)
+	}
 	n := len(idx)
 	valid, nulls := takeValid(a, idx)
 	dt := a.DataType()
@@ -64,6 +67,15 @@ func takeValid(a arrow.Array, idx []int32) ([]byte, int) {
 	n, nulls := len(idx), 0
 	var valid []byte
 	v := Valid(a)
+	if v.All() {
+		low := int32(0)
+		for _, j := range idx {
+			low |= j
+		}
+		if low >= 0 {
+			return nil, 0
+		}
+	}
 	for i, j := range idx {
 		if j < 0 || !v.Get(int(j)) {
 			if valid == nil {
@@ -93,11 +105,13 @@ func takeFixed[T any](a arrow.Array, idx []int32, valid []byte, nulls int) arrow
 	return MakeFixed(a.DataType(), out, valid, nulls)
 }
 
-// TakeCols gathers rows idx of every column.
+// TakeCols gathers rows idx of every column there is.
 func TakeCols(cols []arrow.Array, idx []int32) []arrow.Array {
 	out := make([]arrow.Array, len(cols))
 	for i, c := range cols {
-		out[i] = Take(c, idx)
+		if c != nil {
+			out[i] = Take(c, idx)
+		}
 	}
 	return out
 }

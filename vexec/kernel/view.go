@@ -46,14 +46,7 @@ func Bools(a arrow.Array) Bits {
 
 // Values views the values of a fixed-width vector whose values have T's size.
 func Values[T any](a arrow.Array) []T {
-	d := a.Data()
-	if d.Len() == 0 {
-		return nil
-	}
-	b := d.Buffers()[1].Bytes()
-	var z T
-	s := unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/int(unsafe.Sizeof(z)))
-	return s[d.Offset() : d.Offset()+d.Len()]
+	return rawValues[T](a.Data())
 }
 
 // bytesOf is s as bytes, shared.
@@ -114,25 +107,6 @@ func Width(dt arrow.DataType) int {
 	return 0
 }
 
-// Flatten is a without dictionary coding.
-func Flatten(a arrow.Array) arrow.Array {
-	d, ok := a.(*array.Dictionary)
-	if !ok {
-		return a
-	}
-	n := d.Len()
-	idx := make([]int32, n)
-	valid := Valid(a)
-	for i := range idx {
-		if valid.Get(i) {
-			idx[i] = int32(d.GetValueIndex(i))
-		} else {
-			idx[i] = -1
-		}
-	}
-	return Take(d.Dictionary(), idx)
-}
-
 // Bytes estimates the memory a vector's rows take.
 func Bytes(a arrow.Array) int64 {
 	n := int64(a.Len())
@@ -142,6 +116,8 @@ func Bytes(a arrow.Array) int64 {
 		size += n * int64(w)
 	case a.DataType().ID() == arrow.BOOL:
 		size += n / 8
+	case IsCoded(a):
+		size += 4 * n
 	case n > 0:
 		s := Strings(a)
 		size += 4*n + int64(s.off[n]-s.off[0])
