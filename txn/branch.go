@@ -50,6 +50,9 @@ func NewBranches(m *Manager, records func(NodeID) (Participant, error)) (*Branch
 	if err := p.recover(); err != nil {
 		return nil, err
 	}
+	if err := p.unfenceAll(); err != nil {
+		return nil, err
+	}
 	return p, nil
 }
 
@@ -307,7 +310,7 @@ func (p *Branches) Abort(_ context.Context, b Branch) error {
 		}
 	}
 	p.end(b.Txn)
-	return nil
+	return p.unfence(b.Txn)
 }
 
 // end forgets a branch and gives its locks back.
@@ -412,7 +415,7 @@ func (p *Branches) settle(ctx context.Context, x *branch) error {
 		// Without intents here nothing was promised: either it is the only participant,
 		// and its commit is one batch that has or has not happened, or it never prepared.
 		p.end(x.b.Txn)
-		return nil
+		return p.unfence(x.b.Txn)
 	}
 	var at Participant = p // 0: the record of a sole participant is here
 	if record != 0 {

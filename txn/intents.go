@@ -438,6 +438,8 @@ func (p *Branches) decide(id ID, ts Timestamp) error {
 		return fenced(id)
 	case state == OutcomeCommitted:
 		return nil
+	case p.find(id) == nil: // recovery has ended the branch, and taken back the record that said so
+		return lost(id)
 	}
 	if err := p.m.eng.LocalSet(recordKey(id), recordValue(OutcomeCommitted, ts), true); err != nil {
 		return unknownOutcome(err)
@@ -445,7 +447,8 @@ func (p *Branches) decide(id ID, ts Timestamp) error {
 	return nil
 }
 
-// Outcome implements Participant.
+// Outcome implements Participant. Without a branch there can be no commit any more, and none
+// that anybody need be told of: a fence is needed only while the branch is there.
 func (p *Branches) Outcome(_ context.Context, id ID, fence bool) (Timestamp, Outcome, error) {
 	mu := &p.decide64[uint64(id)%uint64(len(p.decide64))]
 	mu.Lock()
@@ -454,10 +457,45 @@ func (p *Branches) Outcome(_ context.Context, id ID, fence bool) (Timestamp, Out
 	if err != nil || state != OutcomeUnknown || !fence {
 		return ts, state, err
 	}
+	if p.find(id) == nil {
+		return 0, OutcomeAborted, nil
+	}
 	if err := p.m.eng.LocalSet(recordKey(id), recordValue(OutcomeAborted, 0), true); err != nil {
 		return 0, 0, err
 	}
 	return 0, OutcomeAborted, nil
+}
+
+// unfence removes the record of an abort, once the branch that it held back has ended.
+// It may be lost in a crash; the next start does it then.
+func (p *Branches) unfence(id ID) error {
+	mu := &p.decide64[uint64(id)%uint64(len(p.decide64))]
+	mu.Lock()
+	defer mu.Unlock()
+	if _, state, err := p.outcome(id); err != nil || state != OutcomeAborted || p.find(id) != nil {
+		return err
+	}
+	return p.Forget(context.Background(), id)
+}
+
+// unfenceAll removes the records of aborts without intents: what a crash has left.
+func (p *Branches) unfenceAll() error {
+	var ids []ID
+	err := p.m.eng.LocalScan([]byte("record/"), []byte("record0"), func(key, value []byte) error {
+		if len(key) != len("record/")+8 || len(value) != recordLen {
+			return pgerror.New(pgerror.DataCorrupted, "malformed record key %x", key)
+		}
+		if Outcome(value[1]) == OutcomeAborted {
+			ids = append(ids, ID(binary.BigEndian.Uint64(key[len("record/"):])))
+		}
+		return nil
+	})
+	for _, id := range ids {
+		if err == nil {
+			err = p.unfence(id)
+		}
+	}
+	return err
 }
 
 // Forget implements Participant. It may be lost in a crash: the record then stays.
@@ -472,3 +510,14 @@ func (p *Branches) Forget(_ context.Context, id ID) error {
 
 // String shows a branch in logs.
 func (b Branch) String() string { return fmt.Sprintf("transaction %d of gateway %d", b.Txn, b.Gateway) }
+
+// TestingRecords is the number of records of aborts.
+func (p *Branches) TestingRecords() (n int) {
+	_ = p.m.eng.LocalScan([]byte("record/"), []byte("record0"), func(_, value []byte) error {
+		if Outcome(value[1]) == OutcomeAborted {
+			n++
+		}
+		return nil
+	})
+	return n
+}

@@ -525,6 +525,9 @@ func TestGatewayDies(t *testing.T) {
 				rec := &Recovery{Oracle: c.oracle, Nodes: c.place.Nodes, Node: c.reach, Dead: func(txn.NodeID) bool { return false }}
 				must(t, rec.EndGateway(ctx, 9))
 				for _, n := range c.nodes {
+					if r := n.br.TestingRecords(); r > 0 {
+						t.Errorf("%s, after %v, %d: %d records of aborts are left", step, after, skip, r)
+					}
 					if l, _ := n.br.Locks(ctx); len(l) > 0 {
 						t.Errorf("%s, after %v, %d: locks are left: %+v", step, after, skip, l)
 					}
