@@ -303,7 +303,13 @@ func (j *hashJoinOp) build(ctx context.Context) error {
 	j.table = t
 	j.mem.set(t.bytes)
 	j.probe = newJoinProbe(j, t)
-	j.w.q.env.Stats.update(j.id, func(o *OpStats) { o.HashBuckets, o.HashBatches = int64(t.keys), 1 })
+	j.w.q.env.Stats.update(j.id, func(o *OpStats) {
+		if j.level > 0 { // of a part: how many there are is known where they are cut
+			o.HashBuckets += int64(t.keys)
+			return
+		}
+		o.HashBuckets, o.HashBatches = int64(t.keys), 1
+	})
 	return nil
 }
 

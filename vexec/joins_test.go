@@ -32,6 +32,7 @@ type hostile struct {
 	workMem      int64
 	dictionaries bool
 	selections   bool
+	offsets      bool
 	workers      uint32
 }
 
@@ -92,7 +93,7 @@ func memoryDir() string {
 
 func tryRun(t *testing.T, h hostile, root *planpb.Plan, rs ...*relation) ([]string, error) {
 	t.Helper()
-	s := &Store{Tables: map[string]*Table{}, BatchRows: h.storeBatch, Dictionaries: h.dictionaries, Selections: h.selections}
+	s := &Store{Tables: map[string]*Table{}, BatchRows: h.storeBatch, Dictionaries: h.dictionaries, Selections: h.selections, Offsets: h.offsets}
 	for _, r := range rs {
 		s.Tables[r.table.Name] = r.data
 	}
@@ -100,7 +101,7 @@ func tryRun(t *testing.T, h hostile, root *planpb.Plan, rs ...*relation) ([]stri
 		root = Node(typesOf(root), &planpb.Gather{Input: root, Workers: h.workers})
 	}
 	e := vexec.New(vexec.Options{Registry: functions.Builtins(), Workers: 2, TempDir: memoryDir()})
-	rows, _, err := Run(e, &planpb.Statement{Root: root}, vexec.Exec{Store: s, WorkMem: h.workMem, BatchSize: h.batch})
+	rows, _, err := Run(e, &planpb.Statement{Root: root, ExecSlots: 1}, vexec.Exec{Store: s, WorkMem: h.workMem, BatchSize: h.batch})
 	return rows, err
 }
 

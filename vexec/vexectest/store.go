@@ -3,7 +3,7 @@
 //
 // The Store keeps tables as slices of rows, with locators that are row numbers.
 // It has no transactions: what is changed is visible to Readers opened later.
-// BatchRows cuts its batches, Dictionaries and Selections vary their form.
+// BatchRows cuts its batches, Dictionaries, Selections and Offsets vary their form.
 // Tests say in Locked what LockRow is to find. One goroutine may change rows
 // while no other uses the store.
 package vexectest
@@ -11,6 +11,7 @@ package vexectest
 import (
 	"context"
 	"encoding/binary"
+	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
@@ -31,6 +32,8 @@ type Store struct {
 	Dictionaries bool
 	// Selections delivers each batch with unselected rows between the others.
 	Selections bool
+	// Offsets delivers columns that are slices of longer ones.
+	Offsets bool
 	// Locked overrides the outcome of LockRow for a row number.
 	Locked map[int]Outcome
 }
@@ -151,6 +154,18 @@ func (r *reader) Next(ctx context.Context) (*vexec.Batch, error) {
 }
 
 func (r *reader) batch(rows []int) *vexec.Batch {
+	if r.s.Offsets {
+		b := r.whole(slices.Concat(rows[:1], rows, rows[len(rows)-1:]))
+		for i, c := range b.Cols {
+			b.Cols[i] = array.NewSlice(c, 1, int64(1+len(rows)))
+		}
+		b.N = len(rows)
+		return b
+	}
+	return r.whole(rows)
+}
+
+func (r *reader) whole(rows []int) *vexec.Batch {
 	b := &vexec.Batch{N: len(rows)}
 	for _, c := range r.cols {
 		if c < 0 {
