@@ -75,7 +75,7 @@ func TestSlowClient(t *testing.T) {
 	}
 	cancel()
 	for began := time.Now(); len(f.node.Node.Sessions()) > 0; time.Sleep(10 * time.Millisecond) {
-		if time.Since(began) > time.Second {
+		if time.Since(began) > time.Minute { // it would run for hours
 			t.Fatal("the statement of a client that has gone still runs")
 		}
 	}
