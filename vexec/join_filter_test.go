@@ -92,6 +92,24 @@ func TestJoinFilter(t *testing.T) {
 	}
 }
 
+// TestSharedBuildStats counts a build that workers share.
+func TestSharedBuildStats(t *testing.T) {
+	rng := rand.New(rand.NewSource(7))
+	ts := []types.T{tInt, tText, tNum, tBig}
+	l, m := newRelation("l", ts, randomRows(rng, 200, 60)), newRelation("m", ts, randomRows(rng, 80, 60))
+	join := Node(append(slices.Clone(ts), ts...), &planpb.HashJoin{Left: l.scan(), Right: m.scan(),
+		LeftKeys: []*planpb.Expr{planpb.NewColumn(tInt, 0)}, RightKeys: []*planpb.Expr{planpb.NewColumn(tInt, 0)}})
+	st := vexec.NewStats(true)
+	e := vexec.New(vexec.Options{Registry: functions.Builtins(), Workers: 2})
+	stmt := &planpb.Statement{Root: Node(typesOf(join), &planpb.Gather{Input: join, Workers: 2})}
+	if _, _, err := Run(e, stmt, vexec.Exec{Store: &Store{Tables: map[string]*Table{"l": l.data, "m": m.data}}, Stats: st}); err != nil {
+		t.Fatal(err)
+	}
+	if o, _ := st.Op(join.Id); o.HashBuckets == 0 || o.HashBuckets > 60 {
+		t.Errorf("%d keys", o.HashBuckets)
+	}
+}
+
 // TestCodedText holds expressions over dictionary-coded text against the same over
 // plain text, among them one that fails on a value of the dictionary that no row has.
 func TestCodedText(t *testing.T) {

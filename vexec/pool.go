@@ -92,12 +92,7 @@ func (j *hashJoinOp) buildShared(ctx context.Context) error {
 			case <-s.done:
 			default:
 				if s.err == nil && !s.grace && s.store == nil {
-					s.table, s.err = j.buildTable(s.batches)
-					s.batches = nil
-					if s.table != nil {
-						s.mem.set(s.table.bytes)
-						j.w.q.env.Stats.update(j.id, func(o *OpStats) { o.HashBuckets, o.HashBatches = int64(s.table.table.Len()), 1 })
-					}
+					s.err = s.finish(j)
 				}
 				close(s.done)
 			}
@@ -131,6 +126,22 @@ func (j *hashJoinOp) buildShared(ctx context.Context) error {
 	}
 	j.table = s.table
 	j.probe = newJoinProbe(j, s.table)
+	return nil
+}
+
+// finish makes the table. A panic is an error here: others wait for the outcome.
+func (s *sharedBuild) finish(j *hashJoinOp) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = recovered(r)
+		}
+	}()
+	if s.table, err = j.buildTable(s.batches); err != nil {
+		return err
+	}
+	s.batches = nil
+	s.mem.set(s.table.bytes)
+	j.w.q.env.Stats.update(j.id, func(o *OpStats) { o.HashBuckets, o.HashBatches = int64(s.table.keys), 1 })
 	return nil
 }
 
