@@ -30,8 +30,12 @@ func (n *Node) Cluster(place *txn.Placement, now table.Now, placer table.Placer)
 		return err
 	}
 	sh.SetPlacer(placer)
+	sh.SetColumns(n.cols)
 	sh.TakeRowChanges() // from here on they are kept
 	n.shared = sh
+	if n.cols != nil {
+		n.startMerging()
+	}
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/sql/types/keyenc"
+	"github.com/basaltdb/basalt/storage/columns"
 	"github.com/basaltdb/basalt/storage/engine"
 	"github.com/basaltdb/basalt/storage/table"
 	"github.com/basaltdb/basalt/txn"
@@ -38,6 +39,8 @@ type Options struct {
 	Tablets int
 	// Clustered: the store is one node's of several; Cluster must follow.
 	Clustered bool
+	// Columns says which rows become column segments, and when.
+	Columns columns.Options
 	// DisableGC leaves old versions and dropped tables in place (tests).
 	DisableGC bool
 }
@@ -46,6 +49,7 @@ type Options struct {
 type Node struct {
 	eng    *engine.Engine
 	mgr    *txn.Manager
+	cols   *columns.Store
 	shared *table.Shared
 	opts   Options
 
@@ -74,25 +78,50 @@ func Open(dir string, o Options) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{eng: eng, opts: o, stop: make(chan struct{}), wake: make(chan struct{}, 1)}
-	if n.mgr, err = txn.NewManager(eng, txn.Config{SpillBytes: o.SpillBytes, DisableGC: o.DisableGC}); err != nil {
+	if o.Columns.CacheBytes <= 0 {
+		o.Columns.CacheBytes = o.MemoryBytes / 4
+	}
+	if o.Columns.Logf == nil {
+		o.Columns.Logf = o.Logf
+	}
+	cols, err := columns.Open(eng, o.Columns)
+	if err != nil {
 		return nil, errors.Join(err, eng.Close())
+	}
+	n := &Node{eng: eng, cols: cols, opts: o, stop: make(chan struct{}), wake: make(chan struct{}, 1)}
+	if n.mgr, err = txn.NewManager(eng, txn.Config{SpillBytes: o.SpillBytes, DisableGC: o.DisableGC}); err != nil {
+		return nil, errors.Join(err, cols.Close(), eng.Close())
 	}
 	place, err := openPlacement(eng, o.Tablets)
 	if err != nil {
-		return nil, errors.Join(err, n.mgr.Close(), eng.Close())
+		return nil, errors.Join(err, n.mgr.Close(), cols.Close(), eng.Close())
 	}
 	if n.shared, err = table.NewShared(eng, place, nil); err != nil {
-		return nil, errors.Join(err, n.mgr.Close(), eng.Close())
+		return nil, errors.Join(err, n.mgr.Close(), cols.Close(), eng.Close())
 	}
+	n.shared.SetColumns(cols)
 	if o.Clustered {
 		n.mgr.SetHorizon(0)
+	} else {
+		n.startMerging()
 	}
 	if !o.DisableGC {
 		n.done.Add(1)
 		go n.reap()
 	}
 	return n, nil
+}
+
+// startMerging moves rows into column segments from here on.
+func (n *Node) startMerging() {
+	shared := n.shared
+	n.cols.Start(n.mgr, func() []uint16 {
+		var out []uint16
+		for _, t := range tabletsOf(shared.Placement()) {
+			out = append(out, uint16(t))
+		}
+		return out
+	})
 }
 
 // Exists reports whether there is a store in a directory of the operating system.
@@ -111,7 +140,7 @@ func (n *Node) close() error {
 	if n.eng == nil {
 		return nil
 	}
-	err := n.mgr.Close()
+	err := errors.Join(n.cols.Close(), n.mgr.Close())
 	if n.eng.Failed() == nil {
 		err = errors.Join(err, n.shared.SaveCounts())
 	}
@@ -123,6 +152,9 @@ func (n *Node) Shared() *table.Shared { return n.shared }
 
 // DB begins transactions.
 func (n *Node) DB() *txn.Manager { return n.mgr }
+
+// Columns is the store's column segments; nil on a gateway without data.
+func (n *Node) Columns() *columns.Store { return n.cols }
 
 // Engine is the store beneath, for metrics and debugging.
 func (n *Node) Engine() *engine.Engine { return n.eng }

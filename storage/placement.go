@@ -116,9 +116,11 @@ func (n *Node) SetPlacement(p *txn.Placement) error {
 }
 
 // tablets are all tablets that may hold keys of tables.
-func (n *Node) tablets() []txn.TabletID {
+func (n *Node) tablets() []txn.TabletID { return tabletsOf(n.shared.Placement()) }
+
+func tabletsOf(p *txn.Placement) []txn.TabletID {
 	out := []txn.TabletID{txn.SystemTablet}
-	for _, t := range n.shared.Placement().Tablets {
+	for _, t := range p.Tablets {
 		if !slices.Contains(out, t.ID) {
 			out = append(out, t.ID)
 		}

@@ -32,6 +32,7 @@ type Branches struct {
 // branch is one transaction's part.
 type branch struct {
 	mu       sync.Mutex // one call at a time
+	since    Timestamp  // the horizon when it was made: it commits above
 	b        Branch
 	t        *transaction
 	prepared bool
@@ -53,6 +54,7 @@ func NewBranches(m *Manager, records func(NodeID) (Participant, error)) (*Branch
 	if err := p.unfenceAll(); err != nil {
 		return nil, err
 	}
+	m.branches.Store(p)
 	return p, nil
 }
 
@@ -74,7 +76,7 @@ func (p *Branches) with(b Branch, at ReadAt, f func(x *branch) error) error {
 			p.mu.Unlock()
 			return lost(b.Txn)
 		}
-		x = &branch{b: b, t: newTransaction(p.m, Options{Isolation: b.Isolation, ProcessID: b.ProcessID})}
+		x = &branch{b: b, t: newTransaction(p.m, Options{Isolation: b.Isolation, ProcessID: b.ProcessID}), since: p.m.oracle.bound()}
 		x.t.external = true
 		x.t.idOnce.Do(func() { x.t.id.Store(uint64(b.Txn)) })
 		p.open[b.Txn] = x
@@ -117,41 +119,6 @@ func (p *Branches) Get(_ context.Context, b Branch, at ReadAt, key []byte) ([]by
 		return nil, false, err
 	}
 	return t.get(key, at.Snapshot, at.Statement, nil)
-}
-
-// manyBytesMax is how much GetMany answers at a time.
-const manyBytesMax = 1 << 20
-
-// GetMany implements Participant.
-func (p *Branches) GetMany(ctx context.Context, b Branch, at ReadAt, keys [][]byte) ([][]byte, error) {
-	t, err := p.reader(b)
-	if err != nil {
-		return nil, err
-	}
-	out := make([][]byte, 0, len(keys))
-	size := 0
-	for i, k := range keys {
-		v, ok, err := t.get(k, at.Snapshot, at.Statement, nil)
-		if err != nil {
-			return nil, err
-		}
-		switch {
-		case !ok:
-			v = nil
-		case v == nil:
-			v = []byte{}
-		default:
-			v = bytes.Clone(v)
-		}
-		out = append(out, v)
-		if size += len(v); size > manyBytesMax {
-			break
-		}
-		if i%256 == 255 && ctx.Err() != nil {
-			return nil, contextError(ctx)
-		}
-	}
-	return out, nil
 }
 
 // NewIter iterates as Scan pages, for coordinators in the same process.

@@ -136,6 +136,7 @@ func (t *transaction) commitBulk(ctx context.Context) (Timestamp, error) {
 			return 0, err
 		}
 	}
+	m.commits.Add(1)
 	m.oracle.finish(slot)
 	m.gc.add(stale)
 	return ts, nil

@@ -87,6 +87,7 @@ func (t *transaction) commitBatch() (Timestamp, error) {
 		t.m.oracle.finish(slot)
 		return 0, unknownOutcome(err)
 	}
+	t.m.commits.Add(1)
 	t.m.oracle.finish(slot)
 	t.m.gc.add(stale)
 	return slot.ts, nil

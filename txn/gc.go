@@ -21,6 +21,11 @@ type staleKey struct {
 // more than it will remember, and after an unclean shutdown, it sweeps the whole
 // store instead, a little at a time.
 //
+// A tombstone that hides a row of a column segment stays: merging takes it. Which
+// segments there are is looked up after the horizon is known, since a merge that has
+// read the tombstone's key without it holds the horizon down until its segments are
+// in force.
+//
 // The local record "gc/clean" says that the last owner left nothing behind.
 type collector struct {
 	m    *Manager
@@ -235,7 +240,7 @@ func (c *collector) collect(keys []staleKey) error {
 		oldest := engine.Timestamp(c.kept[string(k.key)])
 		first := true
 		for ok := v.Seek(k.key, engine.Timestamp(k.ts)); ok; ok = v.NextVersion() {
-			if !first || v.Deleted() {
+			if !first || v.Deleted() && !c.covered(k.key, v.Timestamp()) {
 				if err := b.ForgetEngineKey(v.EngineKey()); err != nil {
 					b.Close()
 					return err
@@ -254,6 +259,20 @@ func (c *collector) collect(keys []staleKey) error {
 		return err
 	}
 	return b.Commit(false)
+}
+
+// covered reports whether a tombstone at ts may hide a row of a column segment.
+func (c *collector) covered(key []byte, ts engine.Timestamp) bool {
+	cols := c.m.eng.Columns()
+	if cols == nil {
+		return false
+	}
+	pin := cols.PinKey(key)
+	if pin == nil {
+		return false
+	}
+	defer pin.Release()
+	return pin.Covered(key, ts)
 }
 
 // sweepAll looks at every version of the store, pausing between portions.
@@ -301,7 +320,7 @@ func (c *collector) sweepSome(from []byte) ([]byte, error) {
 			if v.Timestamp() > horizon {
 				continue
 			}
-			if !first || v.Deleted() {
+			if !first || v.Deleted() && !c.covered(v.Key(), v.Timestamp()) {
 				if err := b.ForgetEngineKey(v.EngineKey()); err != nil {
 					b.Close()
 					return nil, err

@@ -242,6 +242,7 @@ func (p *Branches) Apply(ctx context.Context, b Branch, ts Timestamp) error {
 		if x.applied {
 			return nil
 		}
+		p.m.commits.Add(1)
 		if !x.prepared {
 			return p.applySole(ctx, x, ts)
 		}

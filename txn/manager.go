@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 
 	"github.com/basaltdb/basalt/storage/engine"
 )
@@ -28,6 +29,9 @@ type Manager struct {
 	waits  waits
 	gc     *collector
 	bulk   bulkState
+	// branches of coordinators' transactions, nil where there are none.
+	branches atomic.Pointer[Branches]
+	commits  atomic.Uint64
 
 	ids struct {
 		sync.Mutex
@@ -142,11 +146,19 @@ func (m *Manager) ReadNow(_ context.Context, key []byte) ([]byte, error) {
 
 // DropRanges removes every version of the keys in some ranges at once; for keys of
 // the system tablet also what UpdateNow wrote there. REQUIRES: both ends of a range
-// are keys of one tablet, and no snapshot in use can see what is between.
+// are keys of one tablet and ends of row spaces where those have column segments, and
+// no snapshot in use can see what is between.
 func (m *Manager) DropRanges(ranges ...KeyRange) error {
+	committed := false
 	b := m.eng.NewBatch(0)
 	for _, r := range ranges {
 		err := b.ForgetRange(r.Lower, r.Upper)
+		if err == nil && m.eng.Columns() != nil {
+			var done func(committed bool)
+			if done, err = m.eng.Columns().Drop(b, r.Lower, r.Upper); err == nil {
+				defer func() { done(committed) }()
+			}
+		}
 		if err == nil && TabletOf(r.Lower) == SystemTablet {
 			err = b.LocalDeleteRange(nowKey(nil, r.Lower[engine.TabletLen:]), nowKey(nil, r.Upper[engine.TabletLen:]))
 		}
@@ -155,7 +167,11 @@ func (m *Manager) DropRanges(ranges ...KeyRange) error {
 			return err
 		}
 	}
-	return b.Commit(true)
+	if err := b.Commit(true); err != nil {
+		return err
+	}
+	committed = true
+	return nil
 }
 
 // KeyRange is the keys from Lower on, below Upper.

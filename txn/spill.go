@@ -273,7 +273,7 @@ func (s *spilledSource) next() (*write, error) {
 		}
 	}
 	if c > 0 {
-		s.w = write{key: append(s.w.key[:0], s.r.Key...), value: append(s.w.value[:0], s.r.Value...), del: s.r.Deleted}
+		s.w = write{key: append(s.w.key[:0], s.r.Key...), value: append(s.w.value[:0], s.r.Value...), del: s.r.Deleted, seq: s.r.Seq}
 		s.r, err = s.it.Next(s.accept)
 		return &s.w, err
 	}

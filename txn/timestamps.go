@@ -75,6 +75,8 @@ type oracle struct {
 	// clustered: the horizon is no newer than limit (see clustered.go).
 	clustered bool
 	limit     Timestamp
+	// held are the horizons of merges that run (columns.go).
+	held []Timestamp
 }
 
 // commitSlot is one commit between its timestamp and its visibility.
@@ -183,12 +185,20 @@ func (o *oracle) unpin(s *snapshot) {
 func (o *oracle) horizon() Timestamp {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	return o.horizonLocked()
+}
+
+// horizonLocked is horizon. REQUIRES: mu held.
+func (o *oracle) horizonLocked() Timestamp {
 	h := o.watermark
 	if o.clustered {
 		h = o.limit
 	}
 	if s := o.snaps.head; s != nil {
 		h = min(h, s.ts)
+	}
+	for _, ts := range o.held {
+		h = min(h, ts)
 	}
 	return h
 }

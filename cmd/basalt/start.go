@@ -19,6 +19,7 @@ import (
 	"github.com/basaltdb/basalt/rpc/flight"
 	"github.com/basaltdb/basalt/rpc/node"
 	"github.com/basaltdb/basalt/sql/server"
+	"github.com/basaltdb/basalt/storage/columns"
 )
 
 // shutdownTimeout bounds the wait for sessions to end on SIGTERM.
@@ -30,6 +31,7 @@ type startFlags struct {
 	join                                                []string
 	insecure, addrGiven                                 bool
 	tablets, localSites                                 int
+	columns                                             string
 }
 
 func startCommand() *cobra.Command {
@@ -67,6 +69,7 @@ SIGTERM and SIGINT stop the server cleanly.`,
 	fl.StringVar(&f.role, "role", "all", "what a node of a cluster does: gateway (serves sessions), storage (holds data) or all")
 	fl.StringVar(&f.certs, "certs", "", "directory with ca.crt, node.crt and node.key for TLS between nodes (see basalt cert)")
 	fl.IntVar(&f.localSites, "local-sites", 0, "run plans in pieces, as if the tablets lay on so many nodes (for tests)")
+	fl.StringVar(&f.columns, "columns", "off", "when rows move into column segments: auto, off or always (for tests)")
 	fl.StringVar(&f.level, "log-level", "info", "what to log: debug, info, warn or error")
 	fl.BoolVar(&f.insecure, "insecure", false, "listen beyond loopback without TLS")
 	fl.StringVar(&f.pprof, "pprof-addr", "", "loopback address to serve profiles on")
@@ -84,6 +87,11 @@ func start(ctx context.Context, f startFlags) error {
 	memory, err := memoryBytes(f.memory)
 	if err != nil {
 		return err
+	}
+	var cols columns.Options
+	cols.Mode, err = columns.ParseMode(f.columns)
+	if err != nil {
+		return fmt.Errorf("--columns %w", err)
 	}
 	tlsConfig, err := loadTLS(f.cert, f.key)
 	if err != nil {
@@ -114,12 +122,12 @@ func start(ctx context.Context, f startFlags) error {
 	defer stop()
 
 	if f.rpc != "" || len(f.join) > 0 {
-		return startNode(ctx, stop, f, server.Options{Dir: f.data, MemoryBytes: memory, TLS: tlsConfig, Log: log, Version: version})
+		return startNode(ctx, stop, f, server.Options{Dir: f.data, MemoryBytes: memory, TLS: tlsConfig, Log: log, Version: version, Columns: cols})
 	}
 	if err := node.CheckLone(f.data); err != nil {
 		return err
 	}
-	s, err := server.Open(ctx, server.Options{Dir: f.data, MemoryBytes: memory, TLS: tlsConfig, Log: log, Tablets: f.tablets, LocalSites: f.localSites, Version: version})
+	s, err := server.Open(ctx, server.Options{Dir: f.data, MemoryBytes: memory, TLS: tlsConfig, Log: log, Tablets: f.tablets, LocalSites: f.localSites, Version: version, Columns: cols})
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/basaltdb/basalt/sql/pgwire"
 	"github.com/basaltdb/basalt/sql/session"
 	"github.com/basaltdb/basalt/storage"
+	"github.com/basaltdb/basalt/storage/columns"
 	"github.com/basaltdb/basalt/txn"
 	"github.com/basaltdb/basalt/vexec"
 	"github.com/basaltdb/basalt/vexec/expr"
@@ -45,6 +46,8 @@ type Options struct {
 	Cluster *Cluster
 	// Version of the program, for basalt.nodes.
 	Version string
+	// Columns says which rows become column segments, and when.
+	Columns columns.Options
 	// LocalSites, for tests: run plans in pieces, as if the tablets lay on so many
 	// nodes; 0: whole.
 	LocalSites int
@@ -89,6 +92,7 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 	}
 	so := storage.Options{
 		Tablets:     o.Tablets,
+		Columns:     o.Columns,
 		MemoryBytes: o.MemoryBytes / 3,
 		Logf:        func(format string, args ...any) { o.Log.Debug(fmt.Sprintf(format, args...)) },
 		OnFatal: func(err error) {

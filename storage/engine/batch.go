@@ -21,6 +21,8 @@ var tombstone = []byte{kindTombstone}
 type Batch struct {
 	e *Engine
 	b *pebble.Batch
+	// tally counts versions put
+	tally writeTally
 }
 
 // NewBatch makes a batch with room for size bytes.
@@ -30,6 +32,7 @@ func (e *Engine) NewBatch(size int) *Batch {
 
 // Put adds a version of key.
 func (b *Batch) Put(key, value []byte, ts Timestamp) error {
+	b.tally.add(key)
 	d := b.b.SetDeferred(len(key)+1+suffixLen, 1+len(value))
 	AppendKey(d.Key[:0], key, ts)
 	d.Value[0] = kindValue
@@ -39,6 +42,7 @@ func (b *Batch) Put(key, value []byte, ts Timestamp) error {
 
 // Delete adds a tombstone.
 func (b *Batch) Delete(key []byte, ts Timestamp) error {
+	b.tally.add(key)
 	d := b.b.SetDeferred(len(key)+1+suffixLen, 1)
 	AppendKey(d.Key[:0], key, ts)
 	d.Value[0] = kindTombstone
@@ -105,6 +109,7 @@ func (b *Batch) Commit(sync bool) error {
 	if sync {
 		b.e.covered(n)
 	}
+	b.tally.tell(b.e.columns)
 	return nil
 }
 

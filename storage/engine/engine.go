@@ -53,6 +53,7 @@ type Engine struct {
 	once    sync.Once
 	iters   sync.Pool // *Iter
 	getters sync.Pool // *Getter
+	columns Columns   // nil: rows only
 
 	space diskSpace
 

@@ -35,6 +35,8 @@ type Getter struct {
 	e   *Engine
 	it  *pebble.Iterator
 	buf []byte
+	pin ColumnPin // segments of the key read last, nil for none
+	val []byte    // a row from there
 }
 
 var getterOptions = &pebble.IterOptions{KeyTypes: pebble.IterKeyTypePointsOnly}
@@ -55,6 +57,33 @@ func (e *Engine) NewGetter() (*Getter, error) {
 
 // Get is Engine.Get; the value is valid until the next call.
 func (g *Getter) Get(key []byte, at Timestamp) (value []byte, ts Timestamp, found, deleted bool, err error) {
+	value, ts, found, deleted, err = g.get(key, at)
+	if g.e.columns == nil || err != nil {
+		return value, ts, found, deleted, err
+	}
+	if g.pin == nil || !g.pin.Covers(key) {
+		if g.pin != nil {
+			g.pin.Release()
+		}
+		if g.pin = g.e.columns.PinKey(key); g.pin == nil {
+			return value, ts, found, deleted, err
+		}
+	}
+	v, cts, cfound, use, err := getColumns(g.pin, key, at, ts, found, deleted, g.val[:0])
+	if err != nil {
+		return nil, 0, false, false, g.e.wrap(err)
+	}
+	if !use {
+		return value, ts, found, deleted, nil
+	}
+	if cfound {
+		g.val = v
+	}
+	return v, cts, cfound, false, nil
+}
+
+// get reads the engine alone.
+func (g *Getter) get(key []byte, at Timestamp) (value []byte, ts Timestamp, found, deleted bool, err error) {
 	g.buf = AppendKey(g.buf[:0], key, at)
 	if !g.it.SeekPrefixGE(g.buf) {
 		return nil, 0, false, false, g.e.wrap(g.it.Error())
@@ -78,6 +107,21 @@ func (g *Getter) Get(key []byte, at Timestamp) (value []byte, ts Timestamp, foun
 
 // AnyIn reports whether any version of a key in [lower, upper) exists.
 func (e *Engine) AnyIn(lower, upper []byte) (bool, error) {
+	any, err := e.anyVersionIn(lower, upper)
+	if any || err != nil || e.columns == nil {
+		return any, err
+	}
+	pin := e.columns.Pin(lower, upper)
+	if pin == nil {
+		return false, nil
+	}
+	defer pin.Release()
+	any, err = pin.AnyIn(lower, upper)
+	return any, e.wrap(err)
+}
+
+// anyVersionIn is AnyIn of the engine alone.
+func (e *Engine) anyVersionIn(lower, upper []byte) (bool, error) {
 	if err := e.Failed(); err != nil {
 		return false, err
 	}
@@ -100,12 +144,16 @@ func (e *Engine) Empty() (bool, error) {
 	if err != nil {
 		return false, e.wrap(err)
 	}
-	any := it.First()
+	any := it.First() || e.columns != nil && e.columns.Any()
 	return !any, e.wrap(it.Close())
 }
 
 // Close ends the getter; it must not be used afterwards.
 func (g *Getter) Close() error {
+	if g.pin != nil {
+		g.pin.Release()
+		g.pin = nil
+	}
 	err := g.e.wrap(g.it.Close())
 	g.it = nil
 	g.e.getters.Put(g)
@@ -140,6 +188,16 @@ type Iter struct {
 	keyBuf   []byte
 	valBuf   []byte
 	closed   bool
+
+	// pin and cols: segments lie in the range; see nextMerged.
+	pin                          ColumnPin
+	cols                         ColumnIter
+	floors                       ColumnPin // OpenParts
+	merging, stepDelta, stepCols bool
+	deltaOK, colsOK              bool
+	dKey, dVal                   []byte
+	dTS                          Timestamp
+	dDel                         bool
 }
 
 // IterOptions of NewIter.
@@ -154,6 +212,22 @@ type IterOptions struct {
 // NewIter opens an iterator over [Lower, Upper). It keeps seeing the
 // engine as it was.
 func (e *Engine) NewIter(o IterOptions) (*Iter, error) {
+	i, err := e.newIter(o)
+	if err != nil || e.columns == nil {
+		return i, err
+	}
+	if i.pin = e.columns.Pin(o.Lower, o.Upper); i.pin == nil {
+		return i, nil
+	}
+	if i.cols, err = i.pin.NewIter(o.Lower, o.Upper, o.At, o.Reverse); err != nil {
+		_ = i.Recycle()
+		return nil, e.wrap(err)
+	}
+	return i, nil
+}
+
+// newIter is NewIter over the engine alone.
+func (e *Engine) newIter(o IterOptions) (*Iter, error) {
 	if err := e.Failed(); err != nil {
 		return nil, err
 	}
@@ -175,6 +249,17 @@ func (i *Iter) Next() bool {
 	if i.err != nil || i.closed {
 		return false
 	}
+	switch {
+	case i.cols != nil:
+		return i.nextMerged()
+	case i.floors != nil:
+		return i.nextLive()
+	}
+	return i.nextDelta()
+}
+
+// nextDelta is Next over the engine alone.
+func (i *Iter) nextDelta() bool {
 	if i.reverse {
 		return i.prev()
 	}
@@ -221,7 +306,7 @@ func (i *Iter) Next() bool {
 		}
 		i.skip = append(i.skip[:0], k[:n]...)
 		same = 0
-		if i.isDel = v[0] == kindTombstone; i.isDel && !i.deleted {
+		if i.isDel = v[0] == kindTombstone; i.isDel && !i.deleted && i.cols == nil {
 			i.valid = i.it.Next()
 			continue
 		}
@@ -297,7 +382,7 @@ func (i *Iter) prev() bool {
 			continue
 		}
 		i.isDel = i.valBuf[0] == kindTombstone
-		if i.isDel && !i.deleted {
+		if i.isDel && !i.deleted && i.cols == nil {
 			continue
 		}
 		i.key, i.val = i.skip[:len(i.skip)-1], i.valBuf[1:]
@@ -331,6 +416,17 @@ func (i *Iter) Close() error {
 	}
 	i.closed = true
 	err := i.err
+	if i.cols != nil {
+		if cerr := i.cols.Close(); err == nil && cerr != nil {
+			err = i.e.wrap(cerr)
+		}
+		i.cols = nil
+	}
+	if i.pin != nil {
+		i.pin.Release()
+		i.pin = nil
+	}
+	i.floors = nil
 	if cerr := i.it.Close(); err == nil && cerr != nil {
 		err = i.e.wrap(cerr)
 	}

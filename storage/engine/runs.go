@@ -48,6 +48,8 @@ type FileWriter struct {
 	key  []byte
 	val  []byte
 	size uint64
+	// tally counts versions added
+	tally writeTally
 }
 
 // unsynced is a file whose loss does not matter.
@@ -93,6 +95,7 @@ func (w *FileWriter) AddSpilled(s *Spilled) error {
 
 // AddVersion adds a version to a file for Ingest.
 func (w *FileWriter) AddVersion(key, value []byte, deleted bool, ts Timestamp) error {
+	w.tally.add(key)
 	w.key = AppendKey(w.key[:0], key, ts)
 	if deleted {
 		w.val = append(w.val[:0], kindTombstone)
@@ -114,7 +117,16 @@ func (w *FileWriter) Size() uint64 { return w.size }
 func (w *FileWriter) Path() string { return w.path }
 
 // Finish completes the file; files for Ingest are then durable.
-func (w *FileWriter) Finish() error { return w.e.wrap(w.w.Close()) }
+func (w *FileWriter) Finish() error {
+	w.tally.tell(w.e.columns) // what is not ingested is counted all the same: an estimate
+	return w.e.wrap(w.w.Close())
+}
+
+// AddLocal adds a local key to a file for Ingest that has nothing else.
+func (w *FileWriter) AddLocal(key, value []byte) error {
+	w.key, w.val = appendLocal(w.key[:0], key), append(w.val[:0], value...)
+	return w.add()
+}
 
 // Ingest makes files of versions part of the store, all or none, durably. The
 // files are used up.

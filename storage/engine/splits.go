@@ -12,9 +12,12 @@ import (
 // say where its middle is.
 const splitFilesMin = 3
 
+// splitMarksPerPart is how many places per part segments are asked for.
+const splitMarksPerPart = 16
+
 // Splits gives up to parts−1 keys, ascending, strictly inside [lower, upper),
-// that cut the range into parts of roughly equal size: by the files that hold
-// it, or, where there are few, by interpolation between its first and last key.
+// that cut the range into parts of roughly equal size: by the files and segments
+// that hold it, or, where there are few, by interpolation between its first and last key.
 func (e *Engine) Splits(lower, upper []byte, parts int) ([][]byte, error) {
 	if err := e.Failed(); err != nil {
 		return nil, err
@@ -24,11 +27,7 @@ func (e *Engine) Splits(lower, upper []byte, parts int) ([][]byte, error) {
 	if err != nil {
 		return nil, e.wrap(err)
 	}
-	type mark struct {
-		key  []byte
-		size uint64
-	}
-	var marks []mark
+	var marks []SizeMark
 	var total uint64
 	for _, l := range levels {
 		for i := range l {
@@ -37,20 +36,30 @@ func (e *Engine) Splits(lower, upper []byte, parts int) ([][]byte, error) {
 			if compareKeys(k, lo) <= 0 || compareKeys(k, hi) >= 0 || len(k) < TabletLen+1 {
 				continue
 			}
-			marks = append(marks, mark{bytes.Clone(k[:len(k)-1]), l[i].Size})
+			marks = append(marks, SizeMark{bytes.Clone(k[:len(k)-1]), l[i].Size})
 			total += l[i].Size
+		}
+	}
+	if e.columns != nil {
+		if pin := e.columns.Pin(lower, upper); pin != nil {
+			cols := pin.Marks(lower, upper, splitMarksPerPart*parts)
+			pin.Release()
+			for _, m := range cols {
+				total += m.Bytes
+			}
+			marks = append(marks, cols...)
 		}
 	}
 	if len(marks) < splitFilesMin*parts {
 		return e.interpolate(lower, upper, parts)
 	}
-	slices.SortFunc(marks, func(a, b mark) int { return bytes.Compare(a.key, b.key) })
+	slices.SortFunc(marks, func(a, b SizeMark) int { return bytes.Compare(a.Key, b.Key) })
 	var out [][]byte
 	var sum uint64
 	for _, m := range marks {
-		sum += m.size
+		sum += m.Bytes
 		if want := total * uint64(len(out)+1) / uint64(parts); sum >= want && len(out) < parts-1 {
-			out = appendSplit(out, m.key, lower, upper)
+			out = appendSplit(out, m.Key, lower, upper)
 		}
 	}
 	return out, nil
@@ -108,5 +117,8 @@ func (e *Engine) Size(lower, upper []byte) (int64, error) {
 		return 0, err
 	}
 	n, err := e.db.EstimateDiskUsage(AppendPrefix(nil, lower), AppendPrefix(nil, upper))
+	if err == nil && e.columns != nil {
+		n += uint64(e.columns.Size(lower, upper))
+	}
 	return int64(n), e.wrap(err)
 }

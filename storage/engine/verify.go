@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"strings"
@@ -89,7 +90,8 @@ func (e *Engine) verifyFile(ctx context.Context, path string) error {
 }
 
 // FirstKey is the first key in [lower, upper) with any version, tombstones
-// included; nil for none.
+// included; nil for none. For a space with segments it may be a key without a version
+// before the first.
 func (e *Engine) FirstKey(lower, upper []byte) ([]byte, error) {
 	if err := e.Failed(); err != nil {
 		return nil, err
@@ -109,6 +111,11 @@ func (e *Engine) FirstKey(lower, upper []byte) ([]byte, error) {
 	}
 	if cerr := e.wrap(it.Close()); err == nil {
 		err = cerr
+	}
+	if err == nil && e.columns != nil {
+		if k := e.columns.FirstKey(lower, upper); k != nil && (key == nil || bytes.Compare(k, key) < 0) {
+			key = k
+		}
 	}
 	return key, err
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"context"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -104,3 +105,24 @@ func (v *Versions) Err() error           { return v.err }
 
 // Close ends the walk.
 func (v *Versions) Close() error { return v.e.wrap(v.it.Close()) }
+
+// NewVersionsIn opens a walk over the keys in [lower, upper). Close it.
+func (e *Engine) NewVersionsIn(lower, upper []byte) (*Versions, error) {
+	if err := e.Failed(); err != nil {
+		return nil, err
+	}
+	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: AppendPrefix(nil, lower), UpperBound: AppendPrefix(nil, upper),
+		KeyTypes: pebble.IterKeyTypePointsOnly})
+	if err != nil {
+		return nil, e.wrap(err)
+	}
+	return &Versions{e: e, it: it}, nil
+}
+
+// Compact gives back the space that removed versions in [lower, upper) still take.
+func (e *Engine) Compact(ctx context.Context, lower, upper []byte) error {
+	if err := e.Failed(); err != nil {
+		return err
+	}
+	return e.wrap(e.db.Compact(ctx, AppendPrefix(nil, lower), AppendPrefix(nil, upper), false))
+}

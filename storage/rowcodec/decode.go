@@ -384,3 +384,9 @@ func DecodeValue(t types.T, v []byte) (types.Datum, error) {
 	}
 	return string(v), nil
 }
+
+// Slots is the highest attribute number a stored row has room for.
+func Slots(b []byte) (int, error) {
+	r, err := parse(b)
+	return r.n, err
+}

@@ -118,6 +118,9 @@ func (s *Shared) Forget(storageID uint64) {
 	delete(s.counts.rows, storageID)
 	s.counts.dirty = true
 	s.counts.mu.Unlock()
+	if s.cols != nil {
+		s.cols.Forget(storageID)
+	}
 	s.rowIDs.ForgetRowIDs(storageID)
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/storage/columns"
 	"github.com/basaltdb/basalt/storage/engine"
 	"github.com/basaltdb/basalt/storage/rowcodec"
 	"github.com/basaltdb/basalt/txn"
@@ -23,6 +24,7 @@ type Shared struct {
 	self   txn.NodeID
 	rowIDs RowIDs
 	counts counts
+	cols   *columns.Store // nil: rows only
 
 	schemaMu sync.RWMutex
 	schemas  map[*planpb.Table]*schema
@@ -39,6 +41,10 @@ func NewShared(eng *engine.Engine, place *txn.Placement, ids RowIDs) (*Shared, e
 	}
 	return s, s.counts.load(eng)
 }
+
+// SetColumns has the columns of tables registered where their rows become segments.
+// REQUIRES: no store is in use yet.
+func (s *Shared) SetColumns(c *columns.Store) { s.cols = c }
 
 // SetSelf says which node this is: copied rows are read from a tablet of its own
 // where it has one. REQUIRES: no store is in use yet.
@@ -120,6 +126,9 @@ func (s *Store) schema(ctx context.Context, t *planpb.Table) (*schema, error) {
 	sc, err := newSchema(t, place, sh.self)
 	if err != nil {
 		return nil, err
+	}
+	if sh.cols != nil && t.Placement != planpb.Placement_SYSTEM && types.OID(uint32(t.RelationId)) >= types.FirstNormalOID {
+		sh.cols.Register(t.StorageId, sc.cols)
 	}
 	sh.schemaMu.Lock()
 	defer sh.schemaMu.Unlock()

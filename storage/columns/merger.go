@@ -1,0 +1,826 @@
+package columns
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/storage/engine"
+)
+
+// merger decides what is merged and when. What it goes by is a survey of a space: how
+// many versions that count lie in the engine, span by span and behind the last span
+// (the tail). Surveys are taken when a space has taken enough writes, or has been left
+// alone for a while after some.
+//
+// A span is merged when its delta outgrows a share of it, or, with a much smaller
+// share, once the space is quiet. A span just merged rests for a while under writes:
+// hot ranges stay in rows. The tail is merged when it fills segments, or once the
+// space is quiet.
+type merger struct {
+	s     *Store
+	clock Clock
+	// tablets lists those that may have tables.
+	tablets func() []uint16
+	wake    chan struct{}
+	quit    context.CancelFunc
+	ctx     context.Context
+	done    sync.WaitGroup
+
+	// run serialises merges and purges: the goroutine's and MergeNow's.
+	run sync.Mutex
+
+	mu     sync.Mutex
+	spaces map[Space]*watched
+	// fresh are tables registered and not yet looked for.
+	fresh  []uint64
+	status Progress
+	active *merge // the merge that runs
+	err    error  // last error of the goroutine, reported once
+	totals Totals
+	// commits and at: what the load was reckoned from last
+	commits uint64
+	at      time.Time
+	rate    float64 // commits per second lately
+}
+
+// watched is a space with rows in the engine, or segments.
+type watched struct {
+	written  int64 // rows since the survey
+	last     time.Time
+	survey   *survey
+	failedAt time.Time // a merge that could not be done; not tried again for a while
+}
+
+// survey is what a space consisted of.
+type survey struct {
+	at    time.Time
+	st    []*span // spans at that time
+	delta []int   // live versions per span
+	loose []int   // rows of loose segments per span, about
+	tail  int     // live versions behind the last span, or outside any
+	// tailLoose counts rows of loose segments there.
+	tailLoose int
+	rows      int // all rows, about
+	dead      int
+	promote   bool
+}
+
+// Totals count what merging has done since the start.
+type Totals struct {
+	Merges, Promotions, Failures int64
+	RowsMerged, RowsPurged       int64
+	BytesWritten                 int64
+	Busy                         time.Duration
+}
+
+// Progress is what merging does now.
+type Progress struct {
+	// Phase is "idle", "surveying", "merging" or "purging".
+	Phase     string
+	Space     Space
+	StorageID uint64
+	Started   time.Time
+	RowsDone  int64
+	RowsTotal int64
+}
+
+// Backlog is what waits to be merged in a space.
+type Backlog struct {
+	Space     Space
+	StorageID uint64
+	// Segments, Spans and Rows that are in segments; Delta rows that are not.
+	Segments, Spans, Loose int
+	Rows, LooseRows        int64
+	Bytes                  int64
+	Delta, Dead            int64
+	Surveyed               time.Time
+}
+
+const (
+	// deltaShareMax: a span with this share of its rows changed is merged, writes or not.
+	deltaShareMax = 0.25
+	// quietShare is the share once nothing has been written for quietAfter.
+	quietShare = 0.01
+	quietAfter = 10 * time.Second
+	// spanRest is how long a span rests under writes.
+	spanRest = 30 * time.Second
+	// surveyWrites is how many rows written call for a survey, and surveyShare which share
+	// of the rows there are.
+	surveyWrites = 16 << 10
+	surveyShare  = 0.05
+	// mergeInterval is how often the merger looks around.
+	mergeInterval  = time.Second
+	alwaysInterval = 15 * time.Millisecond
+	// tailRowsMax bounds the rows of one merge of a tail.
+	tailRowsMax = 8 * fileRowsMax
+	// retryAfter a merge that failed
+	retryAfter = time.Minute
+	// purgeCompactMin is how many versions purged are worth a compaction.
+	purgeCompactMin = 32 << 10
+)
+
+func (m *merger) init(s *Store) {
+	m.s = s
+	m.wake = make(chan struct{}, 1)
+	m.spaces = map[Space]*watched{}
+	m.ctx, m.quit = context.WithCancel(context.Background())
+	m.status.Phase = "idle"
+}
+
+// Start merges in the background until Close; a store that is off gets no goroutine,
+// only what it has. tablets lists those that may have tables.
+func (s *Store) Start(clock Clock, tablets func() []uint16) {
+	m := &s.merger
+	m.mu.Lock()
+	m.clock, m.tablets = clock, tablets
+	for _, c := range s.cells.Load().list {
+		m.watch(c.space).last = time.Now()
+	}
+	m.mu.Unlock()
+	if s.opts.Mode == Off {
+		return
+	}
+	m.done.Add(1)
+	go m.loop()
+}
+
+func (m *merger) stop() error {
+	m.quit()
+	m.done.Wait()
+	m.run.Lock() // whoever called MergeNow
+	defer m.run.Unlock()
+	return nil
+}
+
+// watch is the entry of a space. REQUIRES: mu held.
+func (m *merger) watch(sp Space) *watched {
+	w := m.spaces[sp]
+	if w == nil {
+		w = &watched{}
+		m.spaces[sp] = w
+	}
+	return w
+}
+
+// registered hears of a table prepared for the first time.
+func (m *merger) registered(storageID uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fresh = append(m.fresh, storageID)
+}
+
+// wrote hears of loose segments.
+func (m *merger) wrote(sp Space) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	w := m.watch(sp)
+	w.written += surveyWrites
+	w.last = time.Now()
+}
+
+// Wrote implements engine.Columns.
+func (s *Store) Wrote(key []byte, n int) {
+	sp, ok := SpaceOf(key)
+	if !ok || s.schemas.of(storageOf(sp)) == nil {
+		return
+	}
+	m := &s.merger
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	w := m.watch(sp)
+	w.written += int64(n)
+	w.last = time.Now()
+}
+
+// cancel ends the merge of a space that is dropped. REQUIRES: Store.mu held.
+func (m *merger) cancel(in func(Space) bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.active != nil && in(m.active.space) {
+		m.active.cancelled.Store(true)
+	}
+	for sp := range m.spaces {
+		if in(sp) {
+			delete(m.spaces, sp)
+		}
+	}
+}
+
+func (m *merger) loop() {
+	defer m.done.Done()
+	every := mergeInterval
+	if m.s.opts.Mode == Always {
+		every = alwaysInterval
+	}
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for {
+		select {
+		case <-m.ctx.Done():
+			return
+		case <-t.C:
+		case <-m.wake:
+		}
+		if m.s.eng.Failed() != nil {
+			return
+		}
+		if err := m.look(m.ctx); err != nil && m.ctx.Err() == nil {
+			m.s.logf("merging column segments: %v", err)
+		}
+	}
+}
+
+// pace keeps merging out of the way: while commits are under way it gives them the
+// processor for as long as it has taken it, and some more while many are.
+func (m *merger) pace(ctx context.Context, d time.Duration) error {
+	m.mu.Lock()
+	m.totals.Busy += d
+	clock := m.clock
+	now := time.Now()
+	if since := now.Sub(m.at); since > 200*time.Millisecond {
+		n := clock.Commits()
+		m.rate = float64(n-m.commits) / since.Seconds()
+		m.commits, m.at = n, now
+	}
+	rate := m.rate
+	m.mu.Unlock()
+	if m.s.opts.Mode == Always {
+		return ctx.Err()
+	}
+	rest := time.Duration(0)
+	switch waiting := clock.CommitsWaiting(); {
+	case rate > 20 && waiting > 1:
+		rest = 9 * d
+	case rate > 20:
+		rest = 4 * d
+	case rate > 1:
+		rest = d
+	}
+	if rest = min(rest, paceRestMax); rest == 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(rest)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// paceRestMax bounds one rest.
+const paceRestMax = 500 * time.Millisecond
+
+// noPace is the pace of merges that somebody waits for.
+func noPace(ctx context.Context, _ time.Duration) error { return ctx.Err() }
+
+// look finds what is due and does it.
+func (m *merger) look(ctx context.Context) error {
+	m.findFresh()
+	m.mu.Lock()
+	var due []Space
+	now := time.Now()
+	for sp, w := range m.spaces {
+		if m.surveyDue(w, now) {
+			due = append(due, sp)
+		}
+	}
+	m.mu.Unlock()
+	slices.SortFunc(due, func(a, b Space) int { return bytes.Compare(a[:], b[:]) })
+	var first error
+	for _, sp := range due {
+		if m.s.schemas.of(storageOf(sp)) == nil {
+			continue
+		}
+		err := m.work(ctx, sp)
+		if err == nil || errors.Is(err, errChanged) {
+			continue
+		}
+		if ctx.Err() != nil {
+			return err
+		}
+		m.mu.Lock()
+		m.watch(sp).failedAt = time.Now()
+		m.totals.Failures++
+		m.mu.Unlock()
+		if first == nil {
+			first = err
+		}
+		if m.s.eng.Failed() != nil {
+			return first
+		}
+	}
+	return first
+}
+
+// surveyDue reports whether a space is worth a look. REQUIRES: mu held.
+func (m *merger) surveyDue(w *watched, now time.Time) bool {
+	if m.s.opts.Mode == Always {
+		return w.written > 0 || w.survey == nil
+	}
+	if now.Sub(w.failedAt) < retryAfter {
+		return false
+	}
+	if w.survey == nil {
+		return w.written >= surveyWrites || now.Sub(w.last) > quietAfter
+	}
+	if w.written > max(surveyWrites, int64(surveyShare*float64(w.survey.rows))) && now.Sub(w.survey.at) > 2*mergeInterval {
+		return true
+	}
+	// Once after the last write.
+	return w.last.After(w.survey.at.Add(-quietAfter)) && now.Sub(w.last) > quietAfter && w.survey.at.Before(w.last.Add(quietAfter))
+}
+
+// findFresh looks for rows of tables that were registered since.
+func (m *merger) findFresh() {
+	m.mu.Lock()
+	fresh := m.fresh
+	m.fresh = nil
+	m.mu.Unlock()
+	if len(fresh) == 0 {
+		return
+	}
+	for _, t := range m.tablets() {
+		for _, id := range fresh {
+			sp := MakeSpace(t, id)
+			any, err := m.s.eng.AnyIn(sp[:], spaceEnd(sp))
+			if err != nil {
+				return
+			}
+			if any {
+				m.mu.Lock()
+				w := m.watch(sp)
+				if w.last.IsZero() {
+					w.last = time.Now()
+				}
+				m.mu.Unlock()
+			}
+		}
+	}
+}
+
+// survey counts what a space consists of.
+func (m *merger) survey(ctx context.Context, sp Space, pace func(context.Context, time.Duration) error) (*survey, error) {
+	s := m.s
+	m.setStatus("surveying", sp, 0)
+	defer m.setStatus("idle", sp, 0)
+	v := &survey{at: time.Now()}
+	lower, upper := sp[:], spaceEnd(sp)
+	vs, err := s.eng.NewVersionsIn(lower, upper)
+	if err != nil {
+		return nil, err
+	}
+	defer vs.Close()
+	st := &state{}
+	if p := s.PinSpace(sp); p != nil {
+		defer p.Release()
+		st = p.st
+	}
+	v.st = st.spans
+	v.delta, v.loose = make([]int, len(st.spans)), make([]int, len(st.spans))
+	for _, x := range st.spans {
+		if x.seg != nil {
+			v.rows += int(x.seg.rows)
+		}
+	}
+	for _, g := range st.loose {
+		v.rows += int(g.rows)
+		i := st.spanFrom(g.first)
+		if i < len(st.spans) && bytes.Compare(st.spans[i].lower, g.last) <= 0 {
+			v.loose[i] += int(g.rows)
+		} else {
+			v.tailLoose += int(g.rows)
+		}
+	}
+	at := -1
+	n := 0
+	start := time.Now()
+	for ok := vs.SeekKey(lower); ok; ok = vs.NextKey() {
+		if n++; n%paceRows == 0 {
+			if err := pace(ctx, time.Since(start)); err != nil {
+				return nil, err
+			}
+			start = time.Now()
+		}
+		loc := vs.Key()[len(sp):]
+		if at < 0 || !st.spans[at].holds(loc) {
+			at = st.spanAt(loc)
+		}
+		if at < 0 {
+			v.tail++
+			if !vs.Deleted() {
+				v.rows++
+			}
+			continue
+		}
+		if vs.Timestamp() <= st.spans[at].floor {
+			v.dead++
+		} else {
+			v.delta[at]++
+		}
+	}
+	if err := vs.Err(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// work surveys a space and merges what is due in it.
+func (m *merger) work(ctx context.Context, sp Space) error {
+	m.run.Lock()
+	defer m.run.Unlock()
+	m.mu.Lock()
+	w := m.watch(sp)
+	m.mu.Unlock()
+	if m.s.opts.Mode == Always {
+		return m.everything(ctx, sp, noPace, w)
+	}
+	v, err := m.survey(ctx, sp, m.pace)
+	if err != nil {
+		return err
+	}
+	m.surveyed(w, v)
+	if v.dead > 0 {
+		if err := m.purge(ctx, sp, nil, nil, m.pace); err != nil {
+			return err
+		}
+	}
+	if v.rows < m.s.opts.RowsMin {
+		return nil
+	}
+	if err := m.promote(sp); err != nil {
+		return err
+	}
+	quiet := time.Since(w.last) > quietAfter
+	for _, u := range m.units(sp, v, quiet) {
+		if err := m.merge(ctx, u, m.pace); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *merger) surveyed(w *watched, v *survey) {
+	m.mu.Lock()
+	w.survey, w.written = v, 0
+	m.mu.Unlock()
+}
+
+// everything merges all of a space, tail included.
+func (m *merger) everything(ctx context.Context, sp Space, pace func(context.Context, time.Duration) error, w *watched) error {
+	m.surveyed(w, &survey{at: time.Now()})
+	return m.merge(ctx, &merge{space: sp, lower: []byte{}}, pace)
+}
+
+// units lists the merges that are due by a survey.
+func (m *merger) units(sp Space, v *survey, quiet bool) []*merge {
+	var out []*merge
+	rows := func(i int) int {
+		if v.st[i].seg == nil {
+			return 0
+		}
+		return int(v.st[i].seg.rows)
+	}
+	const small = fileRowsMax / 4
+	for i := 0; i < len(v.st); {
+		changed := v.delta[i] + v.loose[i]
+		share := float64(changed) / float64(max(rows(i), 1))
+		hot := !quiet && time.Since(v.st[i].created) < spanRest
+		isDue := changed > 0 && !hot && (share >= deltaShareMax || quiet && (share >= quietShare))
+		if !isDue {
+			i++
+			continue
+		}
+		from, to, total := i, i+1, rows(i)+changed
+		// Take small neighbours in, and neighbours that are due as well.
+		for from > 0 && len(out) == 0 && rows(from-1) < small && total+rows(from-1) <= fileRowsMax {
+			from--
+			total += rows(from) + v.delta[from]
+		}
+		for to < len(v.st) && rows(to) < small && total+rows(to) <= fileRowsMax {
+			total += rows(to) + v.delta[to]
+			to++
+		}
+		out = append(out, &merge{space: sp, lower: v.st[from].lower, upper: v.st[to-1].upper})
+		i = to
+	}
+	tail := v.tail + v.tailLoose
+	if v.tail >= fileRowsMax || quiet && v.tail > 0 && tail >= min(m.s.opts.RowsMin, 16<<10) || quiet && v.tail > 0 && len(v.st) > 0 && tail >= 1024 {
+		lower := []byte{}
+		if n := len(v.st); n > 0 {
+			lower = v.st[n-1].upper
+			// A small last span grows rather than that many follow it.
+			if rows(n-1) < small && (len(out) == 0 || !bytes.Equal(out[len(out)-1].upper, lower)) {
+				lower = v.st[n-1].lower
+			}
+		}
+		out = append(out, &merge{space: sp, lower: lower, rowsMax: tailRowsMax})
+	}
+	return out
+}
+
+// merge runs one merge and purges behind it. REQUIRES: run held.
+func (m *merger) merge(ctx context.Context, x *merge, pace func(context.Context, time.Duration) error) error {
+	s := m.s
+	if err := s.eng.Failed(); err != nil {
+		return err
+	}
+	x.s, x.pace = s, pace
+	m.mu.Lock()
+	clock := m.clock
+	m.active = x
+	m.status = Progress{Phase: "merging", Space: x.space, StorageID: storageOf(x.space), Started: time.Now()}
+	m.mu.Unlock()
+	if clock == nil {
+		return pgerror.Internal("merging was not started")
+	}
+	merged, err := x.run(ctx, clock)
+	m.mu.Lock()
+	m.active = nil
+	if merged {
+		m.totals.Merges++
+		m.totals.RowsMerged += x.done.Load()
+		for _, sp := range x.spans {
+			if sp.seg != nil {
+				m.totals.BytesWritten += int64(sp.seg.bytes)
+			}
+		}
+	}
+	m.status = Progress{Phase: "idle"}
+	m.mu.Unlock()
+	if err != nil || !merged {
+		return err
+	}
+	return m.purge(ctx, x.space, x.lower, x.upper, pace)
+}
+
+// purge removes what a merge has left in the engine, and the space it took.
+func (m *merger) purge(ctx context.Context, sp Space, lower, upper []byte, pace func(context.Context, time.Duration) error) error {
+	m.setStatus("purging", sp, 0)
+	defer m.setStatus("idle", sp, 0)
+	n, err := m.s.purge(ctx, sp, lower, upper, pace)
+	m.mu.Lock()
+	m.totals.RowsPurged += int64(n)
+	m.mu.Unlock()
+	if err != nil || n < purgeCompactMin {
+		return err
+	}
+	from, to := append(append([]byte{}, sp[:]...), lower...), spaceEnd(sp)
+	if upper != nil {
+		to = append(append([]byte{}, sp[:]...), upper...)
+	}
+	return m.s.eng.Compact(ctx, from, to)
+}
+
+func (m *merger) setStatus(phase string, sp Space, total int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.status = Progress{Phase: phase, Space: sp, StorageID: storageOf(sp), Started: time.Now(), RowsTotal: total}
+}
+
+// promote makes merged segments of loose ones that nothing overlaps: no span, no
+// other loose segment, no version in the engine that its floor would kill.
+func (m *merger) promote(sp Space) error {
+	s := m.s
+	p := s.PinSpace(sp)
+	if p == nil {
+		return nil
+	}
+	defer p.Release()
+	if len(p.st.loose) == 0 {
+		return nil
+	}
+	m.mu.Lock()
+	clock := m.clock
+	m.mu.Unlock()
+	ts, release := clock.HoldHorizon()
+	defer release()
+	byFirst := slices.Clone(p.st.loose)
+	slices.SortFunc(byFirst, func(a, b *Segment) int { return bytes.Compare(a.first, b.first) })
+	var alone []*Segment
+	for i, g := range byFirst {
+		end := append(bytes.Clone(g.last), 0)
+		j := p.st.spanFrom(g.first)
+		if g.ts > ts || i > 0 && bytes.Compare(maxLast(byFirst[:i]), g.first) >= 0 || i+1 < len(byFirst) && bytes.Compare(byFirst[i+1].first, g.last) <= 0 ||
+			j < len(p.st.spans) && bytes.Compare(p.st.spans[j].lower, end) < 0 {
+			continue
+		}
+		// Versions at or below its timestamp would die; there must be none.
+		lower, upper := append(append([]byte{}, sp[:]...), g.first...), append(append([]byte{}, sp[:]...), end...)
+		dies, err := s.anyAtOrBelow(lower, upper, g.ts)
+		if err != nil {
+			return err
+		}
+		if !dies {
+			alone = append(alone, g)
+		}
+	}
+	if len(alone) == 0 {
+		return nil
+	}
+	n, err := s.promote(sp, p.st, alone)
+	m.mu.Lock()
+	m.totals.Promotions += int64(n)
+	m.mu.Unlock()
+	return err
+}
+
+func maxLast(l []*Segment) []byte {
+	var last []byte
+	for _, g := range l {
+		if bytes.Compare(g.last, last) > 0 {
+			last = g.last
+		}
+	}
+	return last
+}
+
+// anyAtOrBelow reports whether the engine has a version at or below ts in a range.
+func (s *Store) anyAtOrBelow(lower, upper []byte, ts engine.Timestamp) (bool, error) {
+	it, pin, err := s.eng.OpenParts(engine.IterOptions{Lower: lower, Upper: upper, At: ts})
+	if err != nil {
+		return false, err
+	}
+	if pin != nil {
+		defer pin.Release()
+	}
+	any := it.Next()
+	err = it.Err()
+	if cerr := it.Recycle(); err == nil {
+		err = cerr
+	}
+	return any, err
+}
+
+// MergeNow merges everything of a table that is not in segments yet, whatever the
+// share, and purges; rows of a table with fewer than Options.RowsMin rows stay where they are.
+func (s *Store) MergeNow(ctx context.Context, storageID uint64) error {
+	m := &s.merger
+	if s.opts.Mode == Off {
+		return nil
+	}
+	if m.tablets == nil {
+		return pgerror.Internal("merging was not started")
+	}
+	for _, t := range m.tablets() {
+		sp := MakeSpace(t, storageID)
+		if err := m.now(ctx, sp); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *merger) now(ctx context.Context, sp Space) error {
+	m.run.Lock()
+	defer m.run.Unlock()
+	m.mu.Lock()
+	w := m.watch(sp)
+	m.mu.Unlock()
+	for {
+		v, err := m.survey(ctx, sp, noPace)
+		if err != nil {
+			return err
+		}
+		m.surveyed(w, v)
+		if v.dead > 0 {
+			if err := m.purge(ctx, sp, nil, nil, noPace); err != nil {
+				return err
+			}
+		}
+		if v.rows < m.s.opts.RowsMin {
+			return nil
+		}
+		if err := m.promote(sp); err != nil {
+			return err
+		}
+		units := m.dirty(sp, v)
+		if len(units) == 0 {
+			return nil
+		}
+		before := m.merges()
+		for _, u := range units {
+			if err := m.merge(ctx, u, noPace); err != nil {
+				return err
+			}
+		}
+		// A tail is merged a portion at a time; stop when nothing moves, such as
+		// versions that snapshots hold back.
+		if m.merges() == before || units[len(units)-1].rowsMax == 0 || units[len(units)-1].done.Load() < tailRowsMax {
+			return nil
+		}
+	}
+}
+
+func (m *merger) merges() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.totals.Merges
+}
+
+// dirty lists merges of all that is not in segments.
+func (m *merger) dirty(sp Space, v *survey) []*merge {
+	var out []*merge
+	for i := 0; i < len(v.st); i++ {
+		if v.delta[i]+v.loose[i] == 0 {
+			continue
+		}
+		j := i + 1
+		for j < len(v.st) && v.delta[j]+v.loose[j] > 0 && j-i < 8 {
+			j++
+		}
+		out = append(out, &merge{space: sp, lower: v.st[i].lower, upper: v.st[j-1].upper})
+		i = j - 1
+	}
+	if v.tail > 0 || v.tailLoose > 0 && m.overlapping(sp) {
+		lower := []byte{}
+		if n := len(v.st); n > 0 {
+			lower = v.st[n-1].upper
+			if g := v.st[n-1].seg; (g == nil || g.rows < fileRowsMax/4) && (len(out) == 0 || !bytes.Equal(out[len(out)-1].upper, lower)) {
+				lower = v.st[n-1].lower
+			}
+		}
+		out = append(out, &merge{space: sp, lower: lower, rowsMax: tailRowsMax})
+	}
+	return out
+}
+
+// overlapping reports whether a space has loose segments that were not promoted.
+func (m *merger) overlapping(sp Space) bool {
+	p := m.s.PinSpace(sp)
+	if p == nil {
+		return false
+	}
+	defer p.Release()
+	return len(p.st.loose) > 0
+}
+
+// Progress tells what merging does now, Totals what it has done, Backlogs what waits.
+func (s *Store) Progress() Progress {
+	m := &s.merger
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.status
+	if m.active != nil {
+		p.RowsDone = m.active.done.Load()
+	}
+	return p
+}
+
+func (s *Store) Totals() Totals {
+	s.merger.mu.Lock()
+	defer s.merger.mu.Unlock()
+	return s.merger.totals
+}
+
+func (s *Store) Backlogs() []Backlog {
+	m := &s.merger
+	m.mu.Lock()
+	all := map[Space]*Backlog{}
+	for sp, w := range m.spaces {
+		b := &Backlog{Space: sp, StorageID: storageOf(sp), Delta: w.written}
+		if v := w.survey; v != nil {
+			b.Surveyed, b.Dead = v.at, int64(v.dead)
+			b.Delta += int64(v.tail)
+			for _, d := range v.delta {
+				b.Delta += int64(d)
+			}
+		}
+		all[sp] = b
+	}
+	m.mu.Unlock()
+	for _, c := range s.cells.Load().list {
+		p := c.pin()
+		if p == nil {
+			continue
+		}
+		b := all[c.space]
+		if b == nil {
+			b = &Backlog{Space: c.space, StorageID: storageOf(c.space)}
+			all[c.space] = b
+		}
+		b.Spans, b.Loose = len(p.st.spans), len(p.st.loose)
+		p.st.eachSegment(func(g *Segment) {
+			b.Segments++
+			b.Bytes += int64(g.bytes)
+			if g.merged {
+				b.Rows += int64(g.rows)
+			} else {
+				b.LooseRows += int64(g.rows)
+			}
+		})
+		p.Release()
+	}
+	out := make([]Backlog, 0, len(all))
+	for _, b := range all {
+		out = append(out, *b)
+	}
+	slices.SortFunc(out, func(a, b Backlog) int { return bytes.Compare(a.Space[:], b.Space[:]) })
+	return out
+}

@@ -1,0 +1,211 @@
+package columns
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"github.com/basaltdb/basalt/storage/engine"
+	"github.com/basaltdb/basalt/storage/rowcodec"
+	"github.com/basaltdb/basalt/storage/segment"
+)
+
+// Segment is one file of rows, as a state of its space sees it. Immutable.
+type Segment struct {
+	*fileRef
+	space  Space
+	merged bool
+	ts     engine.Timestamp // 0: provisional
+	bytes  uint64
+	// first and last locators
+	first, last []byte
+	cols        []ColumnStats
+}
+
+// fileRef is a file that segments share: a loose one and the merged one that it
+// became. It is opened when it is first read.
+type fileRef struct {
+	store  *Store
+	number uint64
+	rows   uint64
+	// refs counts the states and provisional owners that have the file; obsolete says
+	// that the directory no longer does, or never did.
+	refs     atomic.Int64
+	obsolete atomic.Bool
+
+	mu   sync.Mutex
+	file atomic.Pointer[openFile]
+}
+
+// openFile is a file with what turns its rows into stored rows.
+type openFile struct {
+	*segment.File
+	encoders sync.Pool // *rowEncoder
+}
+
+// rowEncoder makes stored rows of vectors.
+type rowEncoder struct {
+	enc  *rowcodec.Encoder
+	cols []arrow.Array
+	sel  [1]int32
+}
+
+// fileName names the file of a record.
+func fileName(number uint64) string { return fmt.Sprintf("%016x.seg", number) }
+
+// Rows, Bytes, First, Last, Timestamp and Space describe the segment. A provisional
+// segment's timestamp is 0.
+func (g *fileRef) Rows() int                   { return int(g.rows) }
+func (g *Segment) Bytes() int64                { return int64(g.bytes) }
+func (g *Segment) First() []byte               { return g.first }
+func (g *Segment) Last() []byte                { return g.last }
+func (g *Segment) Timestamp() engine.Timestamp { return g.ts }
+func (g *Segment) Space() Space                { return g.space }
+
+// Path is the file's name.
+func (g *fileRef) Path() string { return g.store.path(g.number) }
+
+// File opens the file, once.
+func (g *fileRef) File() (*segment.File, error) {
+	f, err := g.open()
+	if err != nil {
+		return nil, err
+	}
+	return f.File, nil
+}
+
+func (g *fileRef) open() (*openFile, error) {
+	if f := g.file.Load(); f != nil {
+		return f, nil
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if f := g.file.Load(); f != nil {
+		return f, nil
+	}
+	file, err := segment.Open(g.store.fs, g.Path(), g.store.cache)
+	if err != nil {
+		return nil, g.store.wrap(err, g.Path())
+	}
+	if file.Rows() != int(g.rows) {
+		_ = file.Close()
+		return nil, corruptFile(g.Path(), "it has %d rows, the directory says %d", file.Rows(), g.rows)
+	}
+	f := &openFile{File: file}
+	cols := make([]rowcodec.Column, len(file.Columns()))
+	for i, c := range file.Columns() {
+		cols[i] = rowcodec.Column{Attnum: c.Attnum, T: c.Type}
+	}
+	if _, err := rowcodec.NewEncoder(cols); err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	f.encoders.New = func() any {
+		enc, _ := rowcodec.NewEncoder(cols)
+		return &rowEncoder{enc: enc, cols: make([]arrow.Array, len(cols))}
+	}
+	g.file.Store(f)
+	return f, nil
+}
+
+// overlaps reports whether the rows' locators reach into [lower, upper); nil upper: no bound.
+func (g *Segment) overlaps(lower, upper []byte) bool {
+	return bytes.Compare(g.last, lower) >= 0 && (upper == nil || bytes.Compare(g.first, upper) < 0)
+}
+
+func (g *Segment) mayHold(loc []byte) bool {
+	return bytes.Compare(g.first, loc) <= 0 && bytes.Compare(loc, g.last) <= 0
+}
+
+// get reads the stored row of a locator, appended to buf.
+func (g *Segment) get(loc, buf []byte) (value []byte, found bool, err error) {
+	if !g.mayHold(loc) {
+		return nil, false, nil
+	}
+	f, err := g.open()
+	if err != nil {
+		return nil, false, err
+	}
+	row, ok, err := f.Find(bg, loc)
+	if err != nil || !ok {
+		return nil, false, g.store.wrap(err, g.Path())
+	}
+	value, err = f.appendRow(bg, buf, row)
+	return value, err == nil, g.store.wrap(err, g.Path())
+}
+
+// Get reads the stored row of a locator (provisional segments), appended to buf.
+func (g *Segment) Get(loc, buf []byte) (value []byte, found bool, err error) {
+	return g.get(loc, buf)
+}
+
+// Has reports whether there is a row of a locator.
+func (g *Segment) Has(loc []byte) (bool, error) {
+	if !g.mayHold(loc) {
+		return false, nil
+	}
+	f, err := g.open()
+	if err != nil {
+		return false, err
+	}
+	_, ok, err := f.Find(bg, loc)
+	return ok, g.store.wrap(err, g.Path())
+}
+
+// anyIn reports whether a row lies in [lower, upper); nil upper: no bound.
+func (g *Segment) anyIn(lower, upper []byte) (bool, error) {
+	if !g.overlaps(lower, upper) {
+		return false, nil
+	}
+	if bytes.Compare(lower, g.first) <= 0 {
+		return true, nil
+	}
+	f, err := g.open()
+	if err != nil {
+		return false, err
+	}
+	row, err := f.SeekRow(bg, lower)
+	if err != nil || row >= f.Rows() {
+		return false, g.store.wrap(err, g.Path())
+	}
+	if upper == nil {
+		return true, nil
+	}
+	key, err := f.AppendKey(bg, nil, row)
+	return err == nil && bytes.Compare(key, upper) < 0, g.store.wrap(err, g.Path())
+}
+
+// appendRow appends the stored form of one row.
+func (f *openFile) appendRow(ctx context.Context, dst []byte, row int) ([]byte, error) {
+	e := f.encoders.Get().(*rowEncoder)
+	defer f.encoders.Put(e)
+	b := f.BlockOf(row)
+	first, _ := f.BlockRows(b)
+	e.sel[0] = int32(row - first)
+	var err error
+	for c := range e.cols {
+		if e.cols[c], err = f.ReadSelected(ctx, b, c, e.sel[:]); err != nil {
+			return nil, err
+		}
+	}
+	dst, err = e.enc.AppendRow(dst, e.cols, 0)
+	clear(e.cols)
+	return dst, err
+}
+
+// unref gives a reference back.
+func (g *fileRef) unref() {
+	if g.refs.Add(-1) > 0 {
+		return
+	}
+	if f := g.file.Swap(nil); f != nil {
+		_ = f.Close()
+	}
+	if g.obsolete.Load() {
+		g.store.removeFile(g.number)
+	}
+}
