@@ -31,6 +31,7 @@ type conn struct {
 	in      input
 	out     output
 	rows    rowEncoder
+	req     request
 	session Session
 	params  [][2]string       // ParameterStatus to send before ReadyForQuery
 	told    map[string]string // the values the client knows
@@ -114,7 +115,7 @@ func (c *conn) next() error {
 		return c.extended(typ, body)
 	case 'S':
 		c.skip = false
-		if err := c.call(func(ctx context.Context) error { return c.session.Sync(ctx) }); err != nil {
+		if err := c.call('S'); err != nil {
 			return err
 		}
 		c.skip = false
@@ -241,7 +242,7 @@ func (c *conn) client() types.Transcoder {
 	if c.session == nil {
 		return nil
 	}
-	return c.session.Env().ClientEncoding
+	return c.session.ClientEncoding()
 }
 
 // received puts texts of a message into UTF8.
@@ -266,6 +267,9 @@ func (c *conn) ParameterStatus(name, value string) {
 }
 
 func (c *conn) sendParameters() {
+	if len(c.params) == 0 {
+		return
+	}
 	last := map[string]string{}
 	for _, p := range c.params {
 		last[p[0]] = p[1]
@@ -291,10 +295,11 @@ func (c *conn) ready() {
 	c.out.readyForQuery(c.session.Status())
 }
 
-// call runs f as a call of the session and sends its error.
-func (c *conn) call(f func(ctx context.Context) error) error {
+// call serves the request of a message's type as a call of the session and sends
+// its error.
+func (c *conn) call(typ byte) error {
 	ctx := c.beginCall()
-	err := c.guard(ctx, f)
+	err := c.guard(ctx, typ)
 	c.endCall()
 	if err == nil {
 		return c.out.err
@@ -303,7 +308,7 @@ func (c *conn) call(f func(ctx context.Context) error) error {
 }
 
 // guard turns a panic of the session into XX000: the session goes on.
-func (c *conn) guard(ctx context.Context, f func(ctx context.Context) error) (err error) {
+func (c *conn) guard(ctx context.Context, typ byte) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			if e, ok := r.(*pgerror.Error); ok {
@@ -315,7 +320,43 @@ func (c *conn) guard(ctx context.Context, f func(ctx context.Context) error) (er
 			c.session.Failed()
 		}
 	}()
-	return f(ctx)
+	return c.run(ctx, typ)
+}
+
+// run makes the session's call for a request, and acknowledges it with a message
+// without a body where that is the answer.
+func (c *conn) run(ctx context.Context, typ byte) error {
+	m := &c.req
+	var err error
+	ack := byte(0)
+	switch typ {
+	case 'Q':
+		return c.session.Query(ctx, m.text, c)
+	case 'S':
+		return c.session.Sync(ctx)
+	case 'P':
+		err, ack = c.session.Parse(ctx, m.name, m.text, m.oids), '1'
+	case 'B':
+		err, ack = c.session.Bind(ctx, m.name, m.source, m.formats, m.params, m.results), '2'
+	case 'D':
+		if m.object == 'S' {
+			return c.describeStatement(ctx, m.name)
+		}
+		return c.describePortal(ctx, m.name)
+	case 'E':
+		return c.session.Execute(ctx, m.name, m.limit, c)
+	case 'C':
+		ack = '3'
+		if m.object == 'S' {
+			err = c.session.CloseStatement(m.name)
+		} else {
+			err = c.session.ClosePortal(m.name)
+		}
+	}
+	if err == nil {
+		c.out.bare(ack)
+	}
+	return err
 }
 
 // report sends an ErrorResponse; a FATAL one ends the connection.
@@ -356,7 +397,9 @@ func (c *conn) query(body []byte) error {
 	if err != nil {
 		err = c.fail(err)
 	} else {
-		err = c.call(func(ctx context.Context) error { return c.session.Query(ctx, m.String, c) })
+		c.req.text = m.String
+		err = c.call('Q')
+		c.req.text = ""
 	}
 	if err != nil {
 		return err
@@ -381,79 +424,28 @@ func decode(m pgproto3.Message, body []byte) (err error) {
 }
 
 func (c *conn) extended(typ byte, body []byte) error {
-	switch typ {
-	case 'P':
-		var m pgproto3.Parse
-		if err := decode(&m, body); err != nil {
-			return c.fail(err)
-		}
-		if err := c.received(&m.Name, &m.Query); err != nil {
-			return c.fail(err)
-		}
-		return c.then(func(ctx context.Context) error { return c.session.Parse(ctx, m.Name, m.Query, m.ParameterOIDs) }, '1')
-	case 'B':
-		var m pgproto3.Bind
-		if err := decode(&m, body); err != nil {
-			return c.fail(err)
-		}
-		if err := c.received(&m.DestinationPortal, &m.PreparedStatement); err != nil {
-			return c.fail(err)
-		}
-		return c.then(func(ctx context.Context) error {
-			return c.session.Bind(ctx, m.DestinationPortal, m.PreparedStatement, m.ParameterFormatCodes, m.Parameters, m.ResultFormatCodes)
-		}, '2')
-	case 'D':
-		var m pgproto3.Describe
-		if err := decode(&m, body); err != nil {
-			return c.fail(err)
-		}
-		if err := c.received(&m.Name); err != nil {
-			return c.fail(err)
-		}
-		switch m.ObjectType {
-		case 'S':
-			return c.call(func(ctx context.Context) error { return c.describeStatement(ctx, m.Name) })
-		case 'P':
-			return c.call(func(ctx context.Context) error { return c.describePortal(ctx, m.Name) })
-		}
-		return c.fail(pgerror.New(pgerror.ProtocolViolation, "invalid DESCRIBE message subtype %d", m.ObjectType))
-	case 'E':
-		var m pgproto3.Execute
-		if err := decode(&m, body); err != nil {
-			return c.fail(err)
-		}
-		if err := c.received(&m.Portal); err != nil {
-			return c.fail(err)
-		}
-		limit := int(int32(m.MaxRows))
-		return c.call(func(ctx context.Context) error { return c.session.Execute(ctx, m.Portal, max(limit, 0), c) })
-	default: // 'C'
-		var m pgproto3.Close
-		if err := decode(&m, body); err != nil {
-			return c.fail(err)
-		}
-		if err := c.received(&m.Name); err != nil {
-			return c.fail(err)
-		}
-		switch m.ObjectType {
-		case 'S':
-			return c.then(func(context.Context) error { return c.session.CloseStatement(m.Name) }, '3')
-		case 'P':
-			return c.then(func(context.Context) error { return c.session.ClosePortal(m.Name) }, '3')
-		}
-		return c.fail(pgerror.New(pgerror.ProtocolViolation, "invalid CLOSE message subtype %d", m.ObjectType))
+	m := &c.req
+	err := m.decode(typ, body)
+	if err == nil {
+		err = c.received(&m.name)
 	}
-}
-
-// then makes a call and acknowledges it with a message without a body.
-func (c *conn) then(f func(ctx context.Context) error, ack byte) error {
-	return c.call(func(ctx context.Context) error {
-		if err := f(ctx); err != nil {
-			return err
+	switch {
+	case err != nil:
+	case typ == 'P':
+		err = c.received(&m.text)
+	case typ == 'B':
+		err = c.received(&m.source)
+	case (typ == 'D' || typ == 'C') && m.object != 'S' && m.object != 'P':
+		what := "DESCRIBE"
+		if typ == 'C' {
+			what = "CLOSE"
 		}
-		c.out.bare(ack)
-		return nil
-	})
+		err = pgerror.New(pgerror.ProtocolViolation, "invalid %s message subtype %d", what, m.object)
+	}
+	if err != nil {
+		return c.fail(err)
+	}
+	return c.call(typ)
 }
 
 func (c *conn) describeStatement(ctx context.Context, name string) error {

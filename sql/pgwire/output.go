@@ -109,15 +109,16 @@ func (o *output) rowDescription(client types.Transcoder, cols []Column, formats 
 	o.buf = binary.BigEndian.AppendUint16(o.buf, uint16(len(cols)))
 	for i := range cols {
 		c := &cols[i]
-		name := []byte(c.Name)
 		if client != nil {
-			var err error
-			if name, err = client.FromUTF8(name); err != nil {
+			name, err := client.FromUTF8([]byte(c.Name))
+			if err != nil {
 				o.buf = o.buf[:at]
 				return err
 			}
+			o.buf = append(append(o.buf, name...), 0)
+		} else {
+			o.buf = append(append(o.buf, c.Name...), 0)
 		}
-		o.buf = append(append(o.buf, name...), 0)
 		o.buf = binary.BigEndian.AppendUint32(o.buf, uint32(c.Table))
 		o.buf = binary.BigEndian.AppendUint16(o.buf, uint16(c.Att))
 		o.buf = binary.BigEndian.AppendUint32(o.buf, uint32(c.Type.OID))

@@ -41,6 +41,7 @@ type fakeSession struct {
 	sql    string
 }
 
+func (s *fakeSession) ClientEncoding() types.Transcoder { return nil }
 func (s *fakeSession) Query(ctx context.Context, sql string, out Sink) error {
 	switch sql {
 	case "":

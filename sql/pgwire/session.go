@@ -59,8 +59,11 @@ type Session interface {
 	// Query runs a simple-protocol query string.
 	Query(ctx context.Context, sql string, out Sink) error
 
+	// ClientEncoding converts to and from the client's encoding; nil when that is UTF8.
+	ClientEncoding() types.Transcoder
+
 	Parse(ctx context.Context, name, sql string, paramTypes []uint32) error
-	// Bind makes a portal. params' memory is valid only during the call.
+	// Bind makes a portal. The memory of formats and params is valid only during the call.
 	Bind(ctx context.Context, portal, statement string, paramFormats []int16, params [][]byte, resultFormats []int16) error
 	// DescribeStatement gives parameter types and result columns (nil: no rows).
 	DescribeStatement(ctx context.Context, name string) ([]types.OID, []Column, error)

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 
@@ -126,6 +127,41 @@ func paramKey(ps []types.OID) string {
 // compile gives the plan of an optimizable statement, locks on its relations
 // taken. REQUIRES: statementTxn was called for the statement.
 func (s *Session) compile(ctx context.Context, source string, start int, node *pg_query.Node, params []types.OID) (*compiled, error) {
+	return s.compileFor(ctx, nil, source, start, node, params)
+}
+
+// heldPlan is the plan a prepared statement ran with last, and what it was made
+// for beside the catalog's version.
+type heldPlan struct {
+	c      *compiled
+	params []types.OID
+	user   types.OID
+	env    string
+	sites  int
+}
+
+// held gives a prepared statement's last plan if it still holds.
+func (s *Session) held(p *prepared, r catalog.Reader, params []types.OID) *compiled {
+	h := &p.plan
+	if h.c == nil || r.Private() || h.c.version != r.Version() || h.user != s.currentUser.OID || h.env != s.current().planKey || h.sites != s.node.siteCount() || !slices.Equal(h.params, params) || s.outgrown(h.c.planned) {
+		return nil
+	}
+	return h.c
+}
+
+// compileFor is compile for a prepared statement, nil for none.
+func (s *Session) compileFor(ctx context.Context, p *prepared, source string, start int, node *pg_query.Node, params []types.OID) (*compiled, error) {
+	if p != nil {
+		r := s.reader()
+		if c := s.held(p, r, params); c != nil {
+			if err := s.lockRelations(ctx, c.locks); err != nil {
+				return nil, err
+			}
+			if s.reader().Version() == c.version {
+				return c, nil
+			}
+		}
+	}
 	id := planID{db: s.db.OID, user: s.currentUser.OID, text: source, start: start, params: paramKey(params), env: s.current().planKey, sites: s.node.siteCount()}
 	cacheable := len(source) <= cacheTextBytesMax
 	for {
@@ -157,6 +193,9 @@ func (s *Session) compile(ctx context.Context, source string, start int, node *p
 			if cacheable && !r.Private() && c.planned.Cacheable && !c.momentary {
 				s.node.plans.plans.put(id, c)
 			}
+		}
+		if p != nil && !r.Private() && c.planned.Cacheable && !c.momentary {
+			p.plan = heldPlan{c, params, id.user, id.env, id.sites}
 		}
 		return c, nil
 	}
@@ -246,11 +285,7 @@ func (s *Session) workMem() int64 {
 	if s.node.WorkMem > 0 {
 		return s.node.WorkMem
 	}
-	kb := int64(atoi(s.settings.Get("work_mem")))
-	if kb == workMemBoot {
-		return workMemDefault
-	}
-	return kb << 10
+	return s.current().workMem
 }
 
 // columns describes result columns for the wire.

@@ -35,6 +35,11 @@ type bound struct {
 
 // start begins a statement and gives its result.
 func (s *Session) startStatement(ctx context.Context, st *parse.Statement, params bound) (*result, error) {
+	return s.startPrepared(ctx, nil, st, params)
+}
+
+// startPrepared is startStatement for a prepared statement, nil for none.
+func (s *Session) startPrepared(ctx context.Context, p *prepared, st *parse.Statement, params bound) (*result, error) {
 	if s.phase == phaseFailed && !endsFailedBlock(st.Node) {
 		return nil, errFailedBlock
 	}
@@ -47,7 +52,7 @@ func (s *Session) startStatement(ctx context.Context, st *parse.Statement, param
 	if _, err := s.statementTxn(ctx); err != nil {
 		return nil, err
 	}
-	c, err := s.compile(ctx, st.Source, st.Start, st.Node, params.types)
+	c, err := s.compileFor(ctx, p, st.Source, st.Start, st.Node, params.types)
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,8 @@ type prepared struct {
 	version  uint64
 	planned  *plan.Planned // of cols and params; nil: not an optimizable statement
 	custom   int           // how often its parameters have been looked at
+	plan     heldPlan
+	plain    bool // parameters are read the same under all settings
 	fromSQL  bool
 	created  time.Time
 }
@@ -105,10 +107,47 @@ func (s *Session) prepare(ctx context.Context, p *prepared) error {
 func (s *Session) adopt(p *prepared, c *compiled) {
 	p.paramTs = c.params
 	p.params = make([]types.OID, len(c.params))
+	p.plain = true
 	for i, t := range c.params {
 		p.params[i] = t.OID
+		p.plain = p.plain && plainInput(t)
 	}
 	p.cols, p.version, p.key, p.planned = c.cols, c.version, s.current().planKey, c.planned
+}
+
+// plainInput reports that values of a type are read without regard to settings,
+// the time and the catalog.
+func plainInput(t types.T) bool {
+	if t.Class != types.ClassBase {
+		return false
+	}
+	switch t.OID {
+	case types.Bool, types.Int2, types.Int4, types.Int8, types.Float4, types.Float8, types.NumericOID, types.Text, types.VarChar, types.BPChar, types.UUIDOID, types.Bytea:
+		return true
+	}
+	return false
+}
+
+// smallInt reads up to nine digits with an optional minus.
+func smallInt(b []byte) (int32, bool) {
+	digits := b
+	if len(b) > 0 && b[0] == '-' {
+		digits = b[1:]
+	}
+	if len(digits) == 0 || len(digits) > 9 {
+		return 0, false
+	}
+	var v int32
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		v = v*10 + int32(c-'0')
+	}
+	if len(digits) < len(b) {
+		v = -v
+	}
+	return v, true
 }
 
 var errResultType = pgerror.New(pgerror.FeatureNotSupported, "cached plan must not change result type")
@@ -147,7 +186,10 @@ func (s *Session) Bind(ctx context.Context, portalName, statement string, paramF
 	}
 	values := make([]types.Datum, len(params))
 	if len(params) > 0 {
-		env := s.Env()
+		env := &s.current().env
+		if !p.plain {
+			env = s.Env()
+		}
 		for i, raw := range params {
 			if raw == nil {
 				continue
@@ -161,6 +203,10 @@ func (s *Session) Bind(ctx context.Context, portalName, statement string, paramF
 			switch f {
 			case 0:
 				var text string
+				if v, ok := smallInt(raw); ok && p.paramTs[i].OID == types.Int4 {
+					values[i] = v
+					continue
+				}
 				if text, err = types.FromClient(env, raw); err == nil {
 					err = validText([]byte(text))
 				}
@@ -191,7 +237,7 @@ func (s *Session) Bind(ctx context.Context, portalName, statement string, paramF
 	if err := s.foresee(ctx, p, values); err != nil {
 		return err
 	}
-	q := &portal{name: portalName, text: p.text, st: p.st, params: bound{values, p.params}, formats: append([]int16(nil), resultFormats...),
+	q := &portal{name: portalName, prep: p, text: p.text, st: p.st, params: bound{values, p.params}, formats: append([]int16(nil), resultFormats...),
 		cols: p.cols, created: time.Now(), level: len(s.cur.savepoints)}
 	if p.st != nil && !optimizable(p.st.Node) {
 		if q.cols, err = s.describeUtility(ctx, p.st); err != nil {
@@ -296,7 +342,7 @@ func (s *Session) Execute(ctx context.Context, name string, maxRows int, out pgw
 		if maxRows > 0 && optimizable(p.st.Node) {
 			p.res, err = newLasting().start(ctx, func(ctx context.Context) (*result, error) { return s.startStatement(ctx, p.st, p.params) })
 		} else {
-			p.res, err = s.startStatement(ctx, p.st, p.params)
+			p.res, err = s.startPrepared(ctx, p.prep, p.st, p.params)
 		}
 		if err != nil {
 			return s.fix(ctx, err)
@@ -453,7 +499,7 @@ func (s *Session) executeStmt(ctx context.Context, st *parse.Statement, e *pg_qu
 			return nil, err
 		}
 	}
-	return s.startStatement(ctx, p.st, params)
+	return s.startPrepared(ctx, p, p.st, params)
 }
 
 // refresh analyses a prepared statement again when the catalog or the settings have changed.

@@ -15,6 +15,7 @@ type portal struct {
 	name    string
 	text    string
 	st      *parse.Statement // nil: an empty query
+	prep    *prepared        // what it was bound from; nil: none
 	params  bound
 	formats []int16
 	cols    []pgwire.Column

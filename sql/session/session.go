@@ -16,6 +16,7 @@ import (
 	"github.com/basaltdb/basalt/sql/settings"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/sql/types/charset"
+	"github.com/basaltdb/basalt/txn"
 )
 
 // Session is one client's session. It implements pgwire.Session.
@@ -33,6 +34,7 @@ type Session struct {
 
 	settings *settings.Settings
 	derived  derived
+	env      envCache
 
 	phase         phase
 	cur           transaction
@@ -48,6 +50,15 @@ type Session struct {
 	activity activity
 }
 
+// envCache keeps the environment of the running statement: most of its users ask
+// for the same one.
+type envCache struct {
+	env        *types.Env
+	reader     catalog.Reader
+	user       *catalog.Role
+	generation uint64
+}
+
 // derived is computed from the settings, once per generation.
 type derived struct {
 	generation uint64
@@ -60,6 +71,11 @@ type derived struct {
 	idle       time.Duration
 	searchPath []string
 	planKey    string
+	workMem    int64
+	// What transactions begin with.
+	isolation                         txn.Isolation
+	uncommitted, readOnly, deferrable bool
+	application                       string
 }
 
 // activity is what pg_stat_activity shows; other sessions read it.
@@ -186,6 +202,18 @@ func (s *Session) current() *derived {
 	d.idleTx, d.idle = ms("idle_in_transaction_session_timeout"), ms("idle_session_timeout")
 	d.searchPath = splitIdentifiers(get("search_path"))
 	d.planKey = s.planKey()
+	if d.workMem = int64(atoi(get("work_mem"))) << 10; d.workMem == workMemBoot<<10 {
+		d.workMem = workMemDefault
+	}
+	switch get("default_transaction_isolation") {
+	case "read uncommitted":
+		d.uncommitted = true
+	case "repeatable read":
+		d.isolation = txn.RepeatableRead
+	}
+	d.readOnly = get("default_transaction_read_only") == "on"
+	d.deferrable = get("default_transaction_deferrable") == "on"
+	d.application = get("application_name")
 	s.derived = d
 	return &s.derived
 }
@@ -227,17 +255,32 @@ func (s *Session) Env() *types.Env { return s.typesEnv(s.reader()) }
 
 // typesEnv is the environment of the running statement.
 func (s *Session) typesEnv(r catalog.Reader) *types.Env {
-	env := s.current().env
-	env.StmtTime = s.stmtTime
-	env.XactTime = s.stmtTime
+	d := s.current()
+	xact := s.stmtTime
 	if s.phase != phaseIdle {
-		env.XactTime = s.cur.start
+		xact = s.cur.start
 	}
+	c := &s.env
+	if c.env != nil && c.env.StmtTime == s.stmtTime && c.env.XactTime == xact && c.reader == r && c.user == s.currentUser && c.generation == d.generation {
+		return c.env
+	}
+	e := &struct {
+		types.Env
+		resolver sessionResolver
+	}{Env: d.env}
+	e.StmtTime, e.XactTime = s.stmtTime, xact
 	if r != nil {
-		env.Resolver = &sessionResolver{Reader: r, s: s}
+		e.resolver.Reader, e.resolver.s = r, s
+		e.Resolver = &e.resolver
 	}
-	return &env
+	if r == nil || !r.Private() { // what a private reader finds changes as DDL goes on
+		*c = envCache{&e.Env, r, s.currentUser, d.generation}
+	}
+	return &e.Env
 }
+
+// ClientEncoding implements pgwire.Session.
+func (s *Session) ClientEncoding() types.Transcoder { return s.current().env.ClientEncoding }
 
 // reader is the catalog as the next statement sees it.
 func (s *Session) reader() catalog.Reader {
@@ -336,6 +379,7 @@ func (s *Session) SetIdle(idle bool) {
 	switch {
 	case !idle:
 		a.state = "active"
+		return
 	case s.phase == phaseBlock:
 		a.state = "idle in transaction"
 	case s.phase == phaseFailed:
@@ -343,10 +387,9 @@ func (s *Session) SetIdle(idle bool) {
 	default:
 		a.state = "idle"
 		a.xactStart = time.Time{}
+		s.env = envCache{} // a session that waits for long keeps no old catalog
 	}
-	if idle {
-		a.application, a.user = s.settings.Get("application_name"), s.sessionUser.OID
-	}
+	a.application, a.user = s.current().application, s.sessionUser.OID
 	a.changed = time.Now()
 }
 

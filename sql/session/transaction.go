@@ -53,15 +53,9 @@ var isolationNames = [...]string{txn.ReadCommitted: "read committed", txn.Repeat
 // begin makes the session's transaction with the default characteristics.
 func (s *Session) begin(p phase) {
 	s.phase = p
-	s.cur = transaction{start: s.stmtTime}
-	switch s.settings.Get("default_transaction_isolation") {
-	case "read uncommitted":
-		s.cur.uncommitted = true
-	case "repeatable read":
-		s.cur.opts.Isolation = txn.RepeatableRead
-	}
-	s.cur.readOnly = s.settings.Get("default_transaction_read_only") == "on"
-	s.cur.opts.Deferrable = s.settings.Get("default_transaction_deferrable") == "on"
+	d := s.current()
+	s.cur = transaction{start: s.stmtTime, uncommitted: d.uncommitted, readOnly: d.readOnly}
+	s.cur.opts.Isolation, s.cur.opts.Deferrable = d.isolation, d.deferrable
 }
 
 // ensure makes sure that there is a transaction.
