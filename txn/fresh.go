@@ -139,12 +139,9 @@ func (t *transaction) LockUnique(ctx context.Context, key []byte) (Newest, error
 func (w *writeBuffer) anyIn(lower, upper []byte) bool {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
-	if w.tree == nil || len(w.log) == 0 {
-		return false
-	}
 	any := false
-	w.tree.AscendGreaterOrEqual(&write{key: lower}, func(x *write) bool {
-		any = bytes.Compare(x.key, upper) < 0
+	w.rangeLocked(lower, upper, func(x *write) bool {
+		any = true
 		return false
 	})
 	return any

@@ -1,8 +1,8 @@
 package txn
 
 import (
+	"bytes"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -214,7 +214,7 @@ func (c *collector) take() []staleKey {
 		c.queue = nil
 	}
 	slices.SortFunc(out, func(a, b staleKey) int {
-		if d := strings.Compare(string(a.key), string(b.key)); d != 0 {
+		if d := bytes.Compare(a.key, b.key); d != 0 {
 			return d
 		}
 		if a.ts > b.ts {
@@ -222,7 +222,7 @@ func (c *collector) take() []staleKey {
 		}
 		return 1
 	})
-	return slices.CompactFunc(out, func(a, b staleKey) bool { return string(a.key) == string(b.key) })
+	return slices.CompactFunc(out, func(a, b staleKey) bool { return bytes.Equal(a.key, b.key) })
 }
 
 // collect removes the versions below the newest of the keys' stale timestamps.

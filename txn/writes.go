@@ -2,6 +2,7 @@ package txn
 
 import (
 	"bytes"
+	"slices"
 	"sync"
 
 	"github.com/google/btree"
@@ -24,7 +25,8 @@ type write struct {
 // key, newest write of each key first, and by time. Its latch lets readers of
 // the transaction run beside its writer.
 type writeBuffer struct {
-	mu   sync.RWMutex
+	mu sync.RWMutex
+	// tree is nil while there are few writes: then the log is looked through.
 	tree *btree.BTreeG[*write]
 	log  []*write // ascending seq
 	// bytes is the memory taken, an estimate.
@@ -35,6 +37,7 @@ type writeBuffer struct {
 
 const (
 	writeOverheadBytes = 160 // struct, tree and log share of one write
+	treelessWrites     = 16
 	writeSlab          = 32
 	arenaChunkBytes    = 16 << 10
 )
@@ -62,8 +65,11 @@ func (w *writeBuffer) alloc(b []byte) []byte {
 func (w *writeBuffer) put(key, value []byte, del, overwrites bool, stmt uint32, seq uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.tree == nil {
+	if w.tree == nil && len(w.log) >= treelessWrites {
 		w.tree = btree.NewG(32, lessWrite)
+		for _, x := range w.log { // later ones take the place of earlier ones
+			w.tree.ReplaceOrInsert(x)
+		}
 	}
 	if len(w.slab) == 0 {
 		n := writeSlab
@@ -79,15 +85,59 @@ func (w *writeBuffer) put(key, value []byte, del, overwrites bool, stmt uint32, 
 	if !del || len(value) > 0 {
 		x.value = w.alloc(value)
 	}
-	if old, ok := w.tree.Get(x); ok {
+	if old := w.headLocked(key); old != nil {
 		x.prev, x.key = old, old.key
 		x.overwrites = x.overwrites || old.overwrites
 	} else {
 		x.key = w.alloc(key)
 	}
-	w.tree.ReplaceOrInsert(x)
+	if w.tree != nil {
+		w.tree.ReplaceOrInsert(x)
+	}
 	w.log = append(w.log, x)
 	w.bytes += int64(len(key)+len(value)) + writeOverheadBytes
+}
+
+// headLocked is the newest write to key, nil for none.
+func (w *writeBuffer) headLocked(key []byte) *write {
+	if w.tree != nil {
+		x, _ := w.tree.Get(&write{key: key})
+		return x
+	}
+	for i := len(w.log) - 1; i >= 0; i-- {
+		if bytes.Equal(w.log[i].key, key) {
+			return w.log[i]
+		}
+	}
+	return nil
+}
+
+// rangeLocked calls f with the newest write of each key from lower on, below upper
+// (nil: to the end), in order, until it returns false.
+func (w *writeBuffer) rangeLocked(lower, upper []byte, f func(x *write) bool) {
+	if w.tree != nil {
+		w.tree.AscendGreaterOrEqual(&write{key: lower}, func(x *write) bool {
+			return (upper == nil || bytes.Compare(x.key, upper) < 0) && f(x)
+		})
+		return
+	}
+	var buf [treelessWrites]*write
+	heads := buf[:0]
+	for i := len(w.log) - 1; i >= 0; i-- {
+		x := w.log[i]
+		if bytes.Compare(x.key, lower) < 0 || upper != nil && bytes.Compare(x.key, upper) >= 0 {
+			continue
+		}
+		at, found := slices.BinarySearchFunc(heads, x, func(a, b *write) int { return bytes.Compare(a.key, b.key) })
+		if !found { // else a newer write to the key
+			heads = slices.Insert(heads, at, x)
+		}
+	}
+	for _, x := range heads {
+		if !f(x) {
+			return
+		}
+	}
 }
 
 // cut undoes the writes after seq.
@@ -97,9 +147,11 @@ func (w *writeBuffer) cut(seq uint64) {
 	n := len(w.log)
 	for ; n > 0 && w.log[n-1].seq > seq; n-- {
 		x := w.log[n-1]
-		if x.prev != nil {
+		switch {
+		case w.tree == nil:
+		case x.prev != nil:
 			w.tree.ReplaceOrInsert(x.prev)
-		} else {
+		default:
 			w.tree.Delete(x)
 		}
 		w.log[n-1] = nil
@@ -119,10 +171,10 @@ func (w *writeBuffer) reset() {
 func (w *writeBuffer) newest(key []byte, stmt uint32) *write {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
-	if w.tree == nil || len(w.log) == 0 {
+	if len(w.log) == 0 {
 		return nil
 	}
-	x, _ := w.tree.Get(&write{key: key})
+	x := w.headLocked(key)
 	for x != nil && x.stmt >= stmt {
 		x = x.prev
 	}
@@ -133,14 +185,11 @@ func (w *writeBuffer) newest(key []byte, stmt uint32) *write {
 func (w *writeBuffer) collect(lower, upper []byte, stmt uint32) []*write {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
-	if w.tree == nil || len(w.log) == 0 || w.log[0].stmt >= stmt {
+	if len(w.log) == 0 || w.log[0].stmt >= stmt {
 		return nil
 	}
 	var out []*write
-	w.tree.AscendGreaterOrEqual(&write{key: lower}, func(x *write) bool {
-		if bytes.Compare(x.key, upper) >= 0 {
-			return false
-		}
+	w.rangeLocked(lower, upper, func(x *write) bool {
 		for x != nil && x.stmt >= stmt {
 			x = x.prev
 		}
@@ -156,11 +205,8 @@ func (w *writeBuffer) collect(lower, upper []byte, stmt uint32) []*write {
 func (w *writeBuffer) ascend(f func(x *write) error) error {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
-	if w.tree == nil {
-		return nil
-	}
 	var err error
-	w.tree.Ascend(func(x *write) bool {
+	w.rangeLocked(nil, nil, func(x *write) bool {
 		err = f(x)
 		return err == nil
 	})

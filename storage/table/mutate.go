@@ -53,10 +53,11 @@ func (s *Store) InsertBatch(ctx context.Context, table *planpb.Table, ext *vexec
 	if err != nil {
 		return err
 	}
-	enc, err := s.encoder(sc)
+	enc, err := sc.encoder()
 	if err != nil {
 		return err
 	}
+	defer sc.encoders.Put(enc)
 	var violation error
 	put := func(j int, key []byte, found txn.Newest) error {
 		if found.Exists {
@@ -337,10 +338,11 @@ retry:
 		}
 		break
 	}
-	enc, err := s.encoder(sc)
+	enc, err := sc.encoder()
 	if err != nil {
 		return nil, err
 	}
+	defer sc.encoders.Put(enc)
 	if s.rowBuf, err = enc.AppendDatums(s.rowBuf[:0], ext[:len(sc.cols)]); err != nil {
 		return nil, err
 	}
@@ -460,10 +462,11 @@ func (s *Store) Update(ctx context.Context, table *planpb.Table, locator []byte,
 		}
 		moved = !bytes.Equal(newKey, key)
 	}
-	enc, err := s.encoder(sc)
+	enc, err := sc.encoder()
 	if err != nil {
 		return err
 	}
+	defer sc.encoders.Put(enc)
 	if s.rowBuf, err = enc.AppendDatums(s.rowBuf[:0], newExt[:len(sc.cols)]); err != nil {
 		return err
 	}

@@ -121,10 +121,11 @@ func (s *Store) InsertRow(ctx context.Context, table *planpb.Table, row []types.
 	} else if key, err = sc.rowKey(s.env, row); err != nil {
 		return err
 	}
-	enc, err := s.encoder(sc)
+	enc, err := sc.encoder()
 	if err != nil {
 		return err
 	}
+	defer sc.encoders.Put(enc)
 	if s.rowBuf, err = enc.AppendDatums(s.rowBuf[:0], row); err != nil {
 		return err
 	}
@@ -145,10 +146,11 @@ func (s *Store) UpdateInPlace(ctx context.Context, table *planpb.Table, locator 
 	if s.keyBuf, err = sc.keyOf(s.env, s.keyBuf[:0], locator); err != nil {
 		return err
 	}
-	enc, err := s.encoder(sc)
+	enc, err := sc.encoder()
 	if err != nil {
 		return err
 	}
+	defer sc.encoders.Put(enc)
 	if s.rowBuf, err = enc.AppendDatums(s.rowBuf[:0], row); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package table
 
 import (
 	"encoding/binary"
+	"sync"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
@@ -11,8 +12,8 @@ import (
 	"github.com/basaltdb/basalt/vexec/planpb"
 )
 
-// schema is a planpb.Table prepared for use under a placement. Immutable:
-// transactions share it.
+// schema is a planpb.Table prepared for use under a placement. Immutable but for
+// its pool: transactions share it.
 type schema struct {
 	t      *planpb.Table
 	spread spread
@@ -25,6 +26,8 @@ type schema struct {
 	key     []keyenc.Column // empty: hidden row ids
 	keyOrds []int
 	indexes []*index
+
+	encoders sync.Pool // *rowcodec.Encoder
 }
 
 // index is a planpb.Index prepared for use.

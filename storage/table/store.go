@@ -79,7 +79,6 @@ type Store struct {
 	mu     sync.Mutex
 	splits map[string][][]byte
 
-	encoders               map[*schema]*rowcodec.Encoder // for the goroutine that changes rows
 	keyBuf, rowBuf, valBuf []byte                        // for the goroutine that changes rows
 	delta                  map[uint64]int64
 }
@@ -139,20 +138,12 @@ func (s *Store) schema(ctx context.Context, t *planpb.Table) (*schema, error) {
 	return sc, nil
 }
 
-// encoder is the transaction's own for a table's rows.
-func (s *Store) encoder(sc *schema) (*rowcodec.Encoder, error) {
-	if e := s.encoders[sc]; e != nil {
+// encoder takes an encoder for the table's rows; put it back into encoders.
+func (s *schema) encoder() (*rowcodec.Encoder, error) {
+	if e, ok := s.encoders.Get().(*rowcodec.Encoder); ok {
 		return e, nil
 	}
-	e, err := rowcodec.NewEncoder(sc.cols)
-	if err != nil {
-		return nil, err
-	}
-	if s.encoders == nil || len(s.encoders) >= schemasMax {
-		s.encoders = map[*schema]*rowcodec.Encoder{}
-	}
-	s.encoders[sc] = e
-	return e, nil
+	return rowcodec.NewEncoder(s.cols)
 }
 
 // schemasMax bounds the prepared tables kept: those of ad hoc plans are not used again.
