@@ -12,7 +12,7 @@ demo: build
 	bin/basalt demo --sf $(SF) --sql-addr $(SQL_ADDR) --data "$(DATA)"
 
 # cluster-demo starts a gateway and three storage processes, loads TPC-H through SQL, checks the 22 answers and
-# prints what Q1, Q3 and Q18 did on each node. KEEP=--keep leaves the processes running.
+# prints what Q1, Q3 and Q18 did on each node, and what every query moved between processes. KEEP=--keep leaves the processes running.
 cluster-demo: build
 	bin/basalt demo --cluster --sf $(SF) --sql-addr $(SQL_ADDR) --data "$(DATA)" $(KEEP)
 

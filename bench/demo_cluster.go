@@ -108,6 +108,9 @@ func runClusterDemo(cmd *cobra.Command, dir, addr string, sf float64, keep bool)
 		}
 		fmt.Fprintf(out, "\nQ%d: EXPLAIN (ANALYZE, DISTRIBUTED, COSTS OFF)\n\n%s", q, plan)
 	}
+	if err := printMoved(ctx, out, conn); err != nil {
+		return err
+	}
 	if keep {
 		fmt.Fprintf(out, "\nThe processes are still running. Look around:\n\n    psql -h %s -p %s -U postgres\n\nStop them with: kill", host, port)
 		for _, s := range servers {

@@ -121,6 +121,41 @@ func (p *Branches) Get(_ context.Context, b Branch, at ReadAt, key []byte) ([]by
 	return t.get(key, at.Snapshot, at.Statement, nil)
 }
 
+// manyBytesMax is how much GetMany answers at a time.
+const manyBytesMax = 1 << 20
+
+// GetMany implements Participant.
+func (p *Branches) GetMany(ctx context.Context, b Branch, at ReadAt, keys [][]byte) ([][]byte, error) {
+	t, err := p.reader(b)
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]byte, 0, len(keys))
+	size := 0
+	for i, k := range keys {
+		v, ok, err := t.get(k, at.Snapshot, at.Statement, nil)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case !ok:
+			v = nil
+		case v == nil:
+			v = []byte{}
+		default:
+			v = bytes.Clone(v)
+		}
+		out = append(out, v)
+		if size += len(v); size > manyBytesMax {
+			break
+		}
+		if i%256 == 255 && ctx.Err() != nil {
+			return nil, contextError(ctx)
+		}
+	}
+	return out, nil
+}
+
 // NewIter iterates as Scan pages, for coordinators in the same process.
 func (p *Branches) NewIter(ctx context.Context, b Branch, at ReadAt, o IterOptions) (Iter, error) {
 	t, err := p.reader(b)

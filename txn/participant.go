@@ -94,6 +94,9 @@ type Wait struct {
 // means that the node could not be asked or has lost the branch.
 type Participant interface {
 	Get(ctx context.Context, b Branch, at ReadAt, key []byte) (value []byte, ok bool, err error)
+	// GetMany is Get for many keys, in order; nil is a key without a value. It stops early when the
+	// answer grows large, but not before the first key.
+	GetMany(ctx context.Context, b Branch, at ReadAt, keys [][]byte) (values [][]byte, err error)
 	Scan(ctx context.Context, b Branch, at ReadAt, p ScanPage) (Page, error)
 	// Lock stops at the first key that fails. Newest come in the order of the keys.
 	Lock(ctx context.Context, b Branch, at ReadAt, l LockCall) ([]Newest, error)

@@ -248,6 +248,12 @@ type View interface {
 	Close()
 }
 
+// ManyGetter is a View to which a key is a message to another node: many go in one.
+type ManyGetter interface {
+	// GetMany reads keys and calls f with each, in order. Values stay valid.
+	GetMany(ctx context.Context, keys [][]byte, f func(i int, value []byte, ok bool) error) error
+}
+
 // IterOptions of a range read. Lower is inclusive, Upper exclusive; both set.
 type IterOptions struct {
 	Lower, Upper []byte

@@ -7,16 +7,45 @@ import (
 	"os"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/spf13/cobra"
 
 	"github.com/basaltdb/basalt/sql/server"
 	"github.com/basaltdb/basalt/storage"
+	"github.com/basaltdb/basalt/storage/segment"
 )
 
 func debugCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "debug", Short: "Look into a data directory", Args: cobra.NoArgs}
-	cmd.AddCommand(checkCommand())
+	cmd.AddCommand(checkCommand(), segmentCommand())
 	return cmd
+}
+
+func segmentCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "segment FILE",
+		Short: "Describe a column segment",
+		Long: `Describe a column segment: every part of the file with its offset, length and
+encoding, and what is known of its values. The file is only read; parts that do not
+match their checksums are shown as damaged, and the exit status is then 1.`,
+		Example: "  basalt debug segment ./data/segments/0000000000000001.seg",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			if ctx == nil {
+				ctx = context.Background()
+			}
+			f, err := segment.Open(vfs.Default, args[0], nil)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			if err := f.Describe(ctx, cmd.OutOrStdout()); err != nil {
+				return err
+			}
+			return f.Verify(ctx)
+		},
+	}
 }
 
 func checkCommand() *cobra.Command {

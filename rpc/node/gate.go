@@ -84,6 +84,13 @@ func (g *gate) Get(ctx context.Context, b txn.Branch, at txn.ReadAt, key []byte)
 	return g.Branches.Get(ctx, b, at, key)
 }
 
+func (g *gate) GetMany(ctx context.Context, b txn.Branch, at txn.ReadAt, keys [][]byte) ([][]byte, error) {
+	if err := g.enter(ctx, b.Epoch); err != nil {
+		return nil, err
+	}
+	return g.Branches.GetMany(ctx, b, at, keys)
+}
+
 func (g *gate) NewIter(ctx context.Context, b txn.Branch, at txn.ReadAt, o txn.IterOptions) (txn.Iter, error) {
 	if err := g.enter(ctx, b.Epoch); err != nil {
 		return nil, err

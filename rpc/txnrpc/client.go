@@ -30,6 +30,21 @@ func (p *Participant) Get(ctx context.Context, b txn.Branch, at txn.ReadAt, key 
 	return notNil(r.Value), r.Ok, nil
 }
 
+// GetMany implements txn.Participant.
+func (p *Participant) GetMany(ctx context.Context, b txn.Branch, at txn.ReadAt, keys [][]byte) ([][]byte, error) {
+	r, err := p.c.GetMany(ctx, &rpcpb.GetManyRequest{Branch: BranchToProto(b), At: ReadAtToProto(at), Keys: keys})
+	if err != nil {
+		return nil, wire.FromStatus(ctx, err)
+	}
+	out := make([][]byte, len(r.Rows))
+	for i, x := range r.Rows {
+		if x.Ok {
+			out[i] = notNil(x.Value)
+		}
+	}
+	return out, nil
+}
+
 // Scan implements txn.Participant.
 func (p *Participant) Scan(ctx context.Context, b txn.Branch, at txn.ReadAt, s txn.ScanPage) (txn.Page, error) {
 	r, err := p.c.Scan(ctx, &rpcpb.ScanRequest{Branch: BranchToProto(b), At: ReadAtToProto(at), Lower: s.Lower, Upper: s.Upper, Reverse: s.Reverse,

@@ -33,6 +33,15 @@ func (s *participantServer) Get(ctx context.Context, q *rpcpb.GetRequest) (*rpcp
 	return &rpcpb.GetReply{Value: v, Ok: ok}, err
 }
 
+func (s *participantServer) GetMany(ctx context.Context, q *rpcpb.GetManyRequest) (*rpcpb.GetManyReply, error) {
+	vs, err := s.p.GetMany(ctx, BranchFromProto(q.Branch), ReadAtFromProto(q.At), q.Keys)
+	r := &rpcpb.GetManyReply{Rows: make([]*rpcpb.GetReply, len(vs))}
+	for i, v := range vs {
+		r.Rows[i] = &rpcpb.GetReply{Value: v, Ok: v != nil}
+	}
+	return r, err
+}
+
 func (s *participantServer) Scan(ctx context.Context, q *rpcpb.ScanRequest) (*rpcpb.ScanReply, error) {
 	p, err := s.p.Scan(ctx, BranchFromProto(q.Branch), ReadAtFromProto(q.At), txn.ScanPage{Lower: q.Lower, Upper: q.Upper, Reverse: q.Reverse,
 		CommittedOnly: q.CommittedOnly, RowsMax: bounded(q.RowsMax, pageRowsMax), BytesMax: bounded(q.BytesMax, pageBytesMax)})

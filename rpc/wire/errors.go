@@ -69,5 +69,8 @@ func FromStatus(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return pgerror.From(context.Cause(ctx))
 	}
+	if ok && s.Code() == codes.ResourceExhausted { // gRPC's word for a message beyond its limit
+		return pgerror.Wrap(err, pgerror.ProgramLimitExceeded, "a message between nodes is too large: %s", s.Message())
+	}
 	return pgerror.Wrap(err, pgerror.ConnectionFailure, "connection to a storage node failed: %s", s.Message())
 }

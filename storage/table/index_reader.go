@@ -1,6 +1,7 @@
 package table
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
@@ -22,33 +23,91 @@ type indexReader struct {
 	out     *output
 	it      txn.Iter
 	key     []byte
+	fetcher fetcher
 	done    bool
 }
 
 func newIndexReader(view txn.View, env *types.Env, sc *schema, x *index, ranges []keyRange, columns []int32, reverse bool, limitHint uint64) *indexReader {
+	n := capacityFor(limitHint, ranges)
 	return &indexReader{view: view, env: env, sc: sc, x: x, ranges: ranges, reverse: reverse,
-		out: newOutput(sc, columns, capacityFor(limitHint, ranges)), key: append([]byte{}, sc.prefix...)}
+		out: newOutput(sc, columns, n), key: append([]byte{}, sc.prefix...), fetcher: newFetcher(view, n)}
 }
 
-// fetch appends the row an entry points to.
-func (r *indexReader) fetch(ctx context.Context, entryKey, entryValue []byte) error {
+// rowKey puts the key of the row that an entry points to into r.key.
+func (r *indexReader) rowKey(entryKey, entryValue []byte) error {
 	loc, err := entryLocator(entryKey, entryValue)
 	if err != nil {
 		return err
 	}
 	r.key = append(r.key[:keyenc.PrefixLen], loc...)
 	if copy(r.key, entryKey[:keyenc.TabletLen]); entryValue[0] == 0 { // a unique entry may lie elsewhere
-		if err := r.sc.setTablet(r.env, r.key); err != nil {
+		return r.sc.setTablet(r.env, r.key)
+	}
+	return nil
+}
+
+// fetchPoints fetches the rows of unique entries: the entries in one go, then their rows.
+func (r *indexReader) fetchPoints(ctx context.Context, entries [][]byte) error {
+	var keys [][]byte
+	err := r.fetcher.many.GetMany(ctx, entries, func(i int, value []byte, ok bool) error {
+		if !ok {
+			return nil
+		}
+		if err := r.rowKey(entries[i], value); err != nil {
 			return err
 		}
+		keys = append(keys, bytes.Clone(r.key))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return r.fetchRows(ctx, keys)
+}
+
+// fetchMany fetches the rows of the next entries of the range in one go.
+func (r *indexReader) fetchMany(ctx context.Context) error {
+	var keys [][]byte
+	for n := r.fetcher.more(); len(keys) < n; {
+		if !r.it.Next() {
+			err := r.it.Close()
+			r.it = nil
+			if err != nil {
+				return err
+			}
+			break
+		}
+		if err := r.rowKey(r.it.Key(), r.it.Value()); err != nil {
+			return err
+		}
+		keys = append(keys, bytes.Clone(r.key))
+	}
+	return r.fetchRows(ctx, keys)
+}
+
+func (r *indexReader) fetchRows(ctx context.Context, keys [][]byte) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	return r.fetcher.get(ctx, keys, func(int) error { return r.corrupted() })
+}
+
+func (r *indexReader) corrupted() error {
+	return pgerror.New(pgerror.IndexCorrupted, "index \"%s\" has an entry without a row in table \"%s\"", r.x.Name, r.sc.t.Name).
+		WithTable(r.sc.t.Schema, r.sc.t.Name).WithConstraint(r.x.Name)
+}
+
+// fetch appends the row an entry points to.
+func (r *indexReader) fetch(ctx context.Context, entryKey, entryValue []byte) error {
+	if err := r.rowKey(entryKey, entryValue); err != nil {
+		return err
 	}
 	v, ok, err := r.view.Get(ctx, r.key)
 	if err != nil {
 		return err
 	}
 	if !ok {
-		return pgerror.New(pgerror.IndexCorrupted, "index \"%s\" has an entry without a row in table \"%s\"", r.x.Name, r.sc.t.Name).
-			WithTable(r.sc.t.Schema, r.sc.t.Name).WithConstraint(r.x.Name)
+		return r.corrupted()
 	}
 	return r.out.append(r.key[keyenc.PrefixLen:], v)
 }
@@ -62,14 +121,24 @@ func (r *indexReader) Next(ctx context.Context) (*vexec.Batch, error) {
 	}
 	rows := 0
 	for {
-		if r.it == nil {
+		if err := r.fetcher.deliver(r.out); err != nil {
+			return nil, r.fail(err)
+		}
+		if r.it == nil && len(r.fetcher.rows) == 0 {
 			kr, ok := nextRange(&r.ranges, r.reverse)
 			if !ok {
 				b := r.out.finish()
 				r.Close()
 				return b, nil
 			}
-			if kr.point {
+			if kr.point && r.fetcher.many != nil {
+				if err := r.fetchPoints(ctx, points(kr.lower, &r.ranges, r.reverse, r.fetcher.more())); err != nil {
+					return nil, r.fail(err)
+				}
+				if !r.out.dec.Full() {
+					continue
+				}
+			} else if kr.point {
 				loc, ok, err := r.view.Get(ctx, kr.lower)
 				if err == nil && ok {
 					err = r.fetch(ctx, kr.lower, append([]byte{}, loc...))
@@ -85,7 +154,7 @@ func (r *indexReader) Next(ctx context.Context) (*vexec.Batch, error) {
 				r.it = it
 			}
 		}
-		for r.it != nil && !r.out.dec.Full() {
+		for r.fetcher.many == nil && r.it != nil && !r.out.dec.Full() {
 			if !r.it.Next() {
 				err := r.it.Close()
 				r.it = nil
@@ -103,6 +172,14 @@ func (r *indexReader) Next(ctx context.Context) (*vexec.Batch, error) {
 		}
 		if r.out.dec.Full() {
 			return r.out.finish(), nil
+		}
+		if r.fetcher.many != nil && r.it != nil && len(r.fetcher.rows) == 0 {
+			if ctx.Err() != nil {
+				return nil, r.fail(pgerror.From(context.Cause(ctx)))
+			}
+			if err := r.fetchMany(ctx); err != nil {
+				return nil, r.fail(err)
+			}
 		}
 	}
 }

@@ -147,11 +147,13 @@ type tableReader struct {
 	reverse bool
 	out     *output
 	it      txn.Iter
+	fetcher fetcher
 	done    bool
 }
 
 func newTableReader(view txn.View, sc *schema, ranges []keyRange, columns []int32, reverse bool, limitHint uint64) *tableReader {
-	return &tableReader{view: view, ranges: ranges, reverse: reverse, out: newOutput(sc, columns, capacityFor(limitHint, ranges))}
+	n := capacityFor(limitHint, ranges)
+	return &tableReader{view: view, ranges: ranges, reverse: reverse, out: newOutput(sc, columns, n), fetcher: newFetcher(view, n)}
 }
 
 // nextRange takes the next range in scan order.
@@ -179,14 +181,25 @@ func (r *tableReader) Next(ctx context.Context) (*vexec.Batch, error) {
 	}
 	rows := 0
 	for {
-		if r.it == nil {
+		if err := r.fetcher.deliver(r.out); err != nil {
+			return nil, r.fail(err)
+		}
+		if r.it == nil && len(r.fetcher.rows) == 0 {
 			kr, ok := nextRange(&r.ranges, r.reverse)
 			if !ok {
 				b := r.out.finish()
 				r.Close()
 				return b, nil
 			}
-			if kr.point {
+			if kr.point && r.fetcher.many != nil {
+				keys := points(kr.lower, &r.ranges, r.reverse, r.fetcher.more())
+				if err := r.fetcher.get(ctx, keys, func(int) error { return nil }); err != nil {
+					return nil, r.fail(err)
+				}
+				if !r.out.dec.Full() {
+					continue
+				}
+			} else if kr.point {
 				v, ok, err := r.view.Get(ctx, kr.lower)
 				if err != nil {
 					return nil, r.fail(err)

@@ -168,6 +168,9 @@ func (f *faulty) Get(ctx context.Context, b txn.Branch, at txn.ReadAt, key []byt
 	g, err := via(f, "get", func(p *txn.Branches) (got, error) { v, ok, err := p.Get(ctx, b, at, key); return got{v, ok}, err })
 	return g.v, g.ok, err
 }
+func (f *faulty) GetMany(ctx context.Context, b txn.Branch, at txn.ReadAt, keys [][]byte) ([][]byte, error) {
+	return via(f, "get", func(p *txn.Branches) ([][]byte, error) { return p.GetMany(ctx, b, at, keys) })
+}
 func (f *faulty) Scan(ctx context.Context, b txn.Branch, at txn.ReadAt, s txn.ScanPage) (txn.Page, error) {
 	return via(f, "scan", func(p *txn.Branches) (txn.Page, error) { return p.Scan(ctx, b, at, s) })
 }

@@ -3,6 +3,7 @@ package coordinator
 import (
 	"context"
 
+	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/txn"
 )
 
@@ -179,4 +180,62 @@ func (v *view) Close() {
 		v.t.pins.unpin(v.at.Snapshot)
 		v.at.Snapshot = 0
 	}
+}
+
+// GetMany implements txn.ManyGetter: the keys of every node go in messages of their own, at once.
+func (v *view) GetMany(ctx context.Context, keys [][]byte, f func(i int, value []byte, ok bool) error) error {
+	values, err := v.t.getMany(ctx, keys, v.at)
+	if err != nil {
+		return err
+	}
+	for i, x := range values {
+		if err := f(i, x, x != nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *transaction) getMany(ctx context.Context, keys [][]byte, at txn.ReadAt) ([][]byte, error) {
+	var parts []*part
+	of := map[*part][]int{} // positions of keys
+	for i, k := range keys {
+		p, err := t.partOf(k)
+		if err != nil {
+			return nil, err
+		}
+		if of[p] == nil {
+			parts = append(parts, p)
+		}
+		of[p] = append(of[p], i)
+	}
+	out := make([][]byte, len(keys))
+	err := each(parts, func(p *part) error {
+		b, err := t.flushFor(ctx, p, at.Statement)
+		if err != nil {
+			return err
+		}
+		for rest := of[p]; len(rest) > 0; {
+			ks := make([][]byte, len(rest))
+			for i, k := range rest {
+				ks[i] = keys[k]
+			}
+			vs, err := p.p.GetMany(ctx, b, at, ks)
+			if err != nil {
+				return err
+			}
+			if len(vs) == 0 || len(vs) > len(rest) {
+				return pgerror.New(pgerror.ProtocolViolation, "%d answers for %d keys", len(vs), len(rest))
+			}
+			for i, v := range vs {
+				out[rest[i]] = v
+			}
+			rest = rest[len(vs):]
+		}
+		return nil
+	})
+	if err == nil {
+		err = t.fenced()
+	}
+	return out, err
 }

@@ -816,6 +816,111 @@ func (x *GetReply) GetOk() bool {
 	return false
 }
 
+type GetManyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Branch        *Branch                `protobuf:"bytes,1,opt,name=branch,proto3" json:"branch,omitempty"`
+	At            *ReadAt                `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	Keys          [][]byte               `protobuf:"bytes,3,rep,name=keys,proto3" json:"keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetManyRequest) Reset() {
+	*x = GetManyRequest{}
+	mi := &file_rpc_proto_node_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetManyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetManyRequest) ProtoMessage() {}
+
+func (x *GetManyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetManyRequest.ProtoReflect.Descriptor instead.
+func (*GetManyRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *GetManyRequest) GetBranch() *Branch {
+	if x != nil {
+		return x.Branch
+	}
+	return nil
+}
+
+func (x *GetManyRequest) GetAt() *ReadAt {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *GetManyRequest) GetKeys() [][]byte {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+// As many answers as fit, in the order of the keys.
+type GetManyReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rows          []*GetReply            `protobuf:"bytes,1,rep,name=rows,proto3" json:"rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetManyReply) Reset() {
+	*x = GetManyReply{}
+	mi := &file_rpc_proto_node_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetManyReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetManyReply) ProtoMessage() {}
+
+func (x *GetManyReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetManyReply.ProtoReflect.Descriptor instead.
+func (*GetManyReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *GetManyReply) GetRows() []*GetReply {
+	if x != nil {
+		return x.Rows
+	}
+	return nil
+}
+
 type ScanRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Branch        *Branch                `protobuf:"bytes,1,opt,name=branch,proto3" json:"branch,omitempty"`
@@ -832,7 +937,7 @@ type ScanRequest struct {
 
 func (x *ScanRequest) Reset() {
 	*x = ScanRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[12]
+	mi := &file_rpc_proto_node_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -844,7 +949,7 @@ func (x *ScanRequest) String() string {
 func (*ScanRequest) ProtoMessage() {}
 
 func (x *ScanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[12]
+	mi := &file_rpc_proto_node_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -857,7 +962,7 @@ func (x *ScanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScanRequest.ProtoReflect.Descriptor instead.
 func (*ScanRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{12}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ScanRequest) GetBranch() *Branch {
@@ -927,7 +1032,7 @@ type ScanReply struct {
 
 func (x *ScanReply) Reset() {
 	*x = ScanReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[13]
+	mi := &file_rpc_proto_node_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -939,7 +1044,7 @@ func (x *ScanReply) String() string {
 func (*ScanReply) ProtoMessage() {}
 
 func (x *ScanReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[13]
+	mi := &file_rpc_proto_node_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -952,7 +1057,7 @@ func (x *ScanReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScanReply.ProtoReflect.Descriptor instead.
 func (*ScanReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{13}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ScanReply) GetKeys() [][]byte {
@@ -990,7 +1095,7 @@ type BranchWrite struct {
 
 func (x *BranchWrite) Reset() {
 	*x = BranchWrite{}
-	mi := &file_rpc_proto_node_proto_msgTypes[14]
+	mi := &file_rpc_proto_node_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1002,7 +1107,7 @@ func (x *BranchWrite) String() string {
 func (*BranchWrite) ProtoMessage() {}
 
 func (x *BranchWrite) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[14]
+	mi := &file_rpc_proto_node_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1015,7 +1120,7 @@ func (x *BranchWrite) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BranchWrite.ProtoReflect.Descriptor instead.
 func (*BranchWrite) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{14}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *BranchWrite) GetKey() []byte {
@@ -1078,7 +1183,7 @@ type LockRequest struct {
 
 func (x *LockRequest) Reset() {
 	*x = LockRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[15]
+	mi := &file_rpc_proto_node_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1090,7 +1195,7 @@ func (x *LockRequest) String() string {
 func (*LockRequest) ProtoMessage() {}
 
 func (x *LockRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[15]
+	mi := &file_rpc_proto_node_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1103,7 +1208,7 @@ func (x *LockRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockRequest.ProtoReflect.Descriptor instead.
 func (*LockRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{15}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *LockRequest) GetBranch() *Branch {
@@ -1190,7 +1295,7 @@ type Newest struct {
 
 func (x *Newest) Reset() {
 	*x = Newest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[16]
+	mi := &file_rpc_proto_node_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1202,7 +1307,7 @@ func (x *Newest) String() string {
 func (*Newest) ProtoMessage() {}
 
 func (x *Newest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[16]
+	mi := &file_rpc_proto_node_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1215,7 +1320,7 @@ func (x *Newest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Newest.ProtoReflect.Descriptor instead.
 func (*Newest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{16}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Newest) GetExists() bool {
@@ -1269,7 +1374,7 @@ type LockReply struct {
 
 func (x *LockReply) Reset() {
 	*x = LockReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[17]
+	mi := &file_rpc_proto_node_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1281,7 +1386,7 @@ func (x *LockReply) String() string {
 func (*LockReply) ProtoMessage() {}
 
 func (x *LockReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[17]
+	mi := &file_rpc_proto_node_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1294,7 +1399,7 @@ func (x *LockReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockReply.ProtoReflect.Descriptor instead.
 func (*LockReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{17}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *LockReply) GetNewest() []*Newest {
@@ -1315,7 +1420,7 @@ type WriteRequest struct {
 
 func (x *WriteRequest) Reset() {
 	*x = WriteRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[18]
+	mi := &file_rpc_proto_node_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1327,7 +1432,7 @@ func (x *WriteRequest) String() string {
 func (*WriteRequest) ProtoMessage() {}
 
 func (x *WriteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[18]
+	mi := &file_rpc_proto_node_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1340,7 +1445,7 @@ func (x *WriteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteRequest.ProtoReflect.Descriptor instead.
 func (*WriteRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{18}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *WriteRequest) GetBranch() *Branch {
@@ -1378,7 +1483,7 @@ type LockRelationRequest struct {
 
 func (x *LockRelationRequest) Reset() {
 	*x = LockRelationRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[19]
+	mi := &file_rpc_proto_node_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1390,7 +1495,7 @@ func (x *LockRelationRequest) String() string {
 func (*LockRelationRequest) ProtoMessage() {}
 
 func (x *LockRelationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[19]
+	mi := &file_rpc_proto_node_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1403,7 +1508,7 @@ func (x *LockRelationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockRelationRequest.ProtoReflect.Descriptor instead.
 func (*LockRelationRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{19}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *LockRelationRequest) GetBranch() *Branch {
@@ -1458,7 +1563,7 @@ type RollbackToRequest struct {
 
 func (x *RollbackToRequest) Reset() {
 	*x = RollbackToRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[20]
+	mi := &file_rpc_proto_node_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1470,7 +1575,7 @@ func (x *RollbackToRequest) String() string {
 func (*RollbackToRequest) ProtoMessage() {}
 
 func (x *RollbackToRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[20]
+	mi := &file_rpc_proto_node_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1483,7 +1588,7 @@ func (x *RollbackToRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollbackToRequest.ProtoReflect.Descriptor instead.
 func (*RollbackToRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{20}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *RollbackToRequest) GetBranch() *Branch {
@@ -1510,7 +1615,7 @@ type OwnRequest struct {
 
 func (x *OwnRequest) Reset() {
 	*x = OwnRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[21]
+	mi := &file_rpc_proto_node_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1522,7 +1627,7 @@ func (x *OwnRequest) String() string {
 func (*OwnRequest) ProtoMessage() {}
 
 func (x *OwnRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[21]
+	mi := &file_rpc_proto_node_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1535,7 +1640,7 @@ func (x *OwnRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OwnRequest.ProtoReflect.Descriptor instead.
 func (*OwnRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{21}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *OwnRequest) GetBranch() *Branch {
@@ -1561,7 +1666,7 @@ type OwnReply struct {
 
 func (x *OwnReply) Reset() {
 	*x = OwnReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[22]
+	mi := &file_rpc_proto_node_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1573,7 +1678,7 @@ func (x *OwnReply) String() string {
 func (*OwnReply) ProtoMessage() {}
 
 func (x *OwnReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[22]
+	mi := &file_rpc_proto_node_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1586,7 +1691,7 @@ func (x *OwnReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OwnReply.ProtoReflect.Descriptor instead.
 func (*OwnReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{22}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *OwnReply) GetWrote() bool {
@@ -1606,7 +1711,7 @@ type PrepareRequest struct {
 
 func (x *PrepareRequest) Reset() {
 	*x = PrepareRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[23]
+	mi := &file_rpc_proto_node_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1618,7 +1723,7 @@ func (x *PrepareRequest) String() string {
 func (*PrepareRequest) ProtoMessage() {}
 
 func (x *PrepareRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[23]
+	mi := &file_rpc_proto_node_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1631,7 +1736,7 @@ func (x *PrepareRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrepareRequest.ProtoReflect.Descriptor instead.
 func (*PrepareRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{23}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *PrepareRequest) GetBranch() *Branch {
@@ -1658,7 +1763,7 @@ type ApplyRequest struct {
 
 func (x *ApplyRequest) Reset() {
 	*x = ApplyRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[24]
+	mi := &file_rpc_proto_node_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1670,7 +1775,7 @@ func (x *ApplyRequest) String() string {
 func (*ApplyRequest) ProtoMessage() {}
 
 func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[24]
+	mi := &file_rpc_proto_node_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1683,7 +1788,7 @@ func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyRequest.ProtoReflect.Descriptor instead.
 func (*ApplyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{24}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ApplyRequest) GetBranch() *Branch {
@@ -1709,7 +1814,7 @@ type BranchRequest struct {
 
 func (x *BranchRequest) Reset() {
 	*x = BranchRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[25]
+	mi := &file_rpc_proto_node_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1721,7 +1826,7 @@ func (x *BranchRequest) String() string {
 func (*BranchRequest) ProtoMessage() {}
 
 func (x *BranchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[25]
+	mi := &file_rpc_proto_node_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1734,7 +1839,7 @@ func (x *BranchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BranchRequest.ProtoReflect.Descriptor instead.
 func (*BranchRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{25}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *BranchRequest) GetBranch() *Branch {
@@ -1754,7 +1859,7 @@ type OutcomeRequest struct {
 
 func (x *OutcomeRequest) Reset() {
 	*x = OutcomeRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[26]
+	mi := &file_rpc_proto_node_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1766,7 +1871,7 @@ func (x *OutcomeRequest) String() string {
 func (*OutcomeRequest) ProtoMessage() {}
 
 func (x *OutcomeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[26]
+	mi := &file_rpc_proto_node_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1779,7 +1884,7 @@ func (x *OutcomeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutcomeRequest.ProtoReflect.Descriptor instead.
 func (*OutcomeRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{26}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *OutcomeRequest) GetTxn() uint64 {
@@ -1806,7 +1911,7 @@ type OutcomeReply struct {
 
 func (x *OutcomeReply) Reset() {
 	*x = OutcomeReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[27]
+	mi := &file_rpc_proto_node_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1818,7 +1923,7 @@ func (x *OutcomeReply) String() string {
 func (*OutcomeReply) ProtoMessage() {}
 
 func (x *OutcomeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[27]
+	mi := &file_rpc_proto_node_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1831,7 +1936,7 @@ func (x *OutcomeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutcomeReply.ProtoReflect.Descriptor instead.
 func (*OutcomeReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{27}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *OutcomeReply) GetTs() uint64 {
@@ -1860,7 +1965,7 @@ type NowRequest struct {
 
 func (x *NowRequest) Reset() {
 	*x = NowRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[28]
+	mi := &file_rpc_proto_node_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1872,7 +1977,7 @@ func (x *NowRequest) String() string {
 func (*NowRequest) ProtoMessage() {}
 
 func (x *NowRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[28]
+	mi := &file_rpc_proto_node_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1885,7 +1990,7 @@ func (x *NowRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NowRequest.ProtoReflect.Descriptor instead.
 func (*NowRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{28}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *NowRequest) GetKey() []byte {
@@ -1927,7 +2032,7 @@ type NowReply struct {
 
 func (x *NowReply) Reset() {
 	*x = NowReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[29]
+	mi := &file_rpc_proto_node_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1939,7 +2044,7 @@ func (x *NowReply) String() string {
 func (*NowReply) ProtoMessage() {}
 
 func (x *NowReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[29]
+	mi := &file_rpc_proto_node_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1952,7 +2057,7 @@ func (x *NowReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NowReply.ProtoReflect.Descriptor instead.
 func (*NowReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{29}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *NowReply) GetHasValue() bool {
@@ -1991,7 +2096,7 @@ type LockInfo struct {
 
 func (x *LockInfo) Reset() {
 	*x = LockInfo{}
-	mi := &file_rpc_proto_node_proto_msgTypes[30]
+	mi := &file_rpc_proto_node_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2003,7 +2108,7 @@ func (x *LockInfo) String() string {
 func (*LockInfo) ProtoMessage() {}
 
 func (x *LockInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[30]
+	mi := &file_rpc_proto_node_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2016,7 +2121,7 @@ func (x *LockInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockInfo.ProtoReflect.Descriptor instead.
 func (*LockInfo) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{30}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *LockInfo) GetRelation() uint64 {
@@ -2077,7 +2182,7 @@ type LocksReply struct {
 
 func (x *LocksReply) Reset() {
 	*x = LocksReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[31]
+	mi := &file_rpc_proto_node_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2089,7 +2194,7 @@ func (x *LocksReply) String() string {
 func (*LocksReply) ProtoMessage() {}
 
 func (x *LocksReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[31]
+	mi := &file_rpc_proto_node_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2102,7 +2207,7 @@ func (x *LocksReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocksReply.ProtoReflect.Descriptor instead.
 func (*LocksReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{31}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *LocksReply) GetLocks() []*LockInfo {
@@ -2126,7 +2231,7 @@ type Wait struct {
 
 func (x *Wait) Reset() {
 	*x = Wait{}
-	mi := &file_rpc_proto_node_proto_msgTypes[32]
+	mi := &file_rpc_proto_node_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2138,7 +2243,7 @@ func (x *Wait) String() string {
 func (*Wait) ProtoMessage() {}
 
 func (x *Wait) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[32]
+	mi := &file_rpc_proto_node_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2151,7 +2256,7 @@ func (x *Wait) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Wait.ProtoReflect.Descriptor instead.
 func (*Wait) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{32}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Wait) GetWaiter() uint64 {
@@ -2205,7 +2310,7 @@ type WaitsReply struct {
 
 func (x *WaitsReply) Reset() {
 	*x = WaitsReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[33]
+	mi := &file_rpc_proto_node_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2217,7 +2322,7 @@ func (x *WaitsReply) String() string {
 func (*WaitsReply) ProtoMessage() {}
 
 func (x *WaitsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[33]
+	mi := &file_rpc_proto_node_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2230,7 +2335,7 @@ func (x *WaitsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitsReply.ProtoReflect.Descriptor instead.
 func (*WaitsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{33}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *WaitsReply) GetWaits() []*Wait {
@@ -2250,7 +2355,7 @@ type CancelWaitRequest struct {
 
 func (x *CancelWaitRequest) Reset() {
 	*x = CancelWaitRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[34]
+	mi := &file_rpc_proto_node_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2262,7 +2367,7 @@ func (x *CancelWaitRequest) String() string {
 func (*CancelWaitRequest) ProtoMessage() {}
 
 func (x *CancelWaitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[34]
+	mi := &file_rpc_proto_node_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2275,7 +2380,7 @@ func (x *CancelWaitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelWaitRequest.ProtoReflect.Descriptor instead.
 func (*CancelWaitRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{34}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *CancelWaitRequest) GetTxn() uint64 {
@@ -2301,7 +2406,7 @@ type EndGatewayRequest struct {
 
 func (x *EndGatewayRequest) Reset() {
 	*x = EndGatewayRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[35]
+	mi := &file_rpc_proto_node_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2313,7 +2418,7 @@ func (x *EndGatewayRequest) String() string {
 func (*EndGatewayRequest) ProtoMessage() {}
 
 func (x *EndGatewayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[35]
+	mi := &file_rpc_proto_node_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2326,7 +2431,7 @@ func (x *EndGatewayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndGatewayRequest.ProtoReflect.Descriptor instead.
 func (*EndGatewayRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{35}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *EndGatewayRequest) GetGateway() uint32 {
@@ -2352,7 +2457,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[36]
+	mi := &file_rpc_proto_node_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2364,7 +2469,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[36]
+	mi := &file_rpc_proto_node_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2377,7 +2482,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{36}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *JoinRequest) GetNode() uint32 {
@@ -2451,7 +2556,7 @@ type JoinReply struct {
 
 func (x *JoinReply) Reset() {
 	*x = JoinReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[37]
+	mi := &file_rpc_proto_node_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2463,7 +2568,7 @@ func (x *JoinReply) String() string {
 func (*JoinReply) ProtoMessage() {}
 
 func (x *JoinReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[37]
+	mi := &file_rpc_proto_node_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2476,7 +2581,7 @@ func (x *JoinReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinReply.ProtoReflect.Descriptor instead.
 func (*JoinReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{37}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *JoinReply) GetNode() uint32 {
@@ -2528,7 +2633,7 @@ type HeartbeatRequest struct {
 
 func (x *HeartbeatRequest) Reset() {
 	*x = HeartbeatRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[38]
+	mi := &file_rpc_proto_node_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2540,7 +2645,7 @@ func (x *HeartbeatRequest) String() string {
 func (*HeartbeatRequest) ProtoMessage() {}
 
 func (x *HeartbeatRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[38]
+	mi := &file_rpc_proto_node_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2553,7 +2658,7 @@ func (x *HeartbeatRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatRequest.ProtoReflect.Descriptor instead.
 func (*HeartbeatRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{38}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *HeartbeatRequest) GetNode() uint32 {
@@ -2609,7 +2714,7 @@ type RowCount struct {
 
 func (x *RowCount) Reset() {
 	*x = RowCount{}
-	mi := &file_rpc_proto_node_proto_msgTypes[39]
+	mi := &file_rpc_proto_node_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2621,7 +2726,7 @@ func (x *RowCount) String() string {
 func (*RowCount) ProtoMessage() {}
 
 func (x *RowCount) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[39]
+	mi := &file_rpc_proto_node_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2634,7 +2739,7 @@ func (x *RowCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RowCount.ProtoReflect.Descriptor instead.
 func (*RowCount) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{39}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *RowCount) GetStorageId() uint64 {
@@ -2667,7 +2772,7 @@ type HeartbeatReply struct {
 
 func (x *HeartbeatReply) Reset() {
 	*x = HeartbeatReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[40]
+	mi := &file_rpc_proto_node_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2679,7 +2784,7 @@ func (x *HeartbeatReply) String() string {
 func (*HeartbeatReply) ProtoMessage() {}
 
 func (x *HeartbeatReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[40]
+	mi := &file_rpc_proto_node_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2692,7 +2797,7 @@ func (x *HeartbeatReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatReply.ProtoReflect.Descriptor instead.
 func (*HeartbeatReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{40}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *HeartbeatReply) GetHorizon() uint64 {
@@ -2768,7 +2873,7 @@ type NodeInfo struct {
 
 func (x *NodeInfo) Reset() {
 	*x = NodeInfo{}
-	mi := &file_rpc_proto_node_proto_msgTypes[41]
+	mi := &file_rpc_proto_node_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2780,7 +2885,7 @@ func (x *NodeInfo) String() string {
 func (*NodeInfo) ProtoMessage() {}
 
 func (x *NodeInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[41]
+	mi := &file_rpc_proto_node_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2793,7 +2898,7 @@ func (x *NodeInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeInfo.ProtoReflect.Descriptor instead.
 func (*NodeInfo) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{41}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *NodeInfo) GetId() uint32 {
@@ -2872,7 +2977,7 @@ type TabletInfo struct {
 
 func (x *TabletInfo) Reset() {
 	*x = TabletInfo{}
-	mi := &file_rpc_proto_node_proto_msgTypes[42]
+	mi := &file_rpc_proto_node_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2884,7 +2989,7 @@ func (x *TabletInfo) String() string {
 func (*TabletInfo) ProtoMessage() {}
 
 func (x *TabletInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[42]
+	mi := &file_rpc_proto_node_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2897,7 +3002,7 @@ func (x *TabletInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TabletInfo.ProtoReflect.Descriptor instead.
 func (*TabletInfo) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{42}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *TabletInfo) GetId() uint32 {
@@ -2947,7 +3052,7 @@ type StatusReply struct {
 
 func (x *StatusReply) Reset() {
 	*x = StatusReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[43]
+	mi := &file_rpc_proto_node_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2959,7 +3064,7 @@ func (x *StatusReply) String() string {
 func (*StatusReply) ProtoMessage() {}
 
 func (x *StatusReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[43]
+	mi := &file_rpc_proto_node_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2972,7 +3077,7 @@ func (x *StatusReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusReply.ProtoReflect.Descriptor instead.
 func (*StatusReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{43}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *StatusReply) GetNodes() []*NodeInfo {
@@ -3014,7 +3119,7 @@ type PlacementReply struct {
 
 func (x *PlacementReply) Reset() {
 	*x = PlacementReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[44]
+	mi := &file_rpc_proto_node_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3026,7 +3131,7 @@ func (x *PlacementReply) String() string {
 func (*PlacementReply) ProtoMessage() {}
 
 func (x *PlacementReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[44]
+	mi := &file_rpc_proto_node_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3039,7 +3144,7 @@ func (x *PlacementReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlacementReply.ProtoReflect.Descriptor instead.
 func (*PlacementReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{44}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *PlacementReply) GetTablets() []*TabletInfo {
@@ -3074,7 +3179,7 @@ type ActiveReply struct {
 
 func (x *ActiveReply) Reset() {
 	*x = ActiveReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[45]
+	mi := &file_rpc_proto_node_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3086,7 +3191,7 @@ func (x *ActiveReply) String() string {
 func (*ActiveReply) ProtoMessage() {}
 
 func (x *ActiveReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[45]
+	mi := &file_rpc_proto_node_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3099,7 +3204,7 @@ func (x *ActiveReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActiveReply.ProtoReflect.Descriptor instead.
 func (*ActiveReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{45}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ActiveReply) GetStatements() uint32 {
@@ -3146,7 +3251,7 @@ type RunRequest struct {
 
 func (x *RunRequest) Reset() {
 	*x = RunRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[46]
+	mi := &file_rpc_proto_node_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3158,7 +3263,7 @@ func (x *RunRequest) String() string {
 func (*RunRequest) ProtoMessage() {}
 
 func (x *RunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[46]
+	mi := &file_rpc_proto_node_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3171,7 +3276,7 @@ func (x *RunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRequest.ProtoReflect.Descriptor instead.
 func (*RunRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{46}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *RunRequest) GetQuery() []byte {
@@ -3282,7 +3387,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_rpc_proto_node_proto_msgTypes[47]
+	mi := &file_rpc_proto_node_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3294,7 +3399,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[47]
+	mi := &file_rpc_proto_node_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3307,7 +3412,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{47}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Source) GetExchange() uint32 {
@@ -3334,7 +3439,7 @@ type Producer struct {
 
 func (x *Producer) Reset() {
 	*x = Producer{}
-	mi := &file_rpc_proto_node_proto_msgTypes[48]
+	mi := &file_rpc_proto_node_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3346,7 +3451,7 @@ func (x *Producer) String() string {
 func (*Producer) ProtoMessage() {}
 
 func (x *Producer) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[48]
+	mi := &file_rpc_proto_node_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3359,7 +3464,7 @@ func (x *Producer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Producer.ProtoReflect.Descriptor instead.
 func (*Producer) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{48}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Producer) GetNode() uint32 {
@@ -3386,7 +3491,7 @@ type RunEvent struct {
 
 func (x *RunEvent) Reset() {
 	*x = RunEvent{}
-	mi := &file_rpc_proto_node_proto_msgTypes[49]
+	mi := &file_rpc_proto_node_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3398,7 +3503,7 @@ func (x *RunEvent) String() string {
 func (*RunEvent) ProtoMessage() {}
 
 func (x *RunEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[49]
+	mi := &file_rpc_proto_node_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3411,7 +3516,7 @@ func (x *RunEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunEvent.ProtoReflect.Descriptor instead.
 func (*RunEvent) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{49}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *RunEvent) GetBatch() *Batch {
@@ -3442,7 +3547,7 @@ type Batch struct {
 
 func (x *Batch) Reset() {
 	*x = Batch{}
-	mi := &file_rpc_proto_node_proto_msgTypes[50]
+	mi := &file_rpc_proto_node_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3454,7 +3559,7 @@ func (x *Batch) String() string {
 func (*Batch) ProtoMessage() {}
 
 func (x *Batch) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[50]
+	mi := &file_rpc_proto_node_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3467,7 +3572,7 @@ func (x *Batch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Batch.ProtoReflect.Descriptor instead.
 func (*Batch) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{50}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Batch) GetSchema() []byte {
@@ -3512,7 +3617,7 @@ type FetchRequest struct {
 
 func (x *FetchRequest) Reset() {
 	*x = FetchRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[51]
+	mi := &file_rpc_proto_node_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3524,7 +3629,7 @@ func (x *FetchRequest) String() string {
 func (*FetchRequest) ProtoMessage() {}
 
 func (x *FetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[51]
+	mi := &file_rpc_proto_node_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3537,7 +3642,7 @@ func (x *FetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
 func (*FetchRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{51}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *FetchRequest) GetQuery() []byte {
@@ -3582,7 +3687,7 @@ type FragmentStats struct {
 
 func (x *FragmentStats) Reset() {
 	*x = FragmentStats{}
-	mi := &file_rpc_proto_node_proto_msgTypes[52]
+	mi := &file_rpc_proto_node_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3594,7 +3699,7 @@ func (x *FragmentStats) String() string {
 func (*FragmentStats) ProtoMessage() {}
 
 func (x *FragmentStats) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[52]
+	mi := &file_rpc_proto_node_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3607,7 +3712,7 @@ func (x *FragmentStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FragmentStats.ProtoReflect.Descriptor instead.
 func (*FragmentStats) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{52}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *FragmentStats) GetOps() []*OpStats {
@@ -3674,7 +3779,7 @@ type OpStats struct {
 
 func (x *OpStats) Reset() {
 	*x = OpStats{}
-	mi := &file_rpc_proto_node_proto_msgTypes[53]
+	mi := &file_rpc_proto_node_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3686,7 +3791,7 @@ func (x *OpStats) String() string {
 func (*OpStats) ProtoMessage() {}
 
 func (x *OpStats) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[53]
+	mi := &file_rpc_proto_node_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3699,7 +3804,7 @@ func (x *OpStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpStats.ProtoReflect.Descriptor instead.
 func (*OpStats) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{53}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *OpStats) GetId() uint32 {
@@ -3859,7 +3964,13 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\x03key\x18\x03 \x01(\fR\x03key\"0\n" +
 	"\bGetReply\x12\x14\n" +
 	"\x05value\x18\x01 \x01(\fR\x05value\x12\x0e\n" +
-	"\x02ok\x18\x02 \x01(\bR\x02ok\"\x8a\x02\n" +
+	"\x02ok\x18\x02 \x01(\bR\x02ok\"|\n" +
+	"\x0eGetManyRequest\x12.\n" +
+	"\x06branch\x18\x01 \x01(\v2\x16.basalt.node.v1.BranchR\x06branch\x12&\n" +
+	"\x02at\x18\x02 \x01(\v2\x16.basalt.node.v1.ReadAtR\x02at\x12\x12\n" +
+	"\x04keys\x18\x03 \x03(\fR\x04keys\"<\n" +
+	"\fGetManyReply\x12,\n" +
+	"\x04rows\x18\x01 \x03(\v2\x18.basalt.node.v1.GetReplyR\x04rows\"\x8a\x02\n" +
 	"\vScanRequest\x12.\n" +
 	"\x06branch\x18\x01 \x01(\v2\x16.basalt.node.v1.BranchR\x06branch\x12&\n" +
 	"\x02at\x18\x02 \x01(\v2\x16.basalt.node.v1.ReadAtR\x02at\x12\x14\n" +
@@ -4121,10 +4232,10 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\bSnapshot\x12\x15.basalt.node.v1.Empty\x1a\x1d.basalt.node.v1.SnapshotReply\x12G\n" +
 	"\aNextIDs\x12\x1e.basalt.node.v1.NextIDsRequest\x1a\x1c.basalt.node.v1.NextIDsReply\x12Q\n" +
 	"\vBeginCommit\x12\".basalt.node.v1.BeginCommitRequest\x1a\x1e.basalt.node.v1.TimestampReply\x12J\n" +
-	"\fFinishCommit\x12#.basalt.node.v1.FinishCommitRequest\x1a\x15.basalt.node.v1.Empty2\xe5\n" +
-	"\n" +
+	"\fFinishCommit\x12#.basalt.node.v1.FinishCommitRequest\x1a\x15.basalt.node.v1.Empty2\xae\v\n" +
 	"\vParticipant\x12;\n" +
-	"\x03Get\x12\x1a.basalt.node.v1.GetRequest\x1a\x18.basalt.node.v1.GetReply\x12>\n" +
+	"\x03Get\x12\x1a.basalt.node.v1.GetRequest\x1a\x18.basalt.node.v1.GetReply\x12G\n" +
+	"\aGetMany\x12\x1e.basalt.node.v1.GetManyRequest\x1a\x1c.basalt.node.v1.GetManyReply\x12>\n" +
 	"\x04Scan\x12\x1b.basalt.node.v1.ScanRequest\x1a\x19.basalt.node.v1.ScanReply\x12>\n" +
 	"\x04Lock\x12\x1b.basalt.node.v1.LockRequest\x1a\x19.basalt.node.v1.LockReply\x12<\n" +
 	"\x05Write\x12\x1c.basalt.node.v1.WriteRequest\x1a\x15.basalt.node.v1.Empty\x12J\n" +
@@ -4171,7 +4282,7 @@ func file_rpc_proto_node_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_node_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_node_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
+var file_rpc_proto_node_proto_msgTypes = make([]protoimpl.MessageInfo, 56)
 var file_rpc_proto_node_proto_goTypes = []any{
 	(Role)(0),                   // 0: basalt.node.v1.Role
 	(*Error)(nil),               // 1: basalt.node.v1.Error
@@ -4186,156 +4297,163 @@ var file_rpc_proto_node_proto_goTypes = []any{
 	(*ReadAt)(nil),              // 10: basalt.node.v1.ReadAt
 	(*GetRequest)(nil),          // 11: basalt.node.v1.GetRequest
 	(*GetReply)(nil),            // 12: basalt.node.v1.GetReply
-	(*ScanRequest)(nil),         // 13: basalt.node.v1.ScanRequest
-	(*ScanReply)(nil),           // 14: basalt.node.v1.ScanReply
-	(*BranchWrite)(nil),         // 15: basalt.node.v1.BranchWrite
-	(*LockRequest)(nil),         // 16: basalt.node.v1.LockRequest
-	(*Newest)(nil),              // 17: basalt.node.v1.Newest
-	(*LockReply)(nil),           // 18: basalt.node.v1.LockReply
-	(*WriteRequest)(nil),        // 19: basalt.node.v1.WriteRequest
-	(*LockRelationRequest)(nil), // 20: basalt.node.v1.LockRelationRequest
-	(*RollbackToRequest)(nil),   // 21: basalt.node.v1.RollbackToRequest
-	(*OwnRequest)(nil),          // 22: basalt.node.v1.OwnRequest
-	(*OwnReply)(nil),            // 23: basalt.node.v1.OwnReply
-	(*PrepareRequest)(nil),      // 24: basalt.node.v1.PrepareRequest
-	(*ApplyRequest)(nil),        // 25: basalt.node.v1.ApplyRequest
-	(*BranchRequest)(nil),       // 26: basalt.node.v1.BranchRequest
-	(*OutcomeRequest)(nil),      // 27: basalt.node.v1.OutcomeRequest
-	(*OutcomeReply)(nil),        // 28: basalt.node.v1.OutcomeReply
-	(*NowRequest)(nil),          // 29: basalt.node.v1.NowRequest
-	(*NowReply)(nil),            // 30: basalt.node.v1.NowReply
-	(*LockInfo)(nil),            // 31: basalt.node.v1.LockInfo
-	(*LocksReply)(nil),          // 32: basalt.node.v1.LocksReply
-	(*Wait)(nil),                // 33: basalt.node.v1.Wait
-	(*WaitsReply)(nil),          // 34: basalt.node.v1.WaitsReply
-	(*CancelWaitRequest)(nil),   // 35: basalt.node.v1.CancelWaitRequest
-	(*EndGatewayRequest)(nil),   // 36: basalt.node.v1.EndGatewayRequest
-	(*JoinRequest)(nil),         // 37: basalt.node.v1.JoinRequest
-	(*JoinReply)(nil),           // 38: basalt.node.v1.JoinReply
-	(*HeartbeatRequest)(nil),    // 39: basalt.node.v1.HeartbeatRequest
-	(*RowCount)(nil),            // 40: basalt.node.v1.RowCount
-	(*HeartbeatReply)(nil),      // 41: basalt.node.v1.HeartbeatReply
-	(*NodeInfo)(nil),            // 42: basalt.node.v1.NodeInfo
-	(*TabletInfo)(nil),          // 43: basalt.node.v1.TabletInfo
-	(*StatusReply)(nil),         // 44: basalt.node.v1.StatusReply
-	(*PlacementReply)(nil),      // 45: basalt.node.v1.PlacementReply
-	(*ActiveReply)(nil),         // 46: basalt.node.v1.ActiveReply
-	(*RunRequest)(nil),          // 47: basalt.node.v1.RunRequest
-	(*Source)(nil),              // 48: basalt.node.v1.Source
-	(*Producer)(nil),            // 49: basalt.node.v1.Producer
-	(*RunEvent)(nil),            // 50: basalt.node.v1.RunEvent
-	(*Batch)(nil),               // 51: basalt.node.v1.Batch
-	(*FetchRequest)(nil),        // 52: basalt.node.v1.FetchRequest
-	(*FragmentStats)(nil),       // 53: basalt.node.v1.FragmentStats
-	(*OpStats)(nil),             // 54: basalt.node.v1.OpStats
+	(*GetManyRequest)(nil),      // 13: basalt.node.v1.GetManyRequest
+	(*GetManyReply)(nil),        // 14: basalt.node.v1.GetManyReply
+	(*ScanRequest)(nil),         // 15: basalt.node.v1.ScanRequest
+	(*ScanReply)(nil),           // 16: basalt.node.v1.ScanReply
+	(*BranchWrite)(nil),         // 17: basalt.node.v1.BranchWrite
+	(*LockRequest)(nil),         // 18: basalt.node.v1.LockRequest
+	(*Newest)(nil),              // 19: basalt.node.v1.Newest
+	(*LockReply)(nil),           // 20: basalt.node.v1.LockReply
+	(*WriteRequest)(nil),        // 21: basalt.node.v1.WriteRequest
+	(*LockRelationRequest)(nil), // 22: basalt.node.v1.LockRelationRequest
+	(*RollbackToRequest)(nil),   // 23: basalt.node.v1.RollbackToRequest
+	(*OwnRequest)(nil),          // 24: basalt.node.v1.OwnRequest
+	(*OwnReply)(nil),            // 25: basalt.node.v1.OwnReply
+	(*PrepareRequest)(nil),      // 26: basalt.node.v1.PrepareRequest
+	(*ApplyRequest)(nil),        // 27: basalt.node.v1.ApplyRequest
+	(*BranchRequest)(nil),       // 28: basalt.node.v1.BranchRequest
+	(*OutcomeRequest)(nil),      // 29: basalt.node.v1.OutcomeRequest
+	(*OutcomeReply)(nil),        // 30: basalt.node.v1.OutcomeReply
+	(*NowRequest)(nil),          // 31: basalt.node.v1.NowRequest
+	(*NowReply)(nil),            // 32: basalt.node.v1.NowReply
+	(*LockInfo)(nil),            // 33: basalt.node.v1.LockInfo
+	(*LocksReply)(nil),          // 34: basalt.node.v1.LocksReply
+	(*Wait)(nil),                // 35: basalt.node.v1.Wait
+	(*WaitsReply)(nil),          // 36: basalt.node.v1.WaitsReply
+	(*CancelWaitRequest)(nil),   // 37: basalt.node.v1.CancelWaitRequest
+	(*EndGatewayRequest)(nil),   // 38: basalt.node.v1.EndGatewayRequest
+	(*JoinRequest)(nil),         // 39: basalt.node.v1.JoinRequest
+	(*JoinReply)(nil),           // 40: basalt.node.v1.JoinReply
+	(*HeartbeatRequest)(nil),    // 41: basalt.node.v1.HeartbeatRequest
+	(*RowCount)(nil),            // 42: basalt.node.v1.RowCount
+	(*HeartbeatReply)(nil),      // 43: basalt.node.v1.HeartbeatReply
+	(*NodeInfo)(nil),            // 44: basalt.node.v1.NodeInfo
+	(*TabletInfo)(nil),          // 45: basalt.node.v1.TabletInfo
+	(*StatusReply)(nil),         // 46: basalt.node.v1.StatusReply
+	(*PlacementReply)(nil),      // 47: basalt.node.v1.PlacementReply
+	(*ActiveReply)(nil),         // 48: basalt.node.v1.ActiveReply
+	(*RunRequest)(nil),          // 49: basalt.node.v1.RunRequest
+	(*Source)(nil),              // 50: basalt.node.v1.Source
+	(*Producer)(nil),            // 51: basalt.node.v1.Producer
+	(*RunEvent)(nil),            // 52: basalt.node.v1.RunEvent
+	(*Batch)(nil),               // 53: basalt.node.v1.Batch
+	(*FetchRequest)(nil),        // 54: basalt.node.v1.FetchRequest
+	(*FragmentStats)(nil),       // 55: basalt.node.v1.FragmentStats
+	(*OpStats)(nil),             // 56: basalt.node.v1.OpStats
 }
 var file_rpc_proto_node_proto_depIdxs = []int32{
 	9,  // 0: basalt.node.v1.GetRequest.branch:type_name -> basalt.node.v1.Branch
 	10, // 1: basalt.node.v1.GetRequest.at:type_name -> basalt.node.v1.ReadAt
-	9,  // 2: basalt.node.v1.ScanRequest.branch:type_name -> basalt.node.v1.Branch
-	10, // 3: basalt.node.v1.ScanRequest.at:type_name -> basalt.node.v1.ReadAt
-	9,  // 4: basalt.node.v1.LockRequest.branch:type_name -> basalt.node.v1.Branch
-	10, // 5: basalt.node.v1.LockRequest.at:type_name -> basalt.node.v1.ReadAt
-	15, // 6: basalt.node.v1.LockRequest.writes:type_name -> basalt.node.v1.BranchWrite
-	17, // 7: basalt.node.v1.LockReply.newest:type_name -> basalt.node.v1.Newest
-	9,  // 8: basalt.node.v1.WriteRequest.branch:type_name -> basalt.node.v1.Branch
-	10, // 9: basalt.node.v1.WriteRequest.at:type_name -> basalt.node.v1.ReadAt
-	15, // 10: basalt.node.v1.WriteRequest.writes:type_name -> basalt.node.v1.BranchWrite
-	9,  // 11: basalt.node.v1.LockRelationRequest.branch:type_name -> basalt.node.v1.Branch
-	9,  // 12: basalt.node.v1.RollbackToRequest.branch:type_name -> basalt.node.v1.Branch
-	9,  // 13: basalt.node.v1.OwnRequest.branch:type_name -> basalt.node.v1.Branch
-	9,  // 14: basalt.node.v1.PrepareRequest.branch:type_name -> basalt.node.v1.Branch
-	9,  // 15: basalt.node.v1.ApplyRequest.branch:type_name -> basalt.node.v1.Branch
-	9,  // 16: basalt.node.v1.BranchRequest.branch:type_name -> basalt.node.v1.Branch
-	31, // 17: basalt.node.v1.LocksReply.locks:type_name -> basalt.node.v1.LockInfo
-	33, // 18: basalt.node.v1.WaitsReply.waits:type_name -> basalt.node.v1.Wait
-	1,  // 19: basalt.node.v1.CancelWaitRequest.error:type_name -> basalt.node.v1.Error
-	0,  // 20: basalt.node.v1.JoinRequest.role:type_name -> basalt.node.v1.Role
-	44, // 21: basalt.node.v1.JoinReply.status:type_name -> basalt.node.v1.StatusReply
-	43, // 22: basalt.node.v1.HeartbeatRequest.tablets:type_name -> basalt.node.v1.TabletInfo
-	40, // 23: basalt.node.v1.HeartbeatRequest.rows:type_name -> basalt.node.v1.RowCount
-	44, // 24: basalt.node.v1.HeartbeatReply.status:type_name -> basalt.node.v1.StatusReply
-	40, // 25: basalt.node.v1.HeartbeatReply.rows:type_name -> basalt.node.v1.RowCount
-	0,  // 26: basalt.node.v1.NodeInfo.role:type_name -> basalt.node.v1.Role
-	42, // 27: basalt.node.v1.StatusReply.nodes:type_name -> basalt.node.v1.NodeInfo
-	43, // 28: basalt.node.v1.StatusReply.tablets:type_name -> basalt.node.v1.TabletInfo
-	43, // 29: basalt.node.v1.PlacementReply.tablets:type_name -> basalt.node.v1.TabletInfo
-	9,  // 30: basalt.node.v1.RunRequest.branch:type_name -> basalt.node.v1.Branch
-	10, // 31: basalt.node.v1.RunRequest.at:type_name -> basalt.node.v1.ReadAt
-	48, // 32: basalt.node.v1.RunRequest.sources:type_name -> basalt.node.v1.Source
-	49, // 33: basalt.node.v1.Source.producers:type_name -> basalt.node.v1.Producer
-	51, // 34: basalt.node.v1.RunEvent.batch:type_name -> basalt.node.v1.Batch
-	53, // 35: basalt.node.v1.RunEvent.stats:type_name -> basalt.node.v1.FragmentStats
-	54, // 36: basalt.node.v1.FragmentStats.ops:type_name -> basalt.node.v1.OpStats
-	2,  // 37: basalt.node.v1.Oracle.Snapshot:input_type -> basalt.node.v1.Empty
-	4,  // 38: basalt.node.v1.Oracle.NextIDs:input_type -> basalt.node.v1.NextIDsRequest
-	6,  // 39: basalt.node.v1.Oracle.BeginCommit:input_type -> basalt.node.v1.BeginCommitRequest
-	8,  // 40: basalt.node.v1.Oracle.FinishCommit:input_type -> basalt.node.v1.FinishCommitRequest
-	11, // 41: basalt.node.v1.Participant.Get:input_type -> basalt.node.v1.GetRequest
-	13, // 42: basalt.node.v1.Participant.Scan:input_type -> basalt.node.v1.ScanRequest
-	16, // 43: basalt.node.v1.Participant.Lock:input_type -> basalt.node.v1.LockRequest
-	19, // 44: basalt.node.v1.Participant.Write:input_type -> basalt.node.v1.WriteRequest
-	20, // 45: basalt.node.v1.Participant.LockRelation:input_type -> basalt.node.v1.LockRelationRequest
-	21, // 46: basalt.node.v1.Participant.RollbackTo:input_type -> basalt.node.v1.RollbackToRequest
-	22, // 47: basalt.node.v1.Participant.Own:input_type -> basalt.node.v1.OwnRequest
-	24, // 48: basalt.node.v1.Participant.Prepare:input_type -> basalt.node.v1.PrepareRequest
-	25, // 49: basalt.node.v1.Participant.Decide:input_type -> basalt.node.v1.ApplyRequest
-	25, // 50: basalt.node.v1.Participant.Apply:input_type -> basalt.node.v1.ApplyRequest
-	26, // 51: basalt.node.v1.Participant.Release:input_type -> basalt.node.v1.BranchRequest
-	26, // 52: basalt.node.v1.Participant.Abort:input_type -> basalt.node.v1.BranchRequest
-	27, // 53: basalt.node.v1.Participant.Outcome:input_type -> basalt.node.v1.OutcomeRequest
-	27, // 54: basalt.node.v1.Participant.Forget:input_type -> basalt.node.v1.OutcomeRequest
-	29, // 55: basalt.node.v1.Participant.ReadNow:input_type -> basalt.node.v1.NowRequest
-	29, // 56: basalt.node.v1.Participant.SwapNow:input_type -> basalt.node.v1.NowRequest
-	2,  // 57: basalt.node.v1.Participant.SyncNow:input_type -> basalt.node.v1.Empty
-	2,  // 58: basalt.node.v1.Participant.Locks:input_type -> basalt.node.v1.Empty
-	2,  // 59: basalt.node.v1.Participant.Waits:input_type -> basalt.node.v1.Empty
-	35, // 60: basalt.node.v1.Participant.CancelWait:input_type -> basalt.node.v1.CancelWaitRequest
-	36, // 61: basalt.node.v1.Participant.EndGateway:input_type -> basalt.node.v1.EndGatewayRequest
-	37, // 62: basalt.node.v1.Cluster.Join:input_type -> basalt.node.v1.JoinRequest
-	39, // 63: basalt.node.v1.Cluster.Heartbeat:input_type -> basalt.node.v1.HeartbeatRequest
-	2,  // 64: basalt.node.v1.Cluster.Status:input_type -> basalt.node.v1.Empty
-	2,  // 65: basalt.node.v1.Cluster.Place:input_type -> basalt.node.v1.Empty
-	47, // 66: basalt.node.v1.Fragments.Run:input_type -> basalt.node.v1.RunRequest
-	52, // 67: basalt.node.v1.Fragments.Fetch:input_type -> basalt.node.v1.FetchRequest
-	2,  // 68: basalt.node.v1.Fragments.Active:input_type -> basalt.node.v1.Empty
-	3,  // 69: basalt.node.v1.Oracle.Snapshot:output_type -> basalt.node.v1.SnapshotReply
-	5,  // 70: basalt.node.v1.Oracle.NextIDs:output_type -> basalt.node.v1.NextIDsReply
-	7,  // 71: basalt.node.v1.Oracle.BeginCommit:output_type -> basalt.node.v1.TimestampReply
-	2,  // 72: basalt.node.v1.Oracle.FinishCommit:output_type -> basalt.node.v1.Empty
-	12, // 73: basalt.node.v1.Participant.Get:output_type -> basalt.node.v1.GetReply
-	14, // 74: basalt.node.v1.Participant.Scan:output_type -> basalt.node.v1.ScanReply
-	18, // 75: basalt.node.v1.Participant.Lock:output_type -> basalt.node.v1.LockReply
-	2,  // 76: basalt.node.v1.Participant.Write:output_type -> basalt.node.v1.Empty
-	2,  // 77: basalt.node.v1.Participant.LockRelation:output_type -> basalt.node.v1.Empty
-	2,  // 78: basalt.node.v1.Participant.RollbackTo:output_type -> basalt.node.v1.Empty
-	23, // 79: basalt.node.v1.Participant.Own:output_type -> basalt.node.v1.OwnReply
-	2,  // 80: basalt.node.v1.Participant.Prepare:output_type -> basalt.node.v1.Empty
-	2,  // 81: basalt.node.v1.Participant.Decide:output_type -> basalt.node.v1.Empty
-	2,  // 82: basalt.node.v1.Participant.Apply:output_type -> basalt.node.v1.Empty
-	2,  // 83: basalt.node.v1.Participant.Release:output_type -> basalt.node.v1.Empty
-	2,  // 84: basalt.node.v1.Participant.Abort:output_type -> basalt.node.v1.Empty
-	28, // 85: basalt.node.v1.Participant.Outcome:output_type -> basalt.node.v1.OutcomeReply
-	2,  // 86: basalt.node.v1.Participant.Forget:output_type -> basalt.node.v1.Empty
-	30, // 87: basalt.node.v1.Participant.ReadNow:output_type -> basalt.node.v1.NowReply
-	30, // 88: basalt.node.v1.Participant.SwapNow:output_type -> basalt.node.v1.NowReply
-	2,  // 89: basalt.node.v1.Participant.SyncNow:output_type -> basalt.node.v1.Empty
-	32, // 90: basalt.node.v1.Participant.Locks:output_type -> basalt.node.v1.LocksReply
-	34, // 91: basalt.node.v1.Participant.Waits:output_type -> basalt.node.v1.WaitsReply
-	2,  // 92: basalt.node.v1.Participant.CancelWait:output_type -> basalt.node.v1.Empty
-	2,  // 93: basalt.node.v1.Participant.EndGateway:output_type -> basalt.node.v1.Empty
-	38, // 94: basalt.node.v1.Cluster.Join:output_type -> basalt.node.v1.JoinReply
-	41, // 95: basalt.node.v1.Cluster.Heartbeat:output_type -> basalt.node.v1.HeartbeatReply
-	44, // 96: basalt.node.v1.Cluster.Status:output_type -> basalt.node.v1.StatusReply
-	45, // 97: basalt.node.v1.Cluster.Place:output_type -> basalt.node.v1.PlacementReply
-	50, // 98: basalt.node.v1.Fragments.Run:output_type -> basalt.node.v1.RunEvent
-	51, // 99: basalt.node.v1.Fragments.Fetch:output_type -> basalt.node.v1.Batch
-	46, // 100: basalt.node.v1.Fragments.Active:output_type -> basalt.node.v1.ActiveReply
-	69, // [69:101] is the sub-list for method output_type
-	37, // [37:69] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	9,  // 2: basalt.node.v1.GetManyRequest.branch:type_name -> basalt.node.v1.Branch
+	10, // 3: basalt.node.v1.GetManyRequest.at:type_name -> basalt.node.v1.ReadAt
+	12, // 4: basalt.node.v1.GetManyReply.rows:type_name -> basalt.node.v1.GetReply
+	9,  // 5: basalt.node.v1.ScanRequest.branch:type_name -> basalt.node.v1.Branch
+	10, // 6: basalt.node.v1.ScanRequest.at:type_name -> basalt.node.v1.ReadAt
+	9,  // 7: basalt.node.v1.LockRequest.branch:type_name -> basalt.node.v1.Branch
+	10, // 8: basalt.node.v1.LockRequest.at:type_name -> basalt.node.v1.ReadAt
+	17, // 9: basalt.node.v1.LockRequest.writes:type_name -> basalt.node.v1.BranchWrite
+	19, // 10: basalt.node.v1.LockReply.newest:type_name -> basalt.node.v1.Newest
+	9,  // 11: basalt.node.v1.WriteRequest.branch:type_name -> basalt.node.v1.Branch
+	10, // 12: basalt.node.v1.WriteRequest.at:type_name -> basalt.node.v1.ReadAt
+	17, // 13: basalt.node.v1.WriteRequest.writes:type_name -> basalt.node.v1.BranchWrite
+	9,  // 14: basalt.node.v1.LockRelationRequest.branch:type_name -> basalt.node.v1.Branch
+	9,  // 15: basalt.node.v1.RollbackToRequest.branch:type_name -> basalt.node.v1.Branch
+	9,  // 16: basalt.node.v1.OwnRequest.branch:type_name -> basalt.node.v1.Branch
+	9,  // 17: basalt.node.v1.PrepareRequest.branch:type_name -> basalt.node.v1.Branch
+	9,  // 18: basalt.node.v1.ApplyRequest.branch:type_name -> basalt.node.v1.Branch
+	9,  // 19: basalt.node.v1.BranchRequest.branch:type_name -> basalt.node.v1.Branch
+	33, // 20: basalt.node.v1.LocksReply.locks:type_name -> basalt.node.v1.LockInfo
+	35, // 21: basalt.node.v1.WaitsReply.waits:type_name -> basalt.node.v1.Wait
+	1,  // 22: basalt.node.v1.CancelWaitRequest.error:type_name -> basalt.node.v1.Error
+	0,  // 23: basalt.node.v1.JoinRequest.role:type_name -> basalt.node.v1.Role
+	46, // 24: basalt.node.v1.JoinReply.status:type_name -> basalt.node.v1.StatusReply
+	45, // 25: basalt.node.v1.HeartbeatRequest.tablets:type_name -> basalt.node.v1.TabletInfo
+	42, // 26: basalt.node.v1.HeartbeatRequest.rows:type_name -> basalt.node.v1.RowCount
+	46, // 27: basalt.node.v1.HeartbeatReply.status:type_name -> basalt.node.v1.StatusReply
+	42, // 28: basalt.node.v1.HeartbeatReply.rows:type_name -> basalt.node.v1.RowCount
+	0,  // 29: basalt.node.v1.NodeInfo.role:type_name -> basalt.node.v1.Role
+	44, // 30: basalt.node.v1.StatusReply.nodes:type_name -> basalt.node.v1.NodeInfo
+	45, // 31: basalt.node.v1.StatusReply.tablets:type_name -> basalt.node.v1.TabletInfo
+	45, // 32: basalt.node.v1.PlacementReply.tablets:type_name -> basalt.node.v1.TabletInfo
+	9,  // 33: basalt.node.v1.RunRequest.branch:type_name -> basalt.node.v1.Branch
+	10, // 34: basalt.node.v1.RunRequest.at:type_name -> basalt.node.v1.ReadAt
+	50, // 35: basalt.node.v1.RunRequest.sources:type_name -> basalt.node.v1.Source
+	51, // 36: basalt.node.v1.Source.producers:type_name -> basalt.node.v1.Producer
+	53, // 37: basalt.node.v1.RunEvent.batch:type_name -> basalt.node.v1.Batch
+	55, // 38: basalt.node.v1.RunEvent.stats:type_name -> basalt.node.v1.FragmentStats
+	56, // 39: basalt.node.v1.FragmentStats.ops:type_name -> basalt.node.v1.OpStats
+	2,  // 40: basalt.node.v1.Oracle.Snapshot:input_type -> basalt.node.v1.Empty
+	4,  // 41: basalt.node.v1.Oracle.NextIDs:input_type -> basalt.node.v1.NextIDsRequest
+	6,  // 42: basalt.node.v1.Oracle.BeginCommit:input_type -> basalt.node.v1.BeginCommitRequest
+	8,  // 43: basalt.node.v1.Oracle.FinishCommit:input_type -> basalt.node.v1.FinishCommitRequest
+	11, // 44: basalt.node.v1.Participant.Get:input_type -> basalt.node.v1.GetRequest
+	13, // 45: basalt.node.v1.Participant.GetMany:input_type -> basalt.node.v1.GetManyRequest
+	15, // 46: basalt.node.v1.Participant.Scan:input_type -> basalt.node.v1.ScanRequest
+	18, // 47: basalt.node.v1.Participant.Lock:input_type -> basalt.node.v1.LockRequest
+	21, // 48: basalt.node.v1.Participant.Write:input_type -> basalt.node.v1.WriteRequest
+	22, // 49: basalt.node.v1.Participant.LockRelation:input_type -> basalt.node.v1.LockRelationRequest
+	23, // 50: basalt.node.v1.Participant.RollbackTo:input_type -> basalt.node.v1.RollbackToRequest
+	24, // 51: basalt.node.v1.Participant.Own:input_type -> basalt.node.v1.OwnRequest
+	26, // 52: basalt.node.v1.Participant.Prepare:input_type -> basalt.node.v1.PrepareRequest
+	27, // 53: basalt.node.v1.Participant.Decide:input_type -> basalt.node.v1.ApplyRequest
+	27, // 54: basalt.node.v1.Participant.Apply:input_type -> basalt.node.v1.ApplyRequest
+	28, // 55: basalt.node.v1.Participant.Release:input_type -> basalt.node.v1.BranchRequest
+	28, // 56: basalt.node.v1.Participant.Abort:input_type -> basalt.node.v1.BranchRequest
+	29, // 57: basalt.node.v1.Participant.Outcome:input_type -> basalt.node.v1.OutcomeRequest
+	29, // 58: basalt.node.v1.Participant.Forget:input_type -> basalt.node.v1.OutcomeRequest
+	31, // 59: basalt.node.v1.Participant.ReadNow:input_type -> basalt.node.v1.NowRequest
+	31, // 60: basalt.node.v1.Participant.SwapNow:input_type -> basalt.node.v1.NowRequest
+	2,  // 61: basalt.node.v1.Participant.SyncNow:input_type -> basalt.node.v1.Empty
+	2,  // 62: basalt.node.v1.Participant.Locks:input_type -> basalt.node.v1.Empty
+	2,  // 63: basalt.node.v1.Participant.Waits:input_type -> basalt.node.v1.Empty
+	37, // 64: basalt.node.v1.Participant.CancelWait:input_type -> basalt.node.v1.CancelWaitRequest
+	38, // 65: basalt.node.v1.Participant.EndGateway:input_type -> basalt.node.v1.EndGatewayRequest
+	39, // 66: basalt.node.v1.Cluster.Join:input_type -> basalt.node.v1.JoinRequest
+	41, // 67: basalt.node.v1.Cluster.Heartbeat:input_type -> basalt.node.v1.HeartbeatRequest
+	2,  // 68: basalt.node.v1.Cluster.Status:input_type -> basalt.node.v1.Empty
+	2,  // 69: basalt.node.v1.Cluster.Place:input_type -> basalt.node.v1.Empty
+	49, // 70: basalt.node.v1.Fragments.Run:input_type -> basalt.node.v1.RunRequest
+	54, // 71: basalt.node.v1.Fragments.Fetch:input_type -> basalt.node.v1.FetchRequest
+	2,  // 72: basalt.node.v1.Fragments.Active:input_type -> basalt.node.v1.Empty
+	3,  // 73: basalt.node.v1.Oracle.Snapshot:output_type -> basalt.node.v1.SnapshotReply
+	5,  // 74: basalt.node.v1.Oracle.NextIDs:output_type -> basalt.node.v1.NextIDsReply
+	7,  // 75: basalt.node.v1.Oracle.BeginCommit:output_type -> basalt.node.v1.TimestampReply
+	2,  // 76: basalt.node.v1.Oracle.FinishCommit:output_type -> basalt.node.v1.Empty
+	12, // 77: basalt.node.v1.Participant.Get:output_type -> basalt.node.v1.GetReply
+	14, // 78: basalt.node.v1.Participant.GetMany:output_type -> basalt.node.v1.GetManyReply
+	16, // 79: basalt.node.v1.Participant.Scan:output_type -> basalt.node.v1.ScanReply
+	20, // 80: basalt.node.v1.Participant.Lock:output_type -> basalt.node.v1.LockReply
+	2,  // 81: basalt.node.v1.Participant.Write:output_type -> basalt.node.v1.Empty
+	2,  // 82: basalt.node.v1.Participant.LockRelation:output_type -> basalt.node.v1.Empty
+	2,  // 83: basalt.node.v1.Participant.RollbackTo:output_type -> basalt.node.v1.Empty
+	25, // 84: basalt.node.v1.Participant.Own:output_type -> basalt.node.v1.OwnReply
+	2,  // 85: basalt.node.v1.Participant.Prepare:output_type -> basalt.node.v1.Empty
+	2,  // 86: basalt.node.v1.Participant.Decide:output_type -> basalt.node.v1.Empty
+	2,  // 87: basalt.node.v1.Participant.Apply:output_type -> basalt.node.v1.Empty
+	2,  // 88: basalt.node.v1.Participant.Release:output_type -> basalt.node.v1.Empty
+	2,  // 89: basalt.node.v1.Participant.Abort:output_type -> basalt.node.v1.Empty
+	30, // 90: basalt.node.v1.Participant.Outcome:output_type -> basalt.node.v1.OutcomeReply
+	2,  // 91: basalt.node.v1.Participant.Forget:output_type -> basalt.node.v1.Empty
+	32, // 92: basalt.node.v1.Participant.ReadNow:output_type -> basalt.node.v1.NowReply
+	32, // 93: basalt.node.v1.Participant.SwapNow:output_type -> basalt.node.v1.NowReply
+	2,  // 94: basalt.node.v1.Participant.SyncNow:output_type -> basalt.node.v1.Empty
+	34, // 95: basalt.node.v1.Participant.Locks:output_type -> basalt.node.v1.LocksReply
+	36, // 96: basalt.node.v1.Participant.Waits:output_type -> basalt.node.v1.WaitsReply
+	2,  // 97: basalt.node.v1.Participant.CancelWait:output_type -> basalt.node.v1.Empty
+	2,  // 98: basalt.node.v1.Participant.EndGateway:output_type -> basalt.node.v1.Empty
+	40, // 99: basalt.node.v1.Cluster.Join:output_type -> basalt.node.v1.JoinReply
+	43, // 100: basalt.node.v1.Cluster.Heartbeat:output_type -> basalt.node.v1.HeartbeatReply
+	46, // 101: basalt.node.v1.Cluster.Status:output_type -> basalt.node.v1.StatusReply
+	47, // 102: basalt.node.v1.Cluster.Place:output_type -> basalt.node.v1.PlacementReply
+	52, // 103: basalt.node.v1.Fragments.Run:output_type -> basalt.node.v1.RunEvent
+	53, // 104: basalt.node.v1.Fragments.Fetch:output_type -> basalt.node.v1.Batch
+	48, // 105: basalt.node.v1.Fragments.Active:output_type -> basalt.node.v1.ActiveReply
+	73, // [73:106] is the sub-list for method output_type
+	40, // [40:73] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_node_proto_init() }
@@ -4349,7 +4467,7 @@ func file_rpc_proto_node_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_node_proto_rawDesc), len(file_rpc_proto_node_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   54,
+			NumMessages:   56,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

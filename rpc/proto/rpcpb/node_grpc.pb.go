@@ -246,6 +246,7 @@ var Oracle_ServiceDesc = grpc.ServiceDesc{
 
 const (
 	Participant_Get_FullMethodName          = "/basalt.node.v1.Participant/Get"
+	Participant_GetMany_FullMethodName      = "/basalt.node.v1.Participant/GetMany"
 	Participant_Scan_FullMethodName         = "/basalt.node.v1.Participant/Scan"
 	Participant_Lock_FullMethodName         = "/basalt.node.v1.Participant/Lock"
 	Participant_Write_FullMethodName        = "/basalt.node.v1.Participant/Write"
@@ -275,6 +276,7 @@ const (
 // Participant is txn.Participant.
 type ParticipantClient interface {
 	Get(ctx context.Context, in *GetRequest, opts ...grpc.CallOption) (*GetReply, error)
+	GetMany(ctx context.Context, in *GetManyRequest, opts ...grpc.CallOption) (*GetManyReply, error)
 	Scan(ctx context.Context, in *ScanRequest, opts ...grpc.CallOption) (*ScanReply, error)
 	Lock(ctx context.Context, in *LockRequest, opts ...grpc.CallOption) (*LockReply, error)
 	Write(ctx context.Context, in *WriteRequest, opts ...grpc.CallOption) (*Empty, error)
@@ -309,6 +311,16 @@ func (c *participantClient) Get(ctx context.Context, in *GetRequest, opts ...grp
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetReply)
 	err := c.cc.Invoke(ctx, Participant_Get_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *participantClient) GetMany(ctx context.Context, in *GetManyRequest, opts ...grpc.CallOption) (*GetManyReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetManyReply)
+	err := c.cc.Invoke(ctx, Participant_GetMany_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -522,6 +534,7 @@ func (c *participantClient) EndGateway(ctx context.Context, in *EndGatewayReques
 // Participant is txn.Participant.
 type ParticipantServer interface {
 	Get(context.Context, *GetRequest) (*GetReply, error)
+	GetMany(context.Context, *GetManyRequest) (*GetManyReply, error)
 	Scan(context.Context, *ScanRequest) (*ScanReply, error)
 	Lock(context.Context, *LockRequest) (*LockReply, error)
 	Write(context.Context, *WriteRequest) (*Empty, error)
@@ -554,6 +567,9 @@ type UnimplementedParticipantServer struct{}
 
 func (UnimplementedParticipantServer) Get(context.Context, *GetRequest) (*GetReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Get not implemented")
+}
+func (UnimplementedParticipantServer) GetMany(context.Context, *GetManyRequest) (*GetManyReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetMany not implemented")
 }
 func (UnimplementedParticipantServer) Scan(context.Context, *ScanRequest) (*ScanReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Scan not implemented")
@@ -650,6 +666,24 @@ func _Participant_Get_Handler(srv interface{}, ctx context.Context, dec func(int
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(ParticipantServer).Get(ctx, req.(*GetRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Participant_GetMany_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetManyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ParticipantServer).GetMany(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Participant_GetMany_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ParticipantServer).GetMany(ctx, req.(*GetManyRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -1024,6 +1058,10 @@ var Participant_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Get",
 			Handler:    _Participant_Get_Handler,
+		},
+		{
+			MethodName: "GetMany",
+			Handler:    _Participant_GetMany_Handler,
 		},
 		{
 			MethodName: "Scan",
