@@ -1,0 +1,20 @@
+-- Generated columns.
+create table gc (a int, b int generated always as (a * 2) stored, c text generated always as (coalesce(a::text, 'none')) stored);
+insert into gc values (1), (null), (3, default);
+insert into gc values (1, 2);
+insert into gc (b) values (5);
+update gc set a = a + 1 where a is not null returning *;
+update gc set b = 3;
+update gc set b = default returning b;
+create table gc2 (a int, b int generated always as (random()) stored);
+create table gc3 (a int generated always as (b) stored, b int generated always as (1) stored);
+create table gc4 (a int default 1 generated always as (1) stored);
+alter table gc add column d int generated always as (b + 1) stored;
+alter table gc alter column b drop expression;
+update gc set b = 100 where a = 2 returning *;
+alter table gc alter column a set default 9;
+select * from gc order by a;
+create index gc_c on gc (c);
+alter table gc drop column a;
+alter table gc drop column a cascade;
+select * from gc order by b;

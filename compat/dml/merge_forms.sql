@@ -1,0 +1,24 @@
+-- MERGE: several actions, sub-selects, errors.
+create table m (id int primary key, v int, w text default 'd', g int generated always as (v * 2) stored);
+insert into m (id, v) select i, i * 10 from generate_series(1, 6) i;
+create table s (id int, v int, op text);
+insert into s values (1, 100, 'u'), (2, 200, 'd'), (7, 700, 'i'), (8, null, 'i'), (9, 900, 'n');
+merge into m using s on m.id = s.id when matched and s.op = 'u' then update set v = s.v, w = m.w || s.op when matched and s.op = 'd' then delete when not matched and s.op = 'i' then insert (id, v) values (s.id, s.v) when not matched then do nothing;
+select * from m order by id;
+merge into m t using (select id, sum(v) v from s group by id) q on t.id = q.id and t.v is not null when matched and q.v > 500 then do nothing when matched then update set v = q.v + t.v when not matched then insert values (q.id + 100, q.v, default);
+select * from m order by id;
+merge into m using s on m.id = s.id when matched then update set g = 1;
+merge into m using s on m.id = s.id when not matched then insert (id, g) values (s.id, 1);
+merge into m using s on true when matched then delete;
+merge into m using s on m.id = s.id when matched then update set id = default;
+merge into m using s on m.id = s.id when matched and exists (select 1 from s s2 where s2.v > m.v) then update set w = 'sub' when not matched then insert (id, v, w) values (s.id, (select max(v) from s), default);
+select * from m order by id;
+merge into m using (values (3, 1), (3, 2)) x(id, v) on m.id = x.id when matched then update set v = x.v;
+merge into m using s on m.id = s.id when not matched by source then delete;
+merge into nosuch using s on true when matched then delete;
+merge into m using m on true when matched then delete;
+merge into m a using m b on a.id = b.id when matched and a.id > 100 then delete;
+with x as (select 4 as id) merge into m using x on m.id = x.id when matched then update set (v, w) = (select 44, 'row');
+select * from m where id = 4;
+merge into m using s on m.id = s.id when matched then update set (v, w) = row(m.v + 1, default) when not matched then do nothing;
+select id, v, w from m order by id;

@@ -1,0 +1,25 @@
+-- Arrays of several dimensions, bounds and slices.
+create table ar (id int, x int[], y text[][]);
+insert into ar values (1, '{1,2,3}', '{{a,b},{c,d}}'), (2, '[0:1]={7,8}', '{}'), (3, null, '{{null,"x y"}}');
+select x[2], x[1:2], y[1][2], y[2:2], y[1:2][2:2], y[1] from ar order by id;
+update ar set x[5] = 50 where id = 1 returning x;
+update ar set x[-1] = 0 where id = 2 returning x, array_dims(x);
+update ar set y[1:2][1:1] = '{{q},{r}}' where id = 1 returning y;
+update ar set x[2:3] = '{20}' where id = 1;
+update ar set x[:2] = array[5, 6] where id = 1 returning x;
+update ar set y[3][3] = 'z' where id = 1;
+update ar set x[1] = 1 where id = 3 returning x;
+select array_dims(x || 9), 9 || x, x || x, array_cat(y, array['e','f']) from ar order by id;
+select array_position(x, 2), array_positions(x || 2, 2), array_remove(x, 1), array_replace(x, 2, null), trim_array(x, 1) from ar order by id;
+select array[[1,2],[3,4]] @> array[3], array[1,2] && array[2,3], array[1,2] <@ array[[1],[2]], array[1,null] = array[1,null], array[[1,2]] < array[1,2,3];
+select array[[1,2],[3]];
+select array_fill(0, array[2,2], array[0,5]), array_ndims(array_fill(1, '{}')), cardinality('{{1,2},{3,4}}'::int[]);
+select unnest(y) from ar where id = 1;
+select * from unnest(array[[1,2],[3,4]], array['a']) with ordinality;
+select array_agg(x order by id) from ar where id < 2;
+select array_agg(x order by id) from ar;
+select '{1,2'::int[];
+select '{{1},{2,3}}'::int[];
+select '[2:1]={}'::int[];
+select '[1:2]={1}'::int[];
+select array_to_string(y, ',', '*'), string_to_array('a,,b', ',', ''), array_length(y, 2), array_upper(x, 1), array_lower(x, 1) from ar order by id;
