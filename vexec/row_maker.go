@@ -231,7 +231,7 @@ func (r *recheck) set(slot uint32, t *planpb.Table, columns []int32, locator []b
 		case o == -3:
 			add(types.Of(types.Xid), types.OID(0))
 		default:
-			add(types.Of(types.Text), "")
+			add(types.Of(types.Tid), uint64(0))
 		}
 	}
 	r.w.chunks[slot] = &chunk{batches: []*Batch{b}}

@@ -68,7 +68,7 @@ func (ps *pstate) columnOf(it *nsItem, levelsUp int, name string, loc int) query
 	if found >= 0 {
 		return ps.itemVar(it, found, levelsUp, loc)
 	}
-	if it.rte.Kind == query.RTERelation && it.rte.RelKind != catalog.KindView {
+	if it.rte.Kind == query.RTERelation && it.rte.RelKind != catalog.KindView && it.rte.RelKind != catalog.KindComposite {
 		if s, ok := systemColumns[name]; ok {
 			return &query.Var{Base: ps.base(s.typ, -1, loc), RTIndex: it.rti, AttNum: s.att, LevelsUp: levelsUp}
 		}

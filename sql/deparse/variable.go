@@ -7,7 +7,7 @@ import (
 )
 
 // systemColumns by attribute number.
-var systemColumns = map[int]string{query.AttCTID: "ctid", query.AttXmin: "xmin", query.AttTableOID: "tableoid", query.AttLocator: "locator"}
+var systemColumns = map[int]string{query.AttCTID: "ctid", query.AttXmin: "xmin", query.AttCmin: "cmin", query.AttXmax: "xmax", query.AttCmax: "cmax", query.AttTableOID: "tableoid", query.AttLocator: "locator"}
 
 // variable writes a column and returns its bare name. outer is added to the levels
 // (columns of joins are followed into the query the join belongs to).

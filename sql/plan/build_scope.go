@@ -139,6 +139,14 @@ func (p *planner) rteColumnBelow(sc *scope, rs *rteScope, v *query.Var) query.Ex
 	if rs.get == nil {
 		p.bug("system column of %q", rte.ERefName)
 	}
+	switch v.AttNum {
+	case query.AttCmin, query.AttXmax, query.AttCmax:
+		// A row that a scan shows was made by one command and is locked by nobody, as far
+		// as can be seen from it: 0 wherever there is a row.
+		there := &query.NullTest{Base: boolBase, Arg: p.colVar(p.sysColumn(rs, query.AttXmin, types.Of(types.Xid))), IsNot: true}
+		return &query.CaseExpr{Base: query.Base{T: v.T, Loc: -1},
+			Whens: []query.CaseWhen{{Cond: there, Result: &query.Const{Base: query.Base{T: v.T, Loc: -1}, Value: types.OID(0)}}}}
+	}
 	return p.colVar(p.sysColumn(rs, v.AttNum, v.T))
 }
 

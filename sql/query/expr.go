@@ -43,6 +43,9 @@ const (
 	AttTableOID = -6
 	AttCTID     = -1
 	AttXmin     = -2
+	AttCmin     = -3
+	AttXmax     = -4
+	AttCmax     = -5
 	AttLocator  = -100 // Basalt's own: the row's key, never visible to users
 )
 

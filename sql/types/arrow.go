@@ -18,7 +18,7 @@ import (
 //	int2, int4, int8                        Int16, Int32, Int64
 //	float4, float8                          Float32, Float64
 //	oid, xid, cid, reg*, enums              Uint32
-//	xid8, pg_lsn                            Uint64
+//	xid8, pg_lsn, tid                          Uint64
 //	numeric                                 Dec64 or Binary (Numeric.AppendBinary), per batch
 //	text, varchar, bpchar, name, json, …    String (bpchar padded)
 //	bit, bit varying                        String (digits)
@@ -73,7 +73,7 @@ func ArrowType(t T) arrow.DataType {
 	case Oid, Xid, Cid, RegProc, RegProcedure, RegOper, RegOperator, RegClass, RegType, RegConfig, RegDictionary,
 		RegCollation, RegNamespace, RegRole:
 		return arrow.PrimitiveTypes.Uint32
-	case Xid8, PgLSN:
+	case Xid8, PgLSN, Tid:
 		return arrow.PrimitiveTypes.Uint64
 	case NumericOID, Bytea, JSONBOID:
 		return arrow.BinaryTypes.Binary

@@ -10,7 +10,7 @@ import "math"
 //	int2, int4, int8                            int16, int32, int64
 //	float4, float8                              float32, float64
 //	oid, xid, cid, reg*, every enum             OID
-//	xid8, pg_lsn                                uint64
+//	xid8, pg_lsn, tid (block << 16 | offset)    uint64
 //	numeric                                     Numeric
 //	text, varchar, bpchar, name, json, unknown,
 //	cstring, refcursor, aclitem, pg_node_tree   string (bpchar keeps its padding)

@@ -23,7 +23,7 @@ func datumWidth(t T) int {
 	case Int4, Float4, DateOID, Oid, Xid, Cid, RegProc, RegProcedure, RegOper, RegOperator, RegClass, RegType, RegConfig,
 		RegDictionary, RegCollation, RegNamespace, RegRole:
 		return 4
-	case Int8, Float8, TimeOID, TimestampOID, TimestampTZOID, Xid8, PgLSN:
+	case Int8, Float8, TimeOID, TimestampOID, TimestampTZOID, Xid8, PgLSN, Tid:
 		return 8
 	case TimeTZOID:
 		return 12
@@ -139,7 +139,7 @@ func ReadDatum(t T, b []byte) (Datum, error) {
 		return Interval{Months: int32(le.Uint32(b)), Days: int32(le.Uint32(b[4:])), Micros: int64(le.Uint64(b[8:]))}, nil
 	case UUIDOID:
 		return UUID(b), nil
-	case Xid8, PgLSN:
+	case Xid8, PgLSN, Tid:
 		return le.Uint64(b), nil
 	case Void:
 		return Unit{}, nil

@@ -144,6 +144,7 @@ func init() { // a map literal would be an initialisation cycle: array and recor
 		Cid:           oidLike("cid", false),
 		Xid8:          xid8Codec,
 		PgLSN:         lsnCodec,
+		Tid:           tidCodec,
 		RegProc:       regCodec(RegProc, "regproc"),
 		RegProcedure:  regCodec(RegProcedure, "regprocedure"),
 		RegOper:       regCodec(RegOper, "regoper"),

@@ -66,7 +66,7 @@ func kindOf(t types.T) kind {
 		types.RegOper, types.RegOperator, types.RegClass, types.RegType, types.RegConfig, types.RegDictionary,
 		types.RegCollation, types.RegNamespace, types.RegRole:
 		return kind4
-	case types.Int8, types.Float8, types.TimeOID, types.TimestampOID, types.TimestampTZOID, types.Xid8, types.PgLSN:
+	case types.Int8, types.Float8, types.TimeOID, types.TimestampOID, types.TimestampTZOID, types.Xid8, types.PgLSN, types.Tid:
 		return kind8
 	case types.TimeTZOID:
 		return kind12

@@ -3,6 +3,7 @@ package table
 import (
 	"context"
 	"encoding/binary"
+	"hash/fnv"
 
 	"github.com/apache/arrow/go/v17/arrow"
 
@@ -33,11 +34,12 @@ type output struct {
 	loc     []byte
 	locOffs []int32
 	needLoc bool
+	exact   bool // locators are integers
 	oid     types.OID
 }
 
 func newOutput(sc *schema, columns []int32, capacity int) *output {
-	o := &output{oid: types.OID(uint32(sc.t.RelationId))}
+	o := &output{oid: types.OID(uint32(sc.t.RelationId)), exact: numericKey(sc)}
 	var cols []rowcodec.Column
 	for _, c := range columns {
 		if c < 0 {
@@ -80,7 +82,7 @@ func (o *output) finish() *vexec.Batch {
 		case columnXmin:
 			b.Cols[i] = types.Repeat(types.Of(types.Xid), types.OID(frozenXid), n)
 		case columnCtid:
-			b.Cols[i] = ctids(o.loc, o.locOffs)
+			b.Cols[i] = ctids(o.loc, o.locOffs, o.exact)
 		default:
 			b.Cols[i] = cols[f]
 		}
@@ -93,32 +95,42 @@ func (o *output) finish() *vexec.Batch {
 // all that rows of a scan promise about the transaction that made them.
 const frozenXid = 2
 
-// ctids gives every locator a "(block,offset)" form: the last six bytes.
-func ctids(loc []byte, offs []int32) arrow.Array {
-	b := types.NewBuilder(types.Of(types.Text), len(offs)-1)
+// ctids gives every locator a number: hidden row ids and integer keys are it, of
+// other keys it is a hash of 64 bits.
+func ctids(loc []byte, offs []int32, exact bool) arrow.Array {
+	b := types.NewBuilder(types.Of(types.Tid), len(offs)-1)
 	for i := 1; i < len(offs); i++ {
-		b.Append(ctid(loc[offs[i-1]:offs[i]]))
+		b.Append(ctid(loc[offs[i-1]:offs[i]], exact))
 	}
 	return b.Finish()
 }
 
-func ctid(l []byte) string {
-	var x [8]byte
-	copy(x[max(0, 8-len(l)):], l[max(0, len(l)-8):])
-	v := binary.BigEndian.Uint64(x[:])
-	return "(" + utoa(v>>16&0xffffffff) + "," + utoa(v&0xffff) + ")"
+func ctid(l []byte, exact bool) uint64 {
+	if !exact {
+		h := fnv.New64a()
+		h.Write(l)
+		return h.Sum64()
+	}
+	if len(l) == rowIDLen {
+		return binary.BigEndian.Uint64(l)
+	}
+	v := uint64(l[1] ^ 0x80) // after the marker, with the sign as it was
+	for _, c := range l[2:] {
+		v = v<<8 | uint64(c)
+	}
+	return v
 }
 
-func utoa(v uint64) string {
-	var b [20]byte
-	i := len(b)
-	for {
-		i--
-		b[i] = byte('0' + v%10)
-		if v /= 10; v == 0 {
-			return string(b[i:])
-		}
+// numericKey: the locators of a table are single integers.
+func numericKey(sc *schema) bool {
+	if len(sc.key) != 1 {
+		return len(sc.key) == 0
 	}
+	switch sc.key[0].T.OID {
+	case types.Int2, types.Int4, types.Int8:
+		return true
+	}
+	return false
 }
 
 // capacityFor sizes batches: no larger than what will be asked for.

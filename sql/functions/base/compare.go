@@ -335,6 +335,7 @@ func registerCompare(r *expr.Registry) {
 	six(r, prefix("oid"), "oid,oid", intCompare[types.OID, types.OID, types.OID])
 	six(r, prefix("char"), "char,char", intCompare[byte, byte, byte])
 	six(r, prefix("xid8"), "xid8,xid8", intCompare[uint64, uint64, uint64])
+	six(r, prefix("tid"), "tid,tid", intCompare[uint64, uint64, uint64])
 	six(r, prefix("pg_lsn_"), "pg_lsn,pg_lsn", intCompare[uint64, uint64, uint64])
 	adapt.Add(r, "xideq(xid,xid)", intCompare[types.OID, types.OID, types.OID](opEQ))
 	adapt.Add(r, "xidneq(xid,xid)", intCompare[types.OID, types.OID, types.OID](opNE))
@@ -381,6 +382,7 @@ func registerCompare(r *expr.Registry) {
 	adapt.Add(r, "btcharcmp(char,char)", adapt.F2(func(a, b byte) int32 { return int32(a) - int32(b) }))
 	adapt.Add(r, "btboolcmp(bool,bool)", three(compareBool))
 	adapt.Add(r, "xid8cmp(xid8,xid8)", three(compareUints[uint64]))
+	adapt.Add(r, "bttidcmp(tid,tid)", three(compareUints[uint64]))
 	adapt.Add(r, "pg_lsn_cmp(pg_lsn,pg_lsn)", three(compareUints[uint64]))
 	adapt.Add(r, "btfloat4cmp(float4,float4)", three(func(a, b float32) int { return types.CompareFloat(float64(a), float64(b)) }))
 	adapt.Add(r, "btfloat8cmp(float8,float8)", three(types.CompareFloat))
@@ -433,5 +435,6 @@ func registerExtremes(r *expr.Registry) {
 	add("text_", "text", larger(strings.Compare), smaller(strings.Compare))
 	add("bpchar_", "bpchar", larger(compareBPChar), smaller(compareBPChar))
 	add("xid8_", "xid8", larger(compareUints[uint64]), smaller(compareUints[uint64]))
+	add("tid", "tid", larger(compareUints[uint64]), smaller(compareUints[uint64]))
 	add("pg_lsn_", "pg_lsn", larger(compareUints[uint64]), smaller(compareUints[uint64]))
 }

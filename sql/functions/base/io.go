@@ -13,7 +13,7 @@ var ioTypes = map[string]types.OID{
 	"bool": types.Bool, "char": types.Char, "int2": types.Int2, "int4": types.Int4, "int8": types.Int8,
 	"float4": types.Float4, "float8": types.Float8, "numeric_": types.NumericOID, "text": types.Text, "varchar": types.VarChar,
 	"bit_": types.Bit, "varbit_": types.VarBit, "bpchar": types.BPChar, "name": types.Name, "bytea": types.Bytea, "uuid_": types.UUIDOID, "oid": types.Oid, "xid": types.Xid,
-	"cid": types.Cid, "xid8": types.Xid8, "pg_lsn_": types.PgLSN, "unknown": types.Unknown, "cstring_": types.CString,
+	"cid": types.Cid, "xid8": types.Xid8, "tid": types.Tid, "pg_lsn_": types.PgLSN, "unknown": types.Unknown, "cstring_": types.CString,
 	"date_": types.DateOID, "time_": types.TimeOID, "timetz_": types.TimeTZOID, "timestamp_": types.TimestampOID,
 	"timestamptz_": types.TimestampTZOID, "interval_": types.IntervalOID, "json_": types.JSON, "jsonb_": types.JSONBOID,
 	"regclass": types.RegClass, "regproc": types.RegProc, "regtype": types.RegType, "regrole": types.RegRole,
