@@ -52,6 +52,10 @@ func (c *countAcc) resize(n int) { c.n = grow(c.n, n) }
 func (c *countAcc) bytes() int64 { return int64(cap(c.n)) * 8 }
 
 func (c *countAcc) add(groups []int32, args []arrow.Array) error {
+	if len(c.n) == 1 && (c.star || args[0].NullN() == 0) {
+		c.n[0] += int64(len(groups))
+		return nil
+	}
 	if c.star || args[0].NullN() == 0 {
 		for _, g := range groups {
 			c.n[g]++
@@ -222,6 +226,15 @@ func (s *sumNumericAcc) add(groups []int32, args []arrow.Array) error {
 }
 
 func addWide[T int16 | int32 | int64](s *sumNumericAcc, groups []int32, x []T, v kernel.Bits) {
+	if v.All() && len(s.fast) == 1 { // no grouping: the sum stays in registers
+		sum := s.fast[0]
+		for _, u := range x {
+			sum.add(int64(u))
+		}
+		s.fast[0] = sum
+		s.n[0] += int64(len(x))
+		return
+	}
 	if v.All() {
 		for i, g := range groups {
 			s.fast[g].add(int64(x[i]))

@@ -127,6 +127,7 @@ func (a *parallelAgg) combine(s int) error {
 		a.groups = append(a.groups, base)
 		return nil
 	}
+	base.plainKeys()
 	for p := range uint64(1) << aggFanoutBits {
 		q := &aggPartition{set: s, level: 1, base: base, part: p}
 		for _, o := range a.workers {

@@ -157,3 +157,26 @@ func TestCodedText(t *testing.T) {
 		}
 	}
 }
+
+// TestDateBound holds dates compared with constant timestamps against the same
+// comparison of a timestamp that is not known beforehand.
+func TestDateBound(t *testing.T) {
+	tDate, tStamp := types.Of(types.DateOID), types.Of(types.TimestampOID)
+	const day = 24 * 60 * 60 * 1_000_000
+	for _, at := range []types.Timestamp{0, 1, -1, day, -day, 5*day - 1, -5*day + 1, types.TimestampPosInfinity, types.TimestampNegInfinity} {
+		var rows [][]types.Datum
+		for _, d := range []types.Datum{types.Date(-6), types.Date(-5), types.Date(-1), types.Date(0), types.Date(1), types.Date(4), types.Date(5),
+			types.DatePosInfinity, types.DateNegInfinity, nil} {
+			rows = append(rows, []types.Datum{d, at})
+		}
+		r := newRelation("r", []types.T{tDate, tStamp}, rows)
+		for _, op := range []string{"lt", "le", "gt", "ge", "eq", "ne"} {
+			filtered := func(right *planpb.Expr) []string {
+				p := r.scan()
+				p.GetScan().Filter = Func(tBool, "date_"+op+"_timestamp(date,timestamp)", planpb.NewColumn(tDate, 0), right)
+				return run(t, hostiles[0], p, r)
+			}
+			same(t, fmt.Sprintf("%s %d", op, at), filtered(planpb.NewConst(tStamp, at)), filtered(planpb.NewColumn(tStamp, 1)))
+		}
+	}
+}

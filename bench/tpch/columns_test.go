@@ -104,7 +104,7 @@ const (
 	blockRows   = 4096
 )
 
-// columnStore answers scans of whole TPC-H tables from memory and leaves the rest to the store beneath.
+// columnStore answers scans of whole TPC-H tables from memory, in the order of their keys, and leaves the rest to the store beneath.
 type columnStore struct {
 	vexec.Store
 	shared *columnTables
@@ -113,7 +113,7 @@ type columnStore struct {
 func (s *columnStore) Scan(ctx context.Context, scan *planpb.Scan, req vexec.ScanRequest) (vexec.Reader, bool, error) {
 	t := scan.GetTable()
 	if !s.shared.ready || !slices.Contains([]string{"lineitem", "orders", "customer", "part", "partsupp", "supplier", "nation", "region"}, t.GetName()) ||
-		len(req.Bounds) > 0 || scan.GetOrdered() || scan.GetReverse() || slices.ContainsFunc(scan.GetColumns(), func(c int32) bool { return c < 0 }) {
+		len(req.Bounds) > 0 || scan.GetReverse() || slices.ContainsFunc(scan.GetColumns(), func(c int32) bool { return c < 0 }) {
 		return s.Store.Scan(ctx, scan, req)
 	}
 	ct, err := s.table(ctx, t)

@@ -23,6 +23,7 @@ type funcNode struct {
 }
 
 func (m *maker) call(oid types.OID, t types.T, coll types.OID, ts []types.T, args []node, variadic bool) (node, error) {
+	oid, ts, args = dateBound(oid, ts, args)
 	n, err := m.callNode(oid, t, coll, ts, args, variadic)
 	if err != nil {
 		return nil, err

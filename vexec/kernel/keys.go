@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math"
+	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/zeebo/xxh3"
@@ -13,30 +14,83 @@ import (
 
 // Keys are the rows of some columns in a form where two rows are equal in SQL
 // (NULL equal to NULL) exactly when their forms are. A single column of a
-// narrow type is one uint64 per row; anything else is a byte string per row:
+// narrow type is one uint64 per row, several of them are a few words per row (the
+// values side by side, then a bit for each NULL); anything else is a byte string per row:
 //
 //	per column: 0 for NULL, else 1 and the value: fixed width types little
 //	endian, strings and odd types length (uint32) and bytes, numeric see numericKey
 type Keys struct {
 	N       int
 	Narrow  bool
+	words   int // of packed keys, 0: not packed
 	U64     []uint64
 	off     []uint32
 	data    []byte
 	Hash    []uint64
 	Null    []bool // some column of the row is NULL; nil: no NULL at all
 	cursors []uint32
+
+	cursors64 []uint64 // scratch of packed keys
 }
 
 // KeySpec describes the columns of a key.
 type KeySpec struct {
 	Types  []types.T
 	narrow bool
+	packed []field // of several narrow columns, else nil
+	words  int     // of a packed key
+	nulls  field   // a bit per column
 }
+
+// field is a place in a packed key.
+type field struct {
+	word  int
+	shift int
+	mask  uint64
+}
+
+// packedWordsMax bounds packed keys: wider ones are byte strings.
+const packedWordsMax = 4
 
 // NewKeySpec prepares keys over columns of the given types.
 func NewKeySpec(ts []types.T) *KeySpec {
-	return &KeySpec{Types: ts, narrow: len(ts) == 1 && narrowType(ts[0])}
+	s := &KeySpec{Types: ts, narrow: len(ts) == 1 && narrowType(ts[0])}
+	if len(ts) > 1 {
+		s.pack()
+	}
+	return s
+}
+
+// Fixed: keys have a fixed width.
+func (s *KeySpec) Fixed() bool { return s.narrow || s.packed != nil }
+
+// pack lays narrow columns out in words, none across two.
+func (s *KeySpec) pack() {
+	var fs []field
+	word, at := 0, 0
+	place := func(width int) field {
+		if at+width > 64 {
+			word, at = word+1, 0
+		}
+		f := field{word, at, 1<<width - 1}
+		at += width
+		return f
+	}
+	for _, t := range s.Types {
+		if !narrowType(t) {
+			return
+		}
+		width := 8 * max(Width(types.ArrowType(t)), 1)
+		if t.Class == types.ClassBase && t.OID == types.Float4 {
+			width = 64
+		}
+		fs = append(fs, place(width))
+	}
+	s.nulls = place(len(fs))
+	if len(fs) > 64 || word >= packedWordsMax {
+		return
+	}
+	s.packed, s.words = fs, word+1
 }
 
 // narrowType: equality of values is equality of at most 64 bits.
@@ -59,7 +113,16 @@ func (k *Keys) Bytes(i int) []byte { return k.data[k.off[i]:k.off[i+1]] }
 
 // Encode fills k with the rows of cols, reusing its memory. n is the number of rows.
 func (s *KeySpec) Encode(env *types.Env, k *Keys, cols []arrow.Array, n int) {
-	k.N, k.Narrow, k.Null = n, s.narrow, nil
+	for i, c := range cols {
+		if IsCoded(c) {
+			cols = slices.Clone(cols)
+			for ; i < len(cols); i++ {
+				cols[i] = Flatten(cols[i])
+			}
+			break
+		}
+	}
+	k.N, k.Narrow, k.Null, k.words = n, s.narrow, nil, s.words
 	for _, c := range cols {
 		if c.NullN() == 0 {
 			continue
@@ -88,6 +151,10 @@ func (s *KeySpec) Encode(env *types.Env, k *Keys, cols []arrow.Array, n int) {
 		}
 		return
 	}
+	if s.packed != nil {
+		s.encodePacked(k, cols)
+		return
+	}
 	// lengths, then offsets, then one column after the other
 	encs := make([]columnKey, len(cols))
 	k.off = resize(k.off, n+1)
@@ -111,6 +178,55 @@ func (s *KeySpec) Encode(env *types.Env, k *Keys, cols []arrow.Array, n int) {
 	}
 	for i := range n {
 		k.Hash[i] = xxh3.Hash(k.data[k.off[i]:k.off[i+1]])
+	}
+}
+
+// encodePacked writes the columns into the rows' words.
+func (s *KeySpec) encodePacked(k *Keys, cols []arrow.Array) {
+	n, w := k.N, s.words
+	k.U64 = resize(k.U64, n*w)
+	clear(k.U64)
+	if cap(k.cursors64) < n {
+		k.cursors64 = make([]uint64, n)
+	}
+	vals := k.cursors64[:n]
+	for c, a := range cols {
+		f := s.packed[c]
+		narrowValues(a, vals)
+		out := k.U64[f.word:]
+		valid := Valid(a)
+		if valid.All() {
+			for i, v := range vals {
+				out[i*w] |= v & f.mask << f.shift
+			}
+			continue
+		}
+		null := uint64(1) << (s.nulls.shift + c)
+		for i, v := range vals {
+			if valid.Get(i) {
+				out[i*w] |= v & f.mask << f.shift
+			} else {
+				k.U64[i*w+s.nulls.word] |= null
+			}
+		}
+	}
+	switch w {
+	case 1:
+		for i, x := range k.U64 {
+			k.Hash[i] = HashU64(x)
+		}
+	case 2:
+		for i := range n {
+			k.Hash[i] = HashU64(HashU64(k.U64[2*i]) + k.U64[2*i+1])
+		}
+	default:
+		for i := range n {
+			h := uint64(0)
+			for _, x := range k.U64[i*w : (i+1)*w] {
+				h = HashU64(h + x)
+			}
+			k.Hash[i] = h
+		}
 	}
 }
 
@@ -344,6 +460,9 @@ func ReduceDecimal(u int64, scale int32) (int64, int32) {
 func (k *Keys) Equal(i, j int) bool {
 	if k.Hash[i] != k.Hash[j] {
 		return false
+	}
+	if w := k.words; w > 0 {
+		return slices.Equal(k.U64[i*w:(i+1)*w], k.U64[j*w:(j+1)*w])
 	}
 	if !k.Narrow {
 		return bytes.Equal(k.Bytes(i), k.Bytes(j))

@@ -1,12 +1,16 @@
 package kernel
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // Table is a hash table from keys to dense numbers 0, 1, 2 … in order of first
 // insertion: group numbers of an aggregation, distinct build keys of a join.
 // It is open-addressed with linear probing over flat arrays.
 type Table struct {
 	narrow bool
+	words  int // of a packed key; 0: not packed
 	slots  []slot
 	mask   uint64
 	count  int
@@ -29,7 +33,7 @@ func NewTable(spec *KeySpec, hint int) *Table {
 	for size < hint*3/2 {
 		size *= 2
 	}
-	return &Table{narrow: spec.narrow, slots: make([]slot, size), mask: uint64(size - 1), off: make([]uint64, 1), nullN: -1}
+	return &Table{narrow: spec.narrow, words: spec.words, slots: make([]slot, size), mask: uint64(size - 1), off: make([]uint64, 1), nullN: -1}
 }
 
 // Len is the number of distinct keys.
@@ -75,6 +79,8 @@ func (t *Table) Insert(k *Keys, skip []bool, numbers []int32, fresh []int32) []i
 				t.hash = append(t.hash, h)
 				if t.narrow {
 					t.u64 = append(t.u64, k.U64[i])
+				} else if w := t.words; w > 0 {
+					t.u64 = append(t.u64, k.U64[i*w:(i+1)*w]...)
 				} else {
 					t.data = append(t.data, k.Bytes(i)...)
 					t.off = append(t.off, uint64(len(t.data)))
@@ -144,8 +150,14 @@ func (t *Table) findNarrow(k *Keys, skip []bool, numbers []int32) {
 }
 
 func (t *Table) equal(number int, k *Keys, i int) bool {
-	if t.narrow {
+	switch {
+	case t.narrow:
 		return t.u64[number] == k.U64[i]
+	case t.words == 2:
+		return t.u64[2*number] == k.U64[2*i] && t.u64[2*number+1] == k.U64[2*i+1]
+	case t.words > 0:
+		w := t.words
+		return slices.Equal(t.u64[number*w:(number+1)*w], k.U64[i*w:(i+1)*w])
 	}
 	return bytes.Equal(t.data[t.off[number]:t.off[number+1]], k.Bytes(i))
 }

@@ -1,0 +1,179 @@
+package vexec
+
+import (
+	"slices"
+
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/vexec/kernel"
+)
+
+// keyForms replaces key columns that are not of fixed width by ids (kernel.Interner):
+// what comes dictionary-coded is then grouped without a look at its strings. Where the
+// ids of all columns are few, groups are found by position in an array. Ids are this
+// table's own, so before rows are cut by the hash of their keys they must go
+// (groupSet.plainKeys).
+type keyForms struct {
+	interners []*kernel.Interner // by key; nil: the column as it is
+	all       bool               // every column has ids
+	sizes     []int              // of the interners, as direct is laid out
+	direct    []int32            // group number + 1 by the ids of all columns; 0: not known
+}
+
+// directMax bounds the array by which groups are found.
+const directMax = 1 << 14
+
+// decide chooses the form of the keys by that of the first rows.
+func (g *groupSet) decide(keys []arrow.Array) {
+	g.decided = true
+	if g.a.sorted || g.table.Len() > 0 {
+		return
+	}
+	f := &keyForms{interners: make([]*kernel.Interner, len(keys)), all: true}
+	ts := slices.Clone(g.spec.Types)
+	for i, c := range keys {
+		switch {
+		case kernel.NewKeySpec(ts[i : i+1]).Fixed():
+			f.all = false
+		case kernel.Internable(c):
+			f.interners[i] = kernel.NewInterner(ts[i])
+			ts[i] = types.Of(types.Int4)
+		default:
+			return
+		}
+	}
+	if !slices.ContainsFunc(keys, kernel.IsCoded) {
+		return
+	}
+	g.forms = f
+	g.spec = kernel.NewKeySpec(ts)
+	g.table = kernel.NewTable(g.spec, 64)
+}
+
+func (f *keyForms) size() int64 {
+	if f == nil {
+		return 0
+	}
+	n := int64(cap(f.direct)) * 4
+	for _, x := range f.interners {
+		if x != nil {
+			n += x.Size()
+		}
+	}
+	return n
+}
+
+// insert gives each row the number of its group and lists the rows that began one.
+func (g *groupSet) insert(keys []arrow.Array, n int, skip []bool, numbers []int32) []int32 {
+	env := g.a.w.frame.Ctx.Env
+	if g.forms == nil {
+		g.spec.Encode(env, &g.enc, keys, n)
+		return g.table.Insert(&g.enc, skip, numbers, nil)
+	}
+	f := g.forms
+	ids := make([][]int32, len(keys))
+	for i, c := range keys {
+		if x := f.interners[i]; x != nil {
+			ids[i] = x.IDs(env, c)
+		}
+	}
+	if skip == nil && f.all && f.layout() {
+		return g.insertDirect(ids, n, numbers)
+	}
+	return g.insertIDs(keys, ids, n, skip, numbers)
+}
+
+func (g *groupSet) insertIDs(keys []arrow.Array, ids [][]int32, n int, skip []bool, numbers []int32) []int32 {
+	cols := make([]arrow.Array, len(ids))
+	for i, v := range ids {
+		if v == nil {
+			cols[i] = keys[i]
+		} else {
+			cols[i] = kernel.MakeFixed(arrow.PrimitiveTypes.Int32, v, nil, 0)
+		}
+	}
+	g.spec.Encode(g.a.w.frame.Ctx.Env, &g.enc, cols, n)
+	return g.table.Insert(&g.enc, skip, numbers, nil)
+}
+
+// layout makes direct fit the ids there are now; false: they are too many.
+func (f *keyForms) layout() bool {
+	total := 1
+	same := f.sizes != nil
+	for i, x := range f.interners {
+		if total *= x.Len(); total > directMax {
+			f.direct, f.sizes = nil, nil
+			return false
+		}
+		same = same && f.sizes[i] == x.Len()
+	}
+	if same {
+		return true
+	}
+	f.sizes = f.sizes[:0]
+	for _, x := range f.interners {
+		f.sizes = append(f.sizes, x.Len())
+	}
+	f.direct = make([]int32, total)
+	return true
+}
+
+// insertDirect is insert by position; rows whose group is not known there yet go
+// through the table.
+func (g *groupSet) insertDirect(ids [][]int32, n int, numbers []int32) []int32 {
+	f := g.forms
+	at := slices.Clone(ids[0])
+	for i := 1; i < len(ids); i++ {
+		w := int32(f.sizes[i])
+		for r, v := range ids[i] {
+			at[r] = at[r]*w + v
+		}
+	}
+	missing := false
+	for r, p := range at[:n] {
+		k := f.direct[p] - 1
+		numbers[r] = k
+		missing = missing || k < 0
+	}
+	if !missing {
+		return nil
+	}
+	var rows []int32
+	for r, k := range numbers[:n] {
+		if k < 0 {
+			rows = append(rows, int32(r))
+		}
+	}
+	some := make([][]int32, len(ids))
+	for i, v := range ids {
+		some[i] = pick(v, rows)
+	}
+	num := make([]int32, len(rows))
+	fresh := g.insertIDs(nil, some, len(rows), nil, num)
+	for i, r := range rows {
+		numbers[r] = num[i]
+		f.direct[at[r]] = num[i] + 1
+	}
+	return pick(rows, fresh)
+}
+
+// plainKeys gives the groups keys that other tables understand. Numbers stay.
+func (g *groupSet) plainKeys() {
+	if g.forms == nil {
+		return
+	}
+	g.forms = nil
+	var ts []types.T
+	keys := make([]arrow.Array, len(g.member))
+	for i, k := range g.member {
+		ts = append(ts, g.a.keyTs[k])
+		keys[i] = kernel.Concat(g.a.keyTs[k], g.keyCols[i])
+		g.keyCols[i] = []arrow.Array{keys[i]}
+	}
+	n := g.table.Len()
+	g.spec = kernel.NewKeySpec(ts)
+	g.table = kernel.NewTable(g.spec, n)
+	g.spec.Encode(g.a.w.frame.Ctx.Env, &g.enc, keys, n)
+	g.table.Insert(&g.enc, nil, make([]int32, n), nil)
+}

@@ -1,0 +1,243 @@
+package vexec
+
+import (
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/vexec/expr"
+	"github.com/basaltdb/basalt/vexec/kernel"
+)
+
+// groupSet aggregates by one grouping set.
+type groupSet struct {
+	a       *aggOp
+	set     int
+	level   int
+	member  []int
+	spec    *kernel.KeySpec
+	table   *kernel.Table
+	keyCols [][]arrow.Array // per member key: values of new groups, in pieces
+	accs    []accumulator
+	keyMem  int64
+	held    int64
+
+	forms   *keyForms // nil: keys as they are
+	decided bool      // whether there are forms
+
+	enc     kernel.Keys
+	numbers []int32
+	parts   []*spillFile
+}
+
+func newGroupSet(a *aggOp, set, level int) *groupSet {
+	g := &groupSet{a: a, set: set, level: level, member: a.sets[set]}
+	var ts []types.T
+	for _, k := range g.member {
+		ts = append(ts, a.keyTs[k])
+	}
+	g.spec = kernel.NewKeySpec(ts)
+	g.table = kernel.NewTable(g.spec, 64)
+	g.keyCols = make([][]arrow.Array, len(g.member))
+	for i, c := range a.calls {
+		if k := a.shared[i]; k >= 0 {
+			g.accs = append(g.accs, &sharedAcc{of: g.accs[k], avg: c.kind != aggSumNumeric})
+			continue
+		}
+		g.accs = append(g.accs, c.newAccumulator(a.w))
+	}
+	if len(g.member) == 0 {
+		for _, acc := range g.accs {
+			acc.resize(1)
+		}
+	}
+	return g
+}
+
+// groups is the number of groups.
+func (g *groupSet) groups() int {
+	if len(g.member) == 0 {
+		return 1
+	}
+	return g.table.Len()
+}
+
+func (g *groupSet) evalKeys(in *expr.Input) ([]arrow.Array, error) {
+	out := make([]arrow.Array, len(g.member))
+	for i, k := range g.member {
+		var err error
+		if g.a.sorted {
+			out[i], err = g.a.keys[k].Eval(g.a.w.frame, in)
+		} else {
+			out[i], err = g.a.keys[k].EvalCoded(g.a.w.frame, in)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (g *groupSet) lastGroupStart(b *Batch) (int, error) {
+	keys, err := g.evalKeys(input(b))
+	if err != nil {
+		return 0, err
+	}
+	n := b.Rows()
+	g.spec.Encode(g.a.w.frame.Ctx.Env, &g.enc, keys, n)
+	cut := n - 1
+	for cut > 0 && g.enc.Equal(cut-1, n-1) {
+		cut--
+	}
+	return cut, nil
+}
+
+func (g *groupSet) add(b *Batch) error {
+	in := input(b)
+	n := in.N
+	if cap(g.numbers) < n {
+		g.numbers = make([]int32, n)
+	}
+	num := g.numbers[:n]
+	if len(g.member) == 0 {
+		clear(num)
+	} else {
+		keys, err := g.evalKeys(in)
+		if err != nil {
+			return err
+		}
+		if !g.decided {
+			g.decide(keys)
+		}
+		if g.parts != nil {
+			g.spec.Encode(g.a.w.frame.Ctx.Env, &g.enc, keys, n)
+			if in, num, err = g.divert(b, in, num); err != nil || in == nil {
+				return err
+			}
+		} else {
+			fresh := g.insert(keys, n, nil, num)
+			if len(fresh) > 0 {
+				for i, k := range keys {
+					v := kernel.Take(k, fresh)
+					g.keyCols[i] = append(g.keyCols[i], v)
+					g.keyMem += kernel.Bytes(v)
+				}
+				for _, acc := range g.accs {
+					acc.resize(g.table.Len())
+				}
+			}
+		}
+	}
+	for i, c := range g.a.calls {
+		if g.a.shared[i] >= 0 {
+			continue
+		}
+		if err := c.feed(g.a.w, g.accs[i], in, num); err != nil {
+			return err
+		}
+	}
+	size := g.table.Size() + g.keyMem + g.forms.size()
+	for _, acc := range g.accs {
+		size += acc.bytes()
+	}
+	g.a.mem.add(size - g.held)
+	g.held = size
+	if g.parts == nil && !g.a.flush && g.a.mem.over() {
+		if g.level >= aggLevelsMax || g.table.Len() < 256 || len(g.a.sets) > 1 && g.held*int64(len(g.a.sets)) < g.a.mem.used {
+			return g.a.mem.must()
+		}
+		g.plainKeys()
+		g.parts = make([]*spillFile, 1<<aggFanoutBits)
+	}
+	return nil
+}
+
+// divert keeps the rows whose group is in the table and writes the others to partitions.
+func (g *groupSet) divert(b *Batch, in *expr.Input, num []int32) (*expr.Input, []int32, error) {
+	g.table.Find(&g.enc, nil, num)
+	stay, there := make([]int32, 0, in.N), make([]int32, 0, in.N)
+	out := make([][]int32, len(g.parts))
+	shift := 60 - g.level*aggFanoutBits
+	for i, k := range num {
+		if k >= 0 {
+			stay, there = append(stay, int32(i)), append(there, k)
+			continue
+		}
+		p := g.enc.Hash[i] >> shift & (1<<aggFanoutBits - 1)
+		out[p] = append(out[p], int32(i))
+	}
+	for p, rows := range out {
+		if len(rows) == 0 {
+			continue
+		}
+		if g.parts[p] == nil {
+			f, err := newSpillFile(g.a.w.q, g.a.id, g.a.inTs)
+			if err != nil {
+				return nil, nil, err
+			}
+			g.parts[p] = f
+		}
+		if err := g.parts[p].write(narrowed(b, rows)); err != nil {
+			return nil, nil, err
+		}
+	}
+	if len(stay) == 0 {
+		return nil, nil, nil
+	}
+	return in.Subset(stay), there, nil
+}
+
+// merge folds in the groups of another table of the same set whose key hash is wanted.
+func (g *groupSet) merge(o *groupSet, want func(hash uint64) bool) error {
+	n := o.groups()
+	to := make([]int32, n)
+	if len(g.member) > 0 {
+		keys := make([]arrow.Array, len(o.member))
+		for i, k := range o.member {
+			keys[i] = kernel.Concat(o.a.keyTs[k], o.keyCols[i])
+			o.keyCols[i] = []arrow.Array{keys[i]}
+		}
+		var skip []bool
+		if want != nil {
+			skip = make([]bool, n)
+			for i := range skip {
+				skip[i] = !want(o.table.Hash(i))
+			}
+		}
+		fresh := g.insert(keys, n, skip, to)
+		if len(fresh) > 0 {
+			for i, k := range keys {
+				v := kernel.Take(k, fresh)
+				g.keyCols[i] = append(g.keyCols[i], v)
+				g.keyMem += kernel.Bytes(v)
+			}
+		}
+		for _, acc := range g.accs {
+			acc.resize(g.table.Len())
+		}
+	}
+	for i, acc := range g.accs {
+		if err := acc.merge(o.accs[i], to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takePartitions hands over what was spilled.
+func (g *groupSet) takePartitions() []*aggPartition {
+	var out []*aggPartition
+	for _, f := range g.parts {
+		if f != nil {
+			out = append(out, &aggPartition{set: g.set, level: g.level + 1, files: []*spillFile{f}})
+		}
+	}
+	g.parts = nil
+	return out
+}
+
+func (g *groupSet) dropPartitions() {
+	for _, f := range g.parts {
+		f.close()
+	}
+	g.parts = nil
+}
