@@ -53,6 +53,11 @@ func (f *fragment) done(ok bool) {
 	}
 }
 
+// SERIALIZABLE is not offered over several nodes.
+func (f *fragment) AwaitSafeSnapshot(context.Context) error { return nil }
+func (f *fragment) PredicateRead(lower, upper []byte) error { return nil }
+func (f *fragment) PredicateWrite(key []byte) error         { return nil }
+
 func (f *fragment) ID() ID { return f.b.Txn }
 func (f *fragment) Options() Options {
 	return Options{Isolation: f.b.Isolation, ProcessID: f.b.ProcessID}

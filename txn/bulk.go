@@ -126,6 +126,7 @@ func (t *transaction) commitBulk(ctx context.Context) (Timestamp, error) {
 		return 0, pgerror.New(pgerror.SerializationFailure, "could not commit: too many transactions committed meanwhile").
 			WithHint("The transaction might succeed if retried.")
 	}
+	t.stamped(ts)
 	if len(paths) > 0 {
 		// Not under ctx: once begun it is seen through.
 		if err := m.eng.Ingest(context.WithoutCancel(ctx), paths); err != nil {

@@ -14,6 +14,13 @@ func (t *transaction) Commit(ctx context.Context) (Timestamp, error) {
 	if err := t.usable(); err != nil {
 		return 0, err
 	}
+	if t.sx != nil {
+		if err := t.m.ssi.prepare(t.sx); err != nil {
+			t.state = txnEnded
+			t.end()
+			return 0, err
+		}
+	}
 	if !t.HasWrites() {
 		// Sequence values handed out by this transaction must not come again.
 		err := t.m.eng.Sync()
@@ -64,6 +71,7 @@ func (t *transaction) commitBatch() (Timestamp, error) {
 	if err != nil {
 		return 0, err
 	}
+	t.stamped(slot.ts)
 	b := t.m.eng.NewBatch(int(t.writes.bytes) - (writeOverheadBytes-32)*len(t.writes.log))
 	var stale []staleKey
 	ts := engine.Timestamp(slot.ts)
@@ -91,6 +99,13 @@ func (t *transaction) commitBatch() (Timestamp, error) {
 	t.m.oracle.finish(slot)
 	t.m.gc.add(stale)
 	return slot.ts, nil
+}
+
+// stamped tells SERIALIZABLE the timestamp before the commit is visible.
+func (t *transaction) stamped(ts Timestamp) {
+	if t.sx != nil {
+		t.m.ssi.stamped(t.sx, ts)
+	}
 }
 
 // unknownOutcome is the report of a commit whose record may or may not be on disk.

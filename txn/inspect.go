@@ -84,6 +84,9 @@ func (m *Manager) Blockers(pid int32) []int32 {
 	return out
 }
 
+// SafeSnapshotBlockers implements DB.
+func (m *Manager) SafeSnapshotBlockers(pid int32) []int32 { return m.ssi.safeSnapshotBlockers(pid) }
+
 // each visits all entries, a shard at a time under its latch.
 func (t *lockTable) each(f func(e *lockEntry)) {
 	for i := range t.shards {

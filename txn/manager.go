@@ -28,6 +28,7 @@ type Manager struct {
 	rels   *lockTable
 	waits  waits
 	gc     *collector
+	ssi    serializable
 	bulk   bulkState
 	// branches of coordinators' transactions, nil where there are none.
 	branches atomic.Pointer[Branches]
@@ -68,6 +69,7 @@ func NewManager(eng *engine.Engine, cfg Config) (*Manager, error) {
 	}
 	// Everything in the store was committed at or below the bound.
 	m.oracle.watermark = Timestamp(m.oracle.ts.last)
+	m.ssi.init()
 	m.rows = newLockTable(rowLockKind, &m.waits, describeRowWait)
 	m.rels = newLockTable(relationLockKind, &m.waits, describeRelationWait)
 	if err := m.bulk.init(m); err != nil {
@@ -100,6 +102,9 @@ func (m *Manager) nextID() ID {
 	}
 	return ID(id)
 }
+
+// Serializable implements DB.
+func (m *Manager) Serializable() bool { return true }
 
 // OldestSnapshot implements DB.
 func (m *Manager) OldestSnapshot() Timestamp { return m.oracle.horizon() }

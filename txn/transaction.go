@@ -30,6 +30,7 @@ type transaction struct {
 	writes writeBuffer
 	spill  atomic.Pointer[spilled] // nil until the writes outgrow memory
 	rels   []heldRelation
+	sx     *sxact // SERIALIZABLE, from the first snapshot on; nil when it is safe
 
 	lockTimeout time.Duration
 	onCommit    []func(ts Timestamp)
@@ -73,7 +74,7 @@ func (t *transaction) BeginStatement() {
 		return
 	}
 	old := t.snap
-	t.snap = t.m.oracle.pin()
+	t.takeSnapshot()
 	if old != nil {
 		t.m.oracle.unpin(old)
 	}
@@ -102,13 +103,58 @@ func (t *transaction) ReadNewest() (done func()) {
 	}
 }
 
+// takeSnapshot takes the newest snapshot.
+func (t *transaction) takeSnapshot() {
+	if t.opts.Isolation == Serializable && !t.external {
+		t.sx = t.m.ssi.begin(t)
+		return
+	}
+	t.snap = t.m.oracle.pin()
+}
+
+// AwaitSafeSnapshot implements Txn.
+func (t *transaction) AwaitSafeSnapshot(ctx context.Context) error {
+	if o := t.opts; o.Isolation != Serializable || !o.ReadOnly || !o.Deferrable || t.external || t.snap != nil {
+		return nil
+	}
+	for {
+		t.takeSnapshot()
+		if t.sx == nil {
+			return nil
+		}
+		safe, err := t.m.ssi.await(ctx, t.sx)
+		if err != nil || safe {
+			return err
+		}
+		t.m.ssi.end(t.sx, false)
+		t.m.oracle.unpin(t.snap)
+		t.sx, t.snap = nil, nil
+	}
+}
+
+// PredicateRead implements RowTxn.
+func (t *transaction) PredicateRead(lower, upper []byte) error {
+	if t.sx == nil || t.outer != nil {
+		return nil
+	}
+	return t.m.ssi.read(t.sx, lower, upper)
+}
+
+// PredicateWrite implements RowTxn.
+func (t *transaction) PredicateWrite(key []byte) error {
+	if t.sx == nil {
+		return nil
+	}
+	return t.m.ssi.write(t.sx, key, false)
+}
+
 // snapshotInForce takes a snapshot where no statement was begun.
 func (t *transaction) snapshotInForce() *snapshot {
 	if t.snap == nil && t.external {
 		t.snap = &snapshot{refs: 1} // locks on relations alone look at no rows
 	}
 	if t.snap == nil {
-		t.snap = t.m.oracle.pin()
+		t.takeSnapshot()
 		if t.stmt == 0 {
 			t.stmt = 1
 		}
@@ -263,6 +309,11 @@ func (t *transaction) write(ctx context.Context, key, value []byte, del bool) er
 		return err
 	}
 	t.snapshotInForce()
+	if t.sx != nil {
+		if err := t.m.ssi.write(t.sx, key, true); err != nil {
+			return err
+		}
+	}
 	t.seq++
 	t.wrote = t.seq
 	t.writes.put(key, value, del, true, t.stmt, t.seq)
@@ -279,6 +330,11 @@ func (t *transaction) PutNew(ctx context.Context, key, value []byte) error {
 		return err
 	}
 	t.snapshotInForce()
+	if t.sx != nil {
+		if err := t.m.ssi.write(t.sx, key, true); err != nil {
+			return err
+		}
+	}
 	t.seq++
 	t.wrote = t.seq
 	t.writes.put(key, value, false, false, t.stmt, t.seq)
@@ -357,6 +413,10 @@ func (t *transaction) Rollback() {
 
 // end gives everything back.
 func (t *transaction) end() {
+	if t.sx != nil { // before anybody who waited for a lock goes on
+		t.m.ssi.end(t.sx, t.state == txnCommitted)
+		t.sx = nil
+	}
 	if s := t.spill.Load(); s != nil {
 		s.discard()
 		t.spill.Store(nil)

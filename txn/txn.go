@@ -112,6 +112,8 @@ type Newest struct {
 // DB begins transactions. Safe for concurrent use.
 type DB interface {
 	Begin(opts Options) Txn
+	// Serializable tells whether SERIALIZABLE transactions can be begun.
+	Serializable() bool
 	// UpdateNow is an atomic read-modify-write of one key outside any transaction
 	// (sequences): f gets the current value (nil: none) and returns the new one.
 	// Visible at once to everybody, rolled back by nobody, durable no later than
@@ -128,6 +130,9 @@ type DB interface {
 	// Blockers are the processes that a process waits for: holders of a lock it
 	// wants, and those before it in the queue.
 	Blockers(pid int32) []int32
+	// SafeSnapshotBlockers are the processes whose transactions keep a DEFERRABLE one
+	// of process pid waiting for its snapshot.
+	SafeSnapshotBlockers(pid int32) []int32
 }
 
 // Savepoint is a position in a transaction's writes and locks.
@@ -145,6 +150,9 @@ type Txn interface {
 	// BeginStatement starts the next statement: its number goes up, and under READ
 	// COMMITTED a new snapshot is taken. Under the other levels the first call takes the snapshot.
 	BeginStatement()
+	// AwaitSafeSnapshot takes the snapshot of a SERIALIZABLE READ ONLY DEFERRABLE
+	// transaction, when none is taken yet: it waits until one is safe from anomalies. It does nothing for others.
+	AwaitSafeSnapshot(ctx context.Context) error
 	// Statement is the current statement's number, 1 for the first.
 	Statement() uint32
 	// NextCommand makes the writes so far visible to what follows in the same
@@ -229,6 +237,14 @@ type RowTxn interface {
 	WroteKey(key []byte) (bool, error)
 	// HoldsRelation reports whether a table lock is held that covers mode.
 	HoldsRelation(id uint64, mode RelationLock) bool
+
+	// PredicateRead notes, under SERIALIZABLE, a read of the keys in [lower, upper), or
+	// of the key lower when upper is nil. It must come before the read. Error: 40001.
+	PredicateRead(lower, upper []byte) error
+	// PredicateWrite checks key as a write of it would, without writing: a row that may
+	// not be written because of another transaction is a conflict with it before it is
+	// anything else. Error: 40001.
+	PredicateWrite(key []byte) error
 
 	// NewView fixes what is visible now (the snapshot, own writes of earlier
 	// statements) for a reader that outlives the statement's later writes, or the

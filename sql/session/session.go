@@ -210,6 +210,8 @@ func (s *Session) current() *derived {
 		d.uncommitted = true
 	case "repeatable read":
 		d.isolation = txn.RepeatableRead
+	case "serializable":
+		d.isolation = txn.Serializable
 	}
 	d.readOnly = get("default_transaction_read_only") == "on"
 	d.deferrable = get("default_transaction_deferrable") == "on"

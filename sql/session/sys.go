@@ -139,6 +139,10 @@ func (s *Session) LockRows() []sys.LockRow {
 
 func (s *Session) Blockers(pid int32) []int32 { return s.node.DB.Blockers(pid) }
 
+func (s *Session) SafeSnapshotBlockers(pid int32) []int32 {
+	return s.node.DB.SafeSnapshotBlockers(pid)
+}
+
 func (s *Session) TransactionID(assign bool) (uint64, bool) {
 	if s.cur.tx == nil || !assign && !s.cur.tx.HasWrites() {
 		return 0, false

@@ -92,9 +92,16 @@ func (s *Session) statementTxn(ctx context.Context) (txn.Txn, error) {
 	if err := s.holdPortals(ctx); err != nil {
 		return nil, err
 	}
+	if s.ensure(); s.cur.opts.Isolation == txn.Serializable && !s.node.DB.Serializable() {
+		// A weaker level in its place would break its promise.
+		return nil, pgerror.Unsupported("SERIALIZABLE isolation over several nodes")
+	}
 	tx := s.txn()
 	s.cur.queried = true
 	tx.SetLockTimeout(s.lockTimeout())
+	if err := tx.AwaitSafeSnapshot(ctx); err != nil {
+		return nil, err
+	}
 	tx.BeginStatement()
 	return tx, nil
 }

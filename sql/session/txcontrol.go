@@ -7,7 +7,6 @@ import (
 	pg_query "github.com/pganalyze/pg_query_go/v5"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
-	"github.com/basaltdb/basalt/sql/settings"
 	"github.com/basaltdb/basalt/txn"
 )
 
@@ -193,9 +192,6 @@ func (s *Session) setIsolation(text string, session bool) error {
 	}
 	if len(s.cur.savepoints) > 0 {
 		return pgerror.New(pgerror.ActiveSQLTransaction, "SET TRANSACTION ISOLATION LEVEL must not be called in a subtransaction")
-	}
-	if iso == txn.Serializable {
-		return settings.ErrSerializable()
 	}
 	s.cur.opts.Isolation = iso
 	s.cur.uncommitted = strings.EqualFold(text, "read uncommitted")

@@ -15,27 +15,16 @@ var checks map[string]func(d *Definition, value string) (string, error)
 
 func init() {
 	checks = map[string]func(d *Definition, value string) (string, error){
-		"default_transaction_isolation": checkIsolation,
-		"datestyle":                     checkDateStyle,
-		"timezone":                      checkTimeZone,
-		"log_timezone":                  checkTimeZone,
-		"client_encoding":               checkClientEncoding,
-		"application_name":              checkASCII,
-		"cluster_name":                  checkASCII,
+		"datestyle":        checkDateStyle,
+		"timezone":         checkTimeZone,
+		"log_timezone":     checkTimeZone,
+		"client_encoding":  checkClientEncoding,
+		"application_name": checkASCII,
+		"cluster_name":     checkASCII,
 	}
 	for k, f := range checks {
 		definitions[k].check = f
 	}
-}
-
-// ErrSerializable refuses SERIALIZABLE: a weaker level in its place would break its promise.
-func ErrSerializable() error { return pgerror.Unsupported("SERIALIZABLE isolation") }
-
-func checkIsolation(d *Definition, value string) (string, error) {
-	if value == "serializable" {
-		return "", ErrSerializable()
-	}
-	return value, nil
 }
 
 // ParseDateStyle reads "ISO, MDY" and its kind; parts not named keep old's.

@@ -14,6 +14,7 @@ import (
 // indexReader reads key ranges of a secondary index and fetches the rows, in
 // index order.
 type indexReader struct {
+	note    func(key []byte) error // nil: rows are not noted
 	view    txn.View
 	env     *types.Env
 	sc      *schema
@@ -27,13 +28,13 @@ type indexReader struct {
 	done    bool
 }
 
-func newIndexReader(view txn.View, env *types.Env, sc *schema, x *index, ranges []keyRange, columns []int32, reverse bool, limitHint uint64) *indexReader {
+func newIndexReader(note func(key []byte) error, view txn.View, env *types.Env, sc *schema, x *index, ranges []keyRange, columns []int32, reverse bool, limitHint uint64) *indexReader {
 	n := capacityFor(limitHint, ranges)
-	return &indexReader{view: view, env: env, sc: sc, x: x, ranges: ranges, reverse: reverse,
+	return &indexReader{note: note, view: view, env: env, sc: sc, x: x, ranges: ranges, reverse: reverse,
 		out: newOutput(sc, columns, n), key: append([]byte{}, sc.prefix...), fetcher: newFetcher(view, n)}
 }
 
-// rowKey puts the key of the row that an entry points to into r.key.
+// rowKey puts the key of the row that an entry points to into r.key: the row is about to be read.
 func (r *indexReader) rowKey(entryKey, entryValue []byte) error {
 	loc, err := entryLocator(entryKey, entryValue)
 	if err != nil {
@@ -41,7 +42,12 @@ func (r *indexReader) rowKey(entryKey, entryValue []byte) error {
 	}
 	r.key = append(r.key[:keyenc.PrefixLen], loc...)
 	if copy(r.key, entryKey[:keyenc.TabletLen]); entryValue[0] == 0 { // a unique entry may lie elsewhere
-		return r.sc.setTablet(r.env, r.key)
+		if err := r.sc.setTablet(r.env, r.key); err != nil {
+			return err
+		}
+	}
+	if r.note != nil {
+		return r.note(r.key)
 	}
 	return nil
 }

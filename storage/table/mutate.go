@@ -61,7 +61,7 @@ func (s *Store) InsertBatch(ctx context.Context, table *planpb.Table, ext *vexec
 	var violation error
 	put := func(j int, key []byte, found txn.Newest) error {
 		if found.Exists {
-			violation, n = s.uniqueViolation(sc, sc.t.PrimaryKeyName, sc.keyOrds, at(j)), j
+			violation, n = s.uniqueViolation(sc, sc.t.PrimaryKeyName, sc.keyOrds, at(j), key), j
 			return errStop
 		}
 		if s.rowBuf, err = enc.AppendRow(s.rowBuf[:0], stored, at(j).i); err != nil {
@@ -103,7 +103,7 @@ func (s *Store) InsertBatch(ctx context.Context, table *planpb.Table, ext *vexec
 		}
 		err := s.lockFresh(ctx, sc, entryKeys, rows, &n, func(j int, key []byte, found txn.Newest) error {
 			if found.Exists {
-				violation, n = s.uniqueViolation(sc, x.Name, x.ords, at(j)), j
+				violation, n = s.uniqueViolation(sc, x.Name, x.ords, at(j), key), j
 				return errStop
 			}
 			e := entry{key, true}
@@ -194,7 +194,7 @@ func (s *Store) insertRow(ctx context.Context, sc *schema, src rowSource, key, v
 			return err
 		}
 		if n.Exists {
-			return s.uniqueViolation(sc, sc.t.PrimaryKeyName, sc.keyOrds, src)
+			return s.uniqueViolation(sc, sc.t.PrimaryKeyName, sc.keyOrds, src, key)
 		}
 		if err := s.putFresh(ctx, sc, key, value, n); err != nil {
 			return err
@@ -226,7 +226,7 @@ func (s *Store) addEntry(ctx context.Context, sc *schema, x *index, src rowSourc
 		return err
 	}
 	if n.Exists {
-		return s.uniqueViolation(sc, x.Name, x.ords, src)
+		return s.uniqueViolation(sc, x.Name, x.ords, src, e.key)
 	}
 	return s.putFresh(ctx, sc, e.key, v, n)
 }
@@ -476,7 +476,7 @@ func (s *Store) Update(ctx context.Context, table *planpb.Table, locator []byte,
 			return err
 		}
 		if n.Exists {
-			return s.uniqueViolation(sc, sc.t.PrimaryKeyName, sc.keyOrds, datumRow(newExt))
+			return s.uniqueViolation(sc, sc.t.PrimaryKeyName, sc.keyOrds, datumRow(newExt), newKey)
 		}
 		// The old key was perhaps locked with a weaker strength than giving it up needs.
 		if _, err := s.tx.LockKey(ctx, key, txn.LockUpdate, txn.WaitBlock); err != nil {

@@ -160,6 +160,9 @@ func (s *Store) Scan(ctx context.Context, scan *planpb.Scan, req vexec.ScanReque
 	if err != nil {
 		return nil, false, err
 	}
+	if err := s.noteReads(sc, ranges); err != nil {
+		return nil, false, err
+	}
 	if req.Parts > 1 {
 		if ranges, err = s.part(ranges, req.Part, req.Parts); err != nil {
 			return nil, false, err
@@ -184,6 +187,9 @@ func (s *Store) IndexScan(ctx context.Context, scan *planpb.IndexScan, req vexec
 	if err != nil {
 		return nil, false, err
 	}
+	if err := s.noteReads(sc, ranges); err != nil {
+		return nil, false, err
+	}
 	if req.Parts > 1 {
 		if ranges, err = s.part(ranges, req.Part, req.Parts); err != nil {
 			return nil, false, err
@@ -193,5 +199,5 @@ func (s *Store) IndexScan(ctx context.Context, scan *planpb.IndexScan, req vexec
 	if err != nil {
 		return nil, false, err
 	}
-	return newIndexReader(view, s.env, sc, x, ranges, scan.Columns, scan.Reverse, scan.LimitHint), false, nil
+	return newIndexReader(s.rowNotes(sc), view, s.env, sc, x, ranges, scan.Columns, scan.Reverse, scan.LimitHint), false, nil
 }

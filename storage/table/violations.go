@@ -7,8 +7,12 @@ import (
 	"github.com/basaltdb/basalt/sql/types"
 )
 
-// uniqueViolation is PostgreSQL's 23505 for a row whose key is taken.
-func (s *Store) uniqueViolation(sc *schema, constraint string, ords []int, src rowSource) error {
+// uniqueViolation is PostgreSQL's 23505 for a row whose key is taken, unless that
+// shows a conflict of SERIALIZABLE transactions.
+func (s *Store) uniqueViolation(sc *schema, constraint string, ords []int, src rowSource, key []byte) error {
+	if err := s.tx.PredicateWrite(key); err != nil {
+		return err
+	}
 	e := pgerror.New(pgerror.UniqueViolation, "duplicate key value violates unique constraint \"%s\"", constraint).
 		WithTable(sc.t.Schema, sc.t.Name).WithConstraint(constraint)
 	if key := s.describeKey(sc, ords, src); key != "" {

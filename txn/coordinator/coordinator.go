@@ -276,6 +276,13 @@ func (c *Coordinator) Locks() []txn.LockInfo {
 	return out
 }
 
+// Serializable implements txn.DB: conflicts between readers and writers are not
+// looked for over several nodes.
+func (c *Coordinator) Serializable() bool { return false }
+
+// SafeSnapshotBlockers implements txn.DB.
+func (c *Coordinator) SafeSnapshotBlockers(int32) []int32 { return nil }
+
 // Blockers implements txn.DB.
 func (c *Coordinator) Blockers(pid int32) []int32 {
 	ctx, cancel := context.WithTimeout(c.ctx, askWait)

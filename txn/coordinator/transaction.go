@@ -102,6 +102,17 @@ func (t *transaction) HasWrites() bool {
 	return false
 }
 
+// SERIALIZABLE is refused before a transaction begins (Coordinator.Serializable).
+
+// AwaitSafeSnapshot implements txn.Txn.
+func (t *transaction) AwaitSafeSnapshot(context.Context) error { return nil }
+
+// PredicateRead implements txn.RowTxn.
+func (t *transaction) PredicateRead(lower, upper []byte) error { return nil }
+
+// PredicateWrite implements txn.RowTxn.
+func (t *transaction) PredicateWrite(key []byte) error { return nil }
+
 func (t *transaction) BeginStatement() {
 	t.stmt++
 	if t.snap != 0 && t.opts.Isolation != txn.ReadCommitted {

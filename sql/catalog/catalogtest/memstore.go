@@ -56,9 +56,11 @@ func (d *MemDB) ReadNow(_ context.Context, key []byte) ([]byte, error) {
 	return d.now[string(key)], nil
 }
 
-func (d *MemDB) OldestSnapshot() txn.Timestamp { return d.clock }
-func (d *MemDB) Locks() []txn.LockInfo         { return nil }
-func (d *MemDB) Blockers(int32) []int32        { return nil }
+func (d *MemDB) OldestSnapshot() txn.Timestamp      { return d.clock }
+func (d *MemDB) Locks() []txn.LockInfo              { return nil }
+func (d *MemDB) Blockers(int32) []int32             { return nil }
+func (d *MemDB) Serializable() bool                 { return false }
+func (d *MemDB) SafeSnapshotBlockers(int32) []int32 { return nil }
 
 func (d *MemDB) copy() map[uint64][]memRow {
 	m := make(map[uint64][]memRow, len(d.tables))
@@ -80,17 +82,18 @@ type MemTxn struct {
 	done     bool
 }
 
-func (t *MemTxn) ID() txn.ID                     { return t.id }
-func (t *MemTxn) Options() txn.Options           { return t.opts }
-func (t *MemTxn) BeginStatement()                { t.stmt++ }
-func (t *MemTxn) Statement() uint32              { return t.stmt }
-func (t *MemTxn) NextCommand()                   { t.stmt++ }
-func (t *MemTxn) Snapshot() txn.Timestamp        { return t.db.clock }
-func (t *MemTxn) FreshSnapshot() txn.Timestamp   { return t.db.clock }
-func (t *MemTxn) ReadNewest() func()             { return func() {} }
-func (t *MemTxn) HasWrites() bool                { return t.begun != nil }
-func (t *MemTxn) SetLockTimeout(time.Duration)   {}
-func (t *MemTxn) OnCommit(f func(txn.Timestamp)) { t.onCommit = append(t.onCommit, f) }
+func (t *MemTxn) ID() txn.ID                              { return t.id }
+func (t *MemTxn) Options() txn.Options                    { return t.opts }
+func (t *MemTxn) AwaitSafeSnapshot(context.Context) error { return nil }
+func (t *MemTxn) BeginStatement()                         { t.stmt++ }
+func (t *MemTxn) Statement() uint32                       { return t.stmt }
+func (t *MemTxn) NextCommand()                            { t.stmt++ }
+func (t *MemTxn) Snapshot() txn.Timestamp                 { return t.db.clock }
+func (t *MemTxn) FreshSnapshot() txn.Timestamp            { return t.db.clock }
+func (t *MemTxn) ReadNewest() func()                      { return func() {} }
+func (t *MemTxn) HasWrites() bool                         { return t.begun != nil }
+func (t *MemTxn) SetLockTimeout(time.Duration)            {}
+func (t *MemTxn) OnCommit(f func(txn.Timestamp))          { t.onCommit = append(t.onCommit, f) }
 
 func (t *MemTxn) Get(context.Context, []byte) ([]byte, bool, error) {
 	return nil, false, pgerror.Internal("MemTxn holds no keys")

@@ -1,6 +1,8 @@
 package sys
 
 import (
+	"slices"
+
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec/expr"
 )
@@ -108,11 +110,24 @@ func registerActivity(r *expr.Registry) {
 		}
 		return n, nil
 	}))
-	add(r, "pg_blocking_pids(int4)", one(func(_ *expr.Context, s Session, pid int32) (types.Datum, error) {
-		var pids []types.Datum
-		for _, p := range s.Blockers(pid) {
-			pids = append(pids, p)
+	pids := func(list []int32) (types.Datum, error) {
+		var out []types.Datum
+		for _, p := range list {
+			out = append(out, p)
 		}
-		return types.NewArray(types.Of(types.Int4), pids), nil
+		return types.NewArray(types.Of(types.Int4), out), nil
+	}
+	add(r, "pg_blocking_pids(int4)", one(func(_ *expr.Context, s Session, pid int32) (types.Datum, error) { return pids(s.Blockers(pid)) }))
+	add(r, "pg_safe_snapshot_blocking_pids(int4)", one(func(_ *expr.Context, s Session, pid int32) (types.Datum, error) {
+		return pids(s.SafeSnapshotBlockers(pid))
+	}))
+	// The isolation tester's question: does one of the given sessions block this one?
+	add(r, "pg_isolation_test_session_is_blocked(int4,_int4)", two(func(_ *expr.Context, s Session, pid int32, others *types.Array) (types.Datum, error) {
+		for _, p := range append(s.Blockers(pid), s.SafeSnapshotBlockers(pid)...) {
+			if slices.Contains(others.Elems, types.Datum(p)) {
+				return true, nil
+			}
+		}
+		return false, nil
 	}))
 }

@@ -37,6 +37,8 @@ type Session interface {
 	LockRows() []LockRow
 	// Blockers are the processes that a process waits for.
 	Blockers(pid int32) []int32
+	// SafeSnapshotBlockers are the processes that keep a DEFERRABLE transaction waiting.
+	SafeSnapshotBlockers(pid int32) []int32
 	// TransactionID is the transaction's ID; assign gives it one if it has none yet (ok false then never).
 	TransactionID(assign bool) (id uint64, ok bool)
 	SnapshotTimestamp() uint64
