@@ -21,10 +21,12 @@ import (
 // of its own, a step that has to wait prints "waits", and its result follows the
 // step that let it go on. Operations:
 //
-//	begin [rc|rr] · statement · next · commit · rollback
+//	begin [rc|rr|ser [ro]] · statement · next · commit · rollback
 //	get K · scan FROM TO [reverse] · view (scan a view opened by openview) · openview
 //	put K V · del K · lock K keyshare|share|nokeyupdate|update [skip|nowait] · lockkey K MODE
 //	locktable N MODE(1-8) [nowait] · savepoint NAME · rollbackto NAME
+//
+//	read K · readrange FROM TO (get and scan, noted for SERIALIZABLE) · write K V (lock and put)
 //
 // and, of the store ("-"): locks · versions · gc.
 func TestHistories(t *testing.T) {
@@ -224,10 +226,16 @@ func (a *actor) step(f []string) (string, error) {
 	switch f[0] {
 	case "begin":
 		o := Options{ProcessID: int32(a.name[len(a.name)-1] - '0')}
-		if arg(1) == "rr" {
+		switch arg(1) {
+		case "rr":
 			o.Isolation = RepeatableRead
+		case "ser":
+			o.Isolation, o.ReadOnly, o.Deferrable = Serializable, arg(2) == "ro", arg(3) == "deferrable"
 		}
 		a.tx = newTransaction(a.h.m, o)
+		if err := a.tx.AwaitSafeSnapshot(a.ctx); err != nil {
+			return "", err
+		}
 		a.tx.BeginStatement()
 		return "ok", nil
 	case "statement":
@@ -248,6 +256,21 @@ func (a *actor) step(f []string) (string, error) {
 			return "none", err
 		}
 		return string(v), err
+	case "read":
+		if err := a.tx.PredicateRead(hkey(f[1]), nil); err != nil {
+			return "", err
+		}
+		return a.step([]string{"get", f[1]})
+	case "readrange":
+		if err := a.tx.PredicateRead(hkey(f[1]), hkey(f[2])); err != nil {
+			return "", err
+		}
+		return a.step([]string{"scan", f[1], f[2]})
+	case "write":
+		if _, err := a.tx.LockRow(a.ctx, hkey(f[1]), LockUpdate, WaitBlock); err != nil {
+			return "", err
+		}
+		return "ok", a.tx.Put(a.ctx, hkey(f[1]), []byte(f[2]))
 	case "scan", "openview", "view":
 		if f[0] == "openview" {
 			var err error
