@@ -41,6 +41,11 @@ func (s *Store) GetRow(ctx context.Context, table *planpb.Table, key []types.Dat
 	if err := s.pointKey(sc, key); err != nil {
 		return nil, err
 	}
+	if s.watched(sc) {
+		if err := s.tx.PredicateRead(s.keyBuf, nil); err != nil {
+			return nil, err
+		}
+	}
 	v, ok, err := s.tx.GetInto(ctx, s.keyBuf, s.valBuf[:0])
 	if err != nil || !ok {
 		return nil, err
@@ -82,6 +87,11 @@ func (s *Store) LockKeyed(ctx context.Context, table *planpb.Table, vals []types
 			if err := s.tx.RollbackTo(sp); err != nil {
 				return nil, 0, nil, err
 			}
+		}
+	}
+	if s.watched(sc) {
+		if err := s.tx.PredicateRead(s.keyBuf, nil); err != nil {
+			return nil, 0, nil, err
 		}
 	}
 	v, ok, err := s.tx.GetInto(ctx, s.keyBuf, nil)
