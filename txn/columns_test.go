@@ -677,6 +677,11 @@ func (x *columnsModel) checkAll() {
 	x.check(it.Close())
 	x.equal("all", t.snap, got, x.committed(t.snap), 0, columnsKeys, false)
 	t.tx.Rollback()
+	damaged, err := x.cols.Check(context.Background(), true)
+	x.check(err)
+	for _, d := range damaged {
+		x.fail("%v", d.Err)
+	}
 }
 
 // checkFiles sees that no file is left that nothing refers to.

@@ -94,6 +94,17 @@ func (c *checker) run(ctx context.Context) error {
 			}
 		}
 	}
+	if cols := c.Store.Columns(); cols != nil {
+		damaged, err := cols.Check(ctx, c.Files)
+		if err != nil {
+			return err
+		}
+		for _, d := range damaged {
+			if err := c.report("", d.Path, "%v", d.Err); err != nil {
+				return err
+			}
+		}
+	}
 	// What is there before the catalogs are read: a table made meanwhile is no problem.
 	present, err := c.Store.StorageIDs()
 	if err != nil {

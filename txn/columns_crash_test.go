@@ -1,0 +1,363 @@
+package txn
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+
+	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/storage/columns"
+	"github.com/basaltdb/basalt/storage/engine"
+	"github.com/basaltdb/basalt/storage/rowcodec"
+)
+
+// TestColumnsFaults kills a store over and over while it commits, merges, purges and
+// swaps: a round writes, merges and then meets a fault at a random file operation (a
+// short write, a failed sync, a full disk, or the plug), crashes with a random part of
+// what was not synced lost, and starts again. Every acknowledged commit must be there
+// then, whole, what failed must be there whole or not at all, and no file may be left
+// over.
+func TestColumnsFaults(t *testing.T) {
+	seed := *seedFlag
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano())
+	}
+	rounds := 150
+	if testing.Short() {
+		rounds = 40
+	}
+	t.Logf("seed %d", seed)
+	f := &faults{t: t, r: rand.New(rand.NewPCG(seed, 17)), mem: vfs.NewCrashableMem(), rows: map[int32]string{}, seed: seed}
+	for i := range rounds {
+		f.round(i)
+	}
+	t.Logf("%d commits, %d of unknown outcome, faults met %v", f.commits, f.unknown, f.met)
+}
+
+type faults struct {
+	t    *testing.T
+	r    *rand.Rand
+	seed uint64
+	mem  *vfs.MemFS
+	rows map[int32]string
+	// unsure is the state after a commit whose outcome is unknown, nil for none.
+	unsure                map[int32]string
+	commits, unknown, met int
+}
+
+// faultFS injects one fault at the n-th operation that may fail.
+type faultFS struct {
+	left  atomic.Int64
+	kind  int
+	fired atomic.Bool
+}
+
+var errPlug = errors.New("the plug was pulled")
+
+func (f *faultFS) MaybeError(op errorfs.Op) error {
+	if !strings.Contains(op.Path, "segments") && !strings.HasSuffix(op.Path, ".log") && op.Kind != errorfs.OpFileSync {
+		return nil
+	}
+	switch op.Kind {
+	case errorfs.OpFileWrite, errorfs.OpCreate, errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpOpenDir:
+	default:
+		return nil
+	}
+	if f.fired.Load() {
+		switch f.kind {
+		case 0: // full from now on, for files of segments
+			if op.Kind == errorfs.OpFileWrite && strings.Contains(op.Path, "segments") {
+				return syscall.ENOSPC
+			}
+		case 3:
+			return errPlug
+		}
+		return nil
+	}
+	if f.left.Add(-1) > 0 {
+		return nil
+	}
+	f.fired.Store(true)
+	switch {
+	case f.kind == 0 && strings.Contains(op.Path, "segments"):
+		return syscall.ENOSPC
+	case f.kind == 1:
+		return syscall.EIO
+	case f.kind == 2 && strings.Contains(op.Path, "segments"):
+		return syscall.EIO
+	case f.kind == 3:
+		return errPlug
+	}
+	return nil
+}
+
+func (f *faultFS) String() string { return "faults" }
+
+func (f *faults) fail(format string, args ...any) {
+	f.t.Helper()
+	f.t.Fatalf("seed %d: "+format, append([]any{f.seed}, args...)...)
+}
+
+func (f *faults) key(id int32) []byte {
+	sp := columns.MakeSpace(uint16(1), columnsTable)
+	return binary.BigEndian.AppendUint32(sp[:], uint32(id))
+}
+
+func (f *faults) round(n int) {
+	ctx := context.Background()
+	inj := &faultFS{kind: f.r.IntN(4)}
+	inj.left.Store(1 << 40) // not during recovery
+	fs := errorfs.Wrap(f.mem, inj)
+	eng, err := engine.Open("data", engine.Options{FS: fs, MemoryBytes: 8 << 20})
+	if err != nil {
+		f.fail("round %d: %v", n, err)
+	}
+	mode := columns.Options{RowsMin: 1, FileRowsMax: 5 + f.r.IntN(60), BlockRows: 1 + f.r.IntN(20), Mode: columns.Mode(1 + f.r.IntN(2))}
+	cols, err := columns.Open(eng, mode)
+	if err != nil {
+		f.fail("round %d: %v", n, err)
+	}
+	names, err := f.mem.List(f.mem.PathJoin("data", "segments"))
+	if err != nil {
+		f.fail("%v", err)
+	}
+	if want := cols.TestingFiles(); len(want) != len(names) {
+		f.fail("round %d: %d files for %d segments: %v", n, len(names), len(want), names)
+	}
+	m, err := NewManager(eng, Config{DisableGC: f.r.IntN(2) == 0})
+	if err != nil {
+		f.fail("round %d: %v", n, err)
+	}
+	cols.Register(columnsTable, columnsTypes)
+	f.verify(n, m, cols)
+	cols.Start(m, func() []uint16 { return []uint16{1} })
+	inj.left.Store(int64(1 + f.r.IntN(60)))
+	sp := columns.MakeSpace(uint16(1), columnsTable)
+	for i := 0; i < 25 && f.unsure == nil && eng.Failed() == nil; i++ {
+		if f.r.IntN(3) == 0 {
+			spans, _ := cols.TestingSpans(sp)
+			from := f.r.IntN(spans + 1)
+			_ = cols.TestingMerge(ctx, sp, from, from+1+f.r.IntN(4))
+			continue
+		}
+		f.commit(ctx, m)
+	}
+	if inj.fired.Load() {
+		f.met++
+	}
+	crashed := f.mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: f.r.IntN(101), RNG: f.r})
+	inj.kind = -1 // let it end
+	_ = cols.Close()
+	_ = m.Close()
+	_ = eng.Close()
+	f.mem = crashed
+}
+
+func (f *faults) commit(ctx context.Context, m *Manager) {
+	tx := m.Begin(Options{})
+	tx.BeginStatement()
+	next := map[int32]string{}
+	for k, v := range f.rows {
+		next[k] = v
+	}
+	for range 1 + f.r.IntN(30) {
+		id := int32(f.r.IntN(200))
+		if f.r.IntN(4) == 0 {
+			if err := tx.Delete(ctx, f.key(id)); err != nil {
+				f.fail("%v", err)
+			}
+			delete(next, id)
+			continue
+		}
+		enc, err := rowcodec.NewEncoder(columnsTypes)
+		if err != nil {
+			f.fail("%v", err)
+		}
+		val := fmt.Sprint("v", f.r.IntN(1<<20))
+		row, err := enc.AppendDatums(nil, []types.Datum{id, val, nil, "x"})
+		if err != nil {
+			f.fail("%v", err)
+		}
+		if err := tx.Put(ctx, f.key(id), row); err != nil {
+			f.fail("%v", err)
+		}
+		next[id] = val
+	}
+	_, err := tx.Commit(ctx)
+	switch {
+	case err == nil:
+		f.rows = next
+		f.commits++
+	case pgerror.Is(err, "08007"):
+		f.unsure = next
+		f.unknown++
+	}
+}
+
+// verify compares the store with what was acknowledged.
+func (f *faults) verify(n int, m *Manager, cols *columns.Store) {
+	ctx := context.Background()
+	tx := m.Begin(Options{})
+	tx.BeginStatement()
+	defer tx.Rollback()
+	it, err := tx.NewIter(ctx, IterOptions{Lower: f.key(0), Upper: f.key(1000)})
+	if err != nil {
+		f.fail("round %d: %v", n, err)
+	}
+	got := map[int32]string{}
+	for it.Next() {
+		row, err := rowcodec.Row(columnsTypes, it.Value())
+		if err != nil {
+			f.fail("round %d: %v", n, err)
+		}
+		got[row[0].(int32)] = row[1].(string)
+		v, ok, err := tx.Get(ctx, it.Key())
+		if err != nil || !ok || string(v) != string(it.Value()) {
+			f.fail("round %d: get of %x: %v %v", n, it.Key(), ok, err)
+		}
+	}
+	if err := it.Close(); err != nil {
+		f.fail("round %d: %v", n, err)
+	}
+	if f.unsure != nil && fmt.Sprint(got) == fmt.Sprint(f.unsure) {
+		f.rows = f.unsure
+	}
+	f.unsure = nil
+	if fmt.Sprint(got) != fmt.Sprint(f.rows) {
+		f.fail("round %d:\n got %v\nwant %v", n, got, f.rows)
+	}
+	damaged, err := cols.Check(ctx, true)
+	if err != nil || len(damaged) > 0 {
+		f.fail("round %d: %v %v", n, damaged, err)
+	}
+}
+
+// TestColumnsFlippedBit flips every so-manieth bit of a segment: reads give XX001 with
+// the file's name, or what was written, never another answer.
+func TestColumnsFlippedBit(t *testing.T) {
+	mem := vfs.NewMem()
+	ctx := context.Background()
+	eng, cols, m := openColumns(t, mem, Config{}, columns.Options{RowsMin: 1, BlockRows: 64, Mode: columns.Off})
+	sp := columns.MakeSpace(uint16(1), columnsTable)
+	tx := m.Begin(Options{})
+	tx.BeginStatement()
+	enc, err := rowcodec.NewEncoder(columnsTypes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := func(i int) []byte { return binary.BigEndian.AppendUint32(append([]byte{}, sp[:]...), uint32(i)) }
+	want := map[string]string{}
+	for i := range 300 {
+		row, err := enc.AppendDatums(nil, []types.Datum{int32(i), fmt.Sprint("text ", i*i), types.NumericFromInt64(int64(i), 2), nil})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := tx.Put(ctx, key(i), row); err != nil {
+			t.Fatal(err)
+		}
+		want[string(key(i))] = string(row)
+	}
+	if _, err := tx.Commit(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := cols.TestingMerge(ctx, sp, 0, 2); err != nil {
+		t.Fatal(err)
+	}
+	names, err := mem.List(mem.PathJoin("data", "segments"))
+	if err != nil || len(names) != 1 {
+		t.Fatal(names, err)
+	}
+	path := mem.PathJoin("data", "segments", names[0])
+	closeAll := func() {
+		if err := errors.Join(cols.Close(), m.Close(), eng.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	closeAll()
+	file, err := mem.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := file.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := make([]byte, st.Size())
+	if _, err := file.ReadAt(whole, 0); err != nil {
+		t.Fatal(err)
+	}
+	file.Close()
+	found := 0
+	const step = 61
+	for at := 3; at < len(whole); at += step {
+		b := append([]byte{}, whole...)
+		b[at] ^= 1 << (at % 8)
+		if err := mem.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		f, err := mem.Create(path, vfs.WriteCategoryUnspecified)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Write(b); err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		eng, cols, m = openColumns(t, mem, Config{DisableGC: true}, columns.Options{Mode: columns.Off})
+		rx := m.Begin(Options{})
+		rx.BeginStatement()
+		check := func(err error) bool {
+			if err == nil {
+				return false
+			}
+			if !pgerror.Is(err, pgerror.DataCorrupted) || !strings.Contains(err.Error(), names[0]) {
+				t.Fatalf("byte %d: %v", at, err)
+			}
+			return true
+		}
+		it, err := rx.NewIter(ctx, IterOptions{Lower: key(0), Upper: key(1000)})
+		met := check(err)
+		if err == nil {
+			n := 0
+			for it.Next() {
+				n++
+				if string(it.Value()) != want[string(it.Key())] {
+					t.Fatalf("byte %d: a wrong row", at)
+				}
+			}
+			if met = check(it.Err()); !met && n != len(want) {
+				t.Fatalf("byte %d: %d rows", at, n)
+			}
+			it.Close()
+		}
+		for i := range 40 {
+			v, ok, err := rx.Get(ctx, key(i*8))
+			if check(err) {
+				met = true
+			} else if i*8 < 300 && (!ok || string(v) != want[string(key(i*8))]) {
+				t.Fatalf("byte %d: get gives %v", at, ok)
+			}
+		}
+		rx.Rollback()
+		damaged, err := cols.Check(ctx, true)
+		if err != nil || len(damaged) != 1 {
+			t.Fatalf("byte %d of %d: the check finds %v, %v", at, len(whole), damaged, err)
+		}
+		if met {
+			found++
+		}
+		closeAll()
+	}
+	t.Logf("%d of %d flips met by reads", found, (len(whole)-3)/step+1)
+}
