@@ -172,6 +172,9 @@ func (s *Store) Scan(ctx context.Context, scan *planpb.Scan, req vexec.ScanReque
 	if err != nil {
 		return nil, false, err
 	}
+	if v, ok := view.(txn.ColumnView); ok && s.shared.cols != nil && !scan.Reverse && columnScan(ranges) {
+		return newColumnReader(v, sc, ranges, scan.Columns, scan.Ordered && req.Parts <= 1, scan.LimitHint, &req), req.Filter != nil, nil
+	}
 	return newTableReader(view, sc, ranges, scan.Columns, scan.Reverse, scan.LimitHint), false, nil
 }
 
