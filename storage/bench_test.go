@@ -3,13 +3,16 @@ package storage
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/apache/arrow/go/v17/arrow"
+	"golang.org/x/sys/unix"
 
 	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/storage/columns"
 	"github.com/basaltdb/basalt/storage/table"
 	"github.com/basaltdb/basalt/txn"
 	"github.com/basaltdb/basalt/vexec"
@@ -18,7 +21,7 @@ import (
 
 // lineitem is TPC-H's largest table.
 func lineitem() *planpb.Table {
-	tb := &planpb.Table{StorageId: 200, RelationId: 200, Schema: "public", Name: "lineitem", PrimaryKeyName: "lineitem_pkey",
+	tb := &planpb.Table{StorageId: 20200, RelationId: 20200, Schema: "public", Name: "lineitem", PrimaryKeyName: "lineitem_pkey",
 		PrimaryKey: []*planpb.KeyPart{{Ordinal: 0}, {Ordinal: 3}}}
 	for i, oid := range []types.OID{types.Int4, types.Int4, types.Int4, types.Int4, types.NumericOID, types.NumericOID, types.NumericOID, types.NumericOID,
 		types.BPChar, types.BPChar, types.DateOID, types.DateOID, types.DateOID, types.BPChar, types.BPChar, types.VarChar} {
@@ -66,8 +69,11 @@ func loadLineitem(b *testing.B, n *Node, rows int) *planpb.Table {
 	return tb
 }
 
-func benchNode(b *testing.B) *Node {
-	n, err := Open(b.TempDir(), Options{MemoryBytes: 1 << 30})
+// benchNode opens a node whose rows stay in the delta.
+func benchNode(b *testing.B) *Node { return benchNodeWith(b, columns.Options{Mode: columns.Off}) }
+
+func benchNodeWith(b *testing.B, o columns.Options) *Node {
+	n, err := Open(b.TempDir(), Options{MemoryBytes: 1 << 30, Columns: o})
 	must(b, err)
 	b.Cleanup(func() { must(b, n.Close()) })
 	return n
@@ -103,6 +109,142 @@ func BenchmarkScan(b *testing.B) {
 			}
 			b.ReportMetric(float64(rows)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 		})
+	}
+}
+
+// BenchmarkScanSegments is BenchmarkScan of rows in segments, and of the same rows in
+// the delta, in turn; and of segments with 5 % of the rows changed since.
+func BenchmarkScanSegments(b *testing.B) {
+	const rows = 256 * 4096
+	for _, c := range []struct {
+		name    string
+		merge   bool
+		changed int
+	}{{"delta", false, 0}, {"segments", true, 0}, {"changed", true, rows / 20}} {
+		n := benchNodeIn(b, c.merge)
+		tb := loadLineitem(b, n, rows)
+		if c.merge {
+			must(b, n.Columns().MergeNow(ctx, tb.StorageId))
+		}
+		must(b, n.Engine().Pebble().Flush())
+		if c.changed > 0 {
+			changeLineitem(b, n, tb, rows, c.changed)
+		}
+		tx := n.DB().Begin(txn.Options{})
+		tx.BeginStatement()
+		s := n.Store(tx, nil)
+		for _, cols := range [][]int32{{4, 5, 6, 10}, {0, 8, 13, 15}, {}} {
+			b.Run(fmt.Sprint(c.name, cols), func(b *testing.B) {
+				defer reportCPU(b)()
+				for range b.N {
+					if got := scanAll(b, s, tb, cols); got != rows {
+						b.Fatal(got)
+					}
+				}
+				b.ReportMetric(float64(rows)*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mrows/s")
+			})
+		}
+		tx.Rollback()
+	}
+}
+
+// benchNodeIn opens a node whose rows stay in the delta, or go to segments.
+func benchNodeIn(b *testing.B, segments bool) *Node {
+	if segments {
+		return benchNodeWith(b, columns.Options{})
+	}
+	return benchNode(b)
+}
+
+// reportCPU reports the processor time of the goroutine's thread per operation, which
+// other work on the machine disturbs less than the clock. Call what it gives at the end.
+func reportCPU(b *testing.B) func() {
+	runtime.LockOSThread()
+	now := func() int64 {
+		var u unix.Rusage
+		must(b, unix.Getrusage(unix.RUSAGE_THREAD, &u))
+		return u.Utime.Nano() + u.Stime.Nano()
+	}
+	start := now()
+	return func() {
+		b.ReportMetric(float64(now()-start)/float64(b.N), "cpu-ns/op")
+		runtime.UnlockOSThread()
+	}
+}
+
+func scanAll(b *testing.B, s *table.Store, tb *planpb.Table, cols []int32) int {
+	r, _, err := s.Scan(ctx, &planpb.Scan{Table: tb, Columns: cols}, vexec.ScanRequest{Parts: 1})
+	must(b, err)
+	defer r.Close()
+	got := 0
+	for {
+		x, err := r.Next(ctx)
+		must(b, err)
+		if x == nil {
+			return got
+		}
+		got += x.Rows()
+	}
+}
+
+// changeLineitem updates some of rows.
+func changeLineitem(b *testing.B, n *Node, tb *planpb.Table, rows, changed int) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for done := 0; done < changed; {
+		tx := n.DB().Begin(txn.Options{})
+		tx.BeginStatement()
+		s := n.Store(tx, nil)
+		for range min(changed-done, 4096) {
+			loc := lineitemLocator(int32(r.IntN(rows/4)), int32(r.IntN(4)))
+			st, old, err := s.LockRow(ctx, tb, loc, uint32(txn.LockUpdate), uint32(txn.WaitBlock))
+			must(b, err)
+			if st == vexec.RowUnchanged {
+				must(b, s.Update(ctx, tb, loc, old, old))
+			}
+			done++
+		}
+		_, err := tx.Commit(ctx)
+		must(b, err)
+	}
+}
+
+func lineitemLocator(order, line int32) []byte { return append(locator(order), locator(line)...) }
+
+// BenchmarkPointReadSegments reads rows by key, all columns, from the delta and from segments.
+func BenchmarkPointReadSegments(b *testing.B) {
+	const rows = 64 * 4096
+	for _, merge := range []bool{false, true} {
+		n := benchNodeIn(b, merge)
+		tb := loadLineitem(b, n, rows)
+		must(b, n.Engine().Pebble().Flush())
+		name := "delta"
+		if merge {
+			name = "segments"
+			must(b, n.Columns().MergeNow(ctx, tb.StorageId))
+		}
+		scan := &planpb.Scan{Table: tb}
+		for i := range tb.Columns {
+			scan.Columns = append(scan.Columns, int32(i))
+		}
+		tx := n.DB().Begin(txn.Options{})
+		tx.BeginStatement()
+		s := n.Store(tx, nil)
+		r := rand.New(rand.NewPCG(5, 6))
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			defer reportCPU(b)()
+			for b.Loop() {
+				rd, _, err := s.Scan(ctx, scan, vexec.ScanRequest{Parts: 1, Bounds: []vexec.KeyBounds{{Eq: []types.Datum{int32(r.IntN(rows / 4)), int32(r.IntN(4))}}}})
+				must(b, err)
+				x, err := rd.Next(ctx)
+				must(b, err)
+				if x == nil || x.N != 1 {
+					b.Fatal("no row")
+				}
+				rd.Close()
+			}
+		})
+		tx.Rollback()
 	}
 }
 

@@ -3,12 +3,14 @@ package columns
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"sync"
 	"sync/atomic"
 
 	"github.com/apache/arrow/go/v17/arrow"
 
+	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/storage/engine"
 	"github.com/basaltdb/basalt/storage/rowcodec"
 	"github.com/basaltdb/basalt/storage/segment"
@@ -51,7 +53,14 @@ type openFile struct {
 type rowEncoder struct {
 	enc  *rowcodec.Encoder
 	cols []arrow.Array
-	sel  [1]int32
+
+	// for single rows, per column
+	all    []int
+	vals   []segment.Value
+	width  []int
+	stored [][]byte
+	text   []byte
+	fixed  []byte
 }
 
 // fileName names the file of a record.
@@ -104,9 +113,14 @@ func (g *fileRef) open() (*openFile, error) {
 		_ = file.Close()
 		return nil, err
 	}
+	all, width := make([]int, len(cols)), make([]int, len(cols))
+	for i := range cols {
+		all[i], width[i] = i, storedWidth(cols[i].T)
+	}
 	f.encoders.New = func() any {
 		enc, _ := rowcodec.NewEncoder(cols)
-		return &rowEncoder{enc: enc, cols: make([]arrow.Array, len(cols))}
+		return &rowEncoder{enc: enc, cols: make([]arrow.Array, len(cols)), all: all, width: width,
+			vals: make([]segment.Value, len(cols)), stored: make([][]byte, len(cols))}
 	}
 	g.file.Store(f)
 	return f, nil
@@ -183,18 +197,55 @@ func (g *Segment) anyIn(lower, upper []byte) (bool, error) {
 func (f *openFile) appendRow(ctx context.Context, dst []byte, row int) ([]byte, error) {
 	e := f.encoders.Get().(*rowEncoder)
 	defer f.encoders.Put(e)
-	b := f.BlockOf(row)
-	first, _ := f.BlockRows(b)
-	e.sel[0] = int32(row - first)
 	var err error
-	for c := range e.cols {
-		if e.cols[c], err = f.ReadSelected(ctx, b, c, e.sel[:]); err != nil {
-			return nil, err
-		}
+	if e.text, err = f.Row(ctx, row, e.all, e.vals, e.text[:0]); err != nil {
+		return nil, err
 	}
-	dst, err = e.enc.AppendRow(dst, e.cols, 0)
-	clear(e.cols)
+	e.fixed = e.fixed[:0] // stored forms; what it leaves behind when it grows stays as it is
+	for c := range e.vals {
+		v := &e.vals[c]
+		from := len(e.fixed)
+		switch {
+		case v.Null:
+			e.stored[c] = nil
+			continue
+		case v.Dec:
+			e.fixed = rowcodec.AppendDecimal(e.fixed, int64(v.Bits), v.Scale)
+		case e.width[c] > 0:
+			e.fixed = binary.LittleEndian.AppendUint64(e.fixed, v.Bits)[:from+e.width[c]]
+		case e.width[c] < 0:
+			e.fixed = rowcodec.AppendNumericBinary(e.fixed, v.Bytes)
+		default:
+			if e.stored[c] = v.Bytes; v.Bytes == nil {
+				e.stored[c] = []byte{}
+			}
+			continue
+		}
+		e.stored[c] = e.fixed[from:len(e.fixed):len(e.fixed)]
+	}
+	dst, err = e.enc.AppendStored(dst, e.stored)
+	clear(e.vals)
+	clear(e.stored)
 	return dst, err
+}
+
+// storedWidth is how many bytes of Value.Bits a type's stored values have; 0: what is
+// in Value.Bytes is stored, −1: a numeric.
+func storedWidth(t types.T) int {
+	if t.OID == types.NumericOID && t.Class == types.ClassBase {
+		return -1
+	}
+	switch dt := types.ArrowType(t); dt.ID() {
+	case arrow.BOOL, arrow.UINT8:
+		return 1
+	case arrow.INT16:
+		return 2
+	case arrow.INT32, arrow.UINT32, arrow.DATE32:
+		return 4
+	case arrow.INT64, arrow.UINT64, arrow.TIME64, arrow.TIMESTAMP:
+		return 8
+	}
+	return 0
 }
 
 // unref gives a reference back.

@@ -85,6 +85,34 @@ func (e *Encoder) AppendDatums(dst []byte, vals []types.Datum) ([]byte, error) {
 	return e.finish(dst)
 }
 
+// AppendStored appends the stored form of a row whose values are given as AppendValue
+// makes them, one per column; nil is NULL.
+func (e *Encoder) AppendStored(dst []byte, vals [][]byte) ([]byte, error) {
+	e.start()
+	slot := 0
+	for _, c := range e.order {
+		s := e.cols[c].Attnum - 1
+		slot = e.gap(slot, s)
+		if v := vals[c]; v != nil {
+			e.bits[s>>3] |= 1 << (s & 7)
+			e.data = append(e.data, v...)
+		}
+		e.ends[s] = uint32(len(e.data))
+		slot = s + 1
+	}
+	return e.finish(dst)
+}
+
+// AppendDecimal is AppendValue of a numeric of so many units of 10^-scale, 0 ≤ scale ≤ 18.
+func AppendDecimal(dst []byte, units int64, scale uint8) []byte {
+	return appendShortInt(append(dst, scale), units)
+}
+
+// AppendNumericBinary is AppendValue of a numeric in the form of vectors.
+func AppendNumericBinary(dst, v []byte) []byte {
+	return appendNumeric(dst, types.NumericFromBinary(v))
+}
+
 func (e *Encoder) start() {
 	e.data = e.data[:0]
 	clear(e.bits)
