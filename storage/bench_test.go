@@ -210,7 +210,8 @@ func changeLineitem(b *testing.B, n *Node, tb *planpb.Table, rows, changed int) 
 
 func lineitemLocator(order, line int32) []byte { return append(locator(order), locator(line)...) }
 
-// BenchmarkPointReadSegments reads rows by key, all columns, from the delta and from segments.
+// BenchmarkPointReadSegments reads rows by key, and orders of four rows, all columns,
+// from the delta and from segments.
 func BenchmarkPointReadSegments(b *testing.B) {
 	const rows = 64 * 4096
 	for _, merge := range []bool{false, true} {
@@ -230,19 +231,27 @@ func BenchmarkPointReadSegments(b *testing.B) {
 		tx.BeginStatement()
 		s := n.Store(tx, nil)
 		r := rand.New(rand.NewPCG(5, 6))
-		b.Run(name, func(b *testing.B) {
+		read := func(b *testing.B, rows int, bounds func() vexec.KeyBounds) {
 			b.ReportAllocs()
 			defer reportCPU(b)()
 			for b.Loop() {
-				rd, _, err := s.Scan(ctx, scan, vexec.ScanRequest{Parts: 1, Bounds: []vexec.KeyBounds{{Eq: []types.Datum{int32(r.IntN(rows / 4)), int32(r.IntN(4))}}}})
+				rd, _, err := s.Scan(ctx, scan, vexec.ScanRequest{Parts: 1, Bounds: []vexec.KeyBounds{bounds()}})
 				must(b, err)
 				x, err := rd.Next(ctx)
 				must(b, err)
-				if x == nil || x.N != 1 {
+				if x == nil || x.Rows() != rows {
 					b.Fatal("no row")
 				}
 				rd.Close()
 			}
+		}
+		b.Run(name+"/row", func(b *testing.B) {
+			read(b, 1, func() vexec.KeyBounds {
+				return vexec.KeyBounds{Eq: []types.Datum{int32(r.IntN(rows / 4)), int32(r.IntN(4))}}
+			})
+		})
+		b.Run(name+"/order", func(b *testing.B) {
+			read(b, 4, func() vexec.KeyBounds { return vexec.KeyBounds{Eq: []types.Datum{int32(r.IntN(rows / 4))}} })
 		})
 		tx.Rollback()
 	}
