@@ -70,7 +70,8 @@ type ScanFilter interface {
 	// Columns are the positions in the scan's columns that Select looks at, ascending.
 	Columns() []int
 	// Select gives the rows of b that pass, a subset of b.Sel, ascending; nil means
-	// all of b's. Columns of b that are not in Columns may be nil.
+	// all of b's. Columns of b that are not in Columns may be nil; the others are good
+	// until Select returns.
 	Select(ctx context.Context, b *Batch) ([]int32, error)
 }
 

@@ -165,15 +165,54 @@ func (k *block) null(i int) bool {
 	return k.form == formNull || k.valid != nil && k.valid[i>>3]&(1<<(i&7)) == 0
 }
 
-// vector gives all rows.
-func (k *block) vector(c *column) (arrow.Array, error) {
+// Scratch is memory that a vector may be made in. Vectors made in it are good until it
+// is used again; who hands one on gives the Scratch up. A nil Scratch has none.
+type Scratch struct {
+	words []uint64
+	offs  []int32
+	data  []byte
+}
+
+// take gives n words that hold anything, zeros without a Scratch.
+func (s *Scratch) take(n int) []uint64 {
+	if s == nil {
+		return make([]uint64, n)
+	}
+	if cap(s.words) < n {
+		s.words = make([]uint64, max(n, BlockRowsMax))
+	}
+	return s.words[:n]
+}
+
+func (s *Scratch) takeOffsets(n int) []int32 {
+	if s == nil {
+		return make([]int32, n)
+	}
+	if cap(s.offs) < n {
+		s.offs = make([]int32, max(n, BlockRowsMax+1))
+	}
+	return s.offs[:n]
+}
+
+func (s *Scratch) takeBytes(n int) []byte {
+	if s == nil {
+		return make([]byte, n)
+	}
+	if cap(s.data) < n {
+		s.data = make([]byte, n+n/4)
+	}
+	return s.data[:n]
+}
+
+// vector gives all rows; the values are in scratch's memory or the block's own.
+func (k *block) vector(c *column, scratch *Scratch) (arrow.Array, error) {
 	switch k.form {
 	case formNull:
 		return kernel.Nulls(c.Type, k.n), nil
 	case formInts:
-		return types.NewFixed(c.dt, k.fixedInts(c.width), k.n, k.valid, k.nulls), nil
+		return types.NewFixed(c.dt, k.fixedInts(c.width, scratch), k.n, k.valid, k.nulls), nil
 	case formDecimals:
-		out := make([]uint64, k.n)
+		out := scratch.take(k.n)
 		decodeInts(&k.ints, out)
 		return types.NewDec64Array(int32(k.scale), asInt64(out), k.valid, k.nulls), nil
 	case formBits:
@@ -183,11 +222,11 @@ func (k *block) vector(c *column) (arrow.Array, error) {
 	case formOne:
 		return types.NewFixed(c.dt, repeated(k.raw, k.n), k.n, k.valid, k.nulls), nil
 	case formCodes:
-		out := make([]uint32, k.n)
+		out := unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(scratch.take((k.n+1)/2)))), k.n)
 		decodeInts(&k.ints, out)
 		return k.dict.vector(c, out, k.valid, k.nulls), nil
 	}
-	offs, data, err := k.text.decode()
+	offs, data, err := k.text.decode(scratch)
 	if err != nil {
 		return nil, err
 	}
@@ -195,8 +234,8 @@ func (k *block) vector(c *column) (arrow.Array, error) {
 }
 
 // fixedInts are all integers in their vector form.
-func (k *block) fixedInts(width int) []byte {
-	b := makeWords(k.n * width)
+func (k *block) fixedInts(width int, scratch *Scratch) []byte {
+	b := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(scratch.take((k.n*width+7)/8)))), k.n*width)
 	p := unsafe.Pointer(unsafe.SliceData(b))
 	switch width {
 	case 1:
@@ -371,7 +410,7 @@ func parseDictionary(b []byte, c *column) (*dictionary, error) {
 	if err != nil {
 		return nil, err
 	}
-	offs, data, err := t.decode()
+	offs, data, err := t.decode(nil)
 	if err != nil {
 		return nil, err
 	}

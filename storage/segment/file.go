@@ -365,11 +365,16 @@ func (f *File) name(col, b int) string {
 // the Data of its dictionary (arr.Data().Dictionary()) is one object for all blocks
 // of the column while the cache keeps it.
 func (f *File) Read(ctx context.Context, block, col int) (arrow.Array, error) {
+	return f.ReadWith(ctx, block, col, nil)
+}
+
+// ReadWith is Read with memory that the vector may be made in.
+func (f *File) ReadWith(ctx context.Context, block, col int, scratch *Scratch) (arrow.Array, error) {
 	k, err := f.block(ctx, col, block, true)
 	if err != nil {
 		return nil, err
 	}
-	a, err := k.vector(&f.foot.columns[col].column)
+	a, err := k.vector(&f.foot.columns[col].column, scratch)
 	if err != nil {
 		return nil, f.wrap(err, f.name(col, block))
 	}
@@ -383,7 +388,7 @@ func (f *File) ReadSelected(ctx context.Context, block, col int, sel []int32) (a
 		return nil, err
 	}
 	if len(sel) == k.n {
-		a, err := k.vector(&f.foot.columns[col].column)
+		a, err := k.vector(&f.foot.columns[col].column, nil)
 		return a, f.wrap(err, f.name(col, block))
 	}
 	a, err := k.selected(&f.foot.columns[col].column, sel)

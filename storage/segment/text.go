@@ -128,8 +128,9 @@ func (t *text) value(i int, buf []byte) ([]byte, error) {
 }
 
 // decode gives all values as offsets and bytes; plain bytes are the block's own.
-func (t *text) decode() ([]int32, []byte, error) {
-	offs := make([]int32, t.n+1)
+func (t *text) decode(scratch *Scratch) ([]int32, []byte, error) {
+	offs := scratch.takeOffsets(t.n + 1)
+	offs[0] = 0
 	if t.syms == nil {
 		if t.w == 0 {
 			for i := range offs {
@@ -145,7 +146,7 @@ func (t *text) decode() ([]int32, []byte, error) {
 		}
 		return offs, t.data, nil
 	}
-	out := make([]byte, t.raw+symbolSlack)
+	out := scratch.takeBytes(t.raw + symbolSlack)
 	var lens [textStride]uint32
 	if t.w == 0 {
 		for i := range lens {

@@ -106,9 +106,12 @@ type blockReader struct {
 	conv   []bool        // per output column: the file has it in another form
 	condAt []int         // per condition: the column's number in the file
 
-	cur  *columnBlock
-	step int // rows to deliver at most, 0 for a block; grows when more is asked for
-	sel  []int32
+	cur *columnBlock
+	// scratch is where the columns that the filter looks at are made, until they are
+	// delivered.
+	scratch []*segment.Scratch
+	step    int // rows to deliver at most, 0 for a block; grows when more is asked for
+	sel     []int32
 }
 
 // blockCond is a condition on a table column that zones can answer.
@@ -123,7 +126,7 @@ func sparse(rows, of int) bool { return rows < of/3 }
 func newBlockReader(sc *schema, columns []int32, limitHint uint64, req *vexec.ScanRequest) *blockReader {
 	r := &blockReader{sc: sc, oid: types.OID(uint32(sc.t.RelationId)), from: columns, filter: req.Filter}
 	r.cols, r.conv = make([]int, len(columns)), make([]bool, len(columns))
-	r.filters = make([]bool, len(columns))
+	r.filters, r.scratch = make([]bool, len(columns)), make([]*segment.Scratch, len(columns))
 	if r.filter != nil {
 		for _, c := range r.filter.Columns() {
 			r.filters[c] = true
@@ -225,7 +228,10 @@ func (r *blockReader) next(ctx context.Context) (*vexec.Batch, error) {
 	if r.filter != nil {
 		for i := range r.from {
 			if r.filters[i] {
-				if err := r.read(ctx, c, b, i, frame); err != nil {
+				if frame == nil && r.scratch[i] == nil {
+					r.scratch[i] = &segment.Scratch{}
+				}
+				if err := r.read(ctx, c, b, i, frame, r.scratch[i]); err != nil {
 					return nil, err
 				}
 			}
@@ -256,17 +262,17 @@ func (r *blockReader) next(ctx context.Context) (*vexec.Batch, error) {
 		}
 	}
 	for i := range r.from {
-		if b.Cols[i] == nil {
-			if err := r.read(ctx, c, b, i, frame); err != nil {
-				return nil, err
-			}
+		if b.Cols[i] != nil {
+			r.scratch[i] = nil
+		} else if err := r.read(ctx, c, b, i, frame, nil); err != nil {
+			return nil, err
 		}
 	}
 	return b, nil
 }
 
 // read reads output column i of the rows of a frame.
-func (r *blockReader) read(ctx context.Context, c *columnBlock, b *vexec.Batch, i int, frame []int32) (err error) {
+func (r *blockReader) read(ctx context.Context, c *columnBlock, b *vexec.Batch, i int, frame []int32, scratch *segment.Scratch) (err error) {
 	switch o := r.from[i]; {
 	case o == columnLocator || o == columnCtid:
 		keys, err := r.keys(ctx, c, frame)
@@ -289,7 +295,7 @@ func (r *blockReader) read(ctx context.Context, c *columnBlock, b *vexec.Batch, 
 			b.Cols[i] = kernel.Nulls(rc.T, b.N)
 		}
 	case frame == nil:
-		b.Cols[i], err = c.f.Read(ctx, c.block, r.cols[i])
+		b.Cols[i], err = c.f.ReadWith(ctx, c.block, r.cols[i], scratch)
 	default:
 		b.Cols[i], err = c.f.ReadSelected(ctx, c.block, r.cols[i], frame)
 	}
