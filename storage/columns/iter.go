@@ -198,7 +198,8 @@ type cursor struct {
 	block, blockFirst int
 	blockRows         int
 	keys              segment.Keys
-	cols              []arrow.Array // nil until a value is asked for
+	cols              []arrow.Array // nil until the block is decoded
+	singles           int           // rows of segments that were read one by one
 	enc               *rowEncoder
 }
 
@@ -364,11 +365,19 @@ func (c *cursor) load() error {
 
 // appendRow appends the stored form of the row.
 func (c *cursor) appendRow(dst []byte) ([]byte, error) {
+	if c.cols == nil && c.singles < singleRowsMax { // short ranges are not worth a decoded block
+		c.singles++
+		dst, err := c.f.appendRow(bg, dst, c.row)
+		return dst, c.seg().store.wrap(err, c.seg().Path())
+	}
 	if err := c.load(); err != nil {
 		return nil, err
 	}
 	return c.enc.enc.AppendRow(dst, c.cols, c.row-c.blockFirst)
 }
+
+// singleRowsMax is how many rows a cursor reads one by one before it decodes blocks.
+const singleRowsMax = 32
 
 // cursorHeap has the cursor with the next key at its root; of several with the same
 // key the newest.
