@@ -34,7 +34,7 @@ var settings = []setting{
 	{"lone", nil, 0, false},
 	{"tablets", []string{"--tablets", "8"}, 0, true},
 	{"pieces", []string{"--tablets", "8", "--local-sites", "3"}, 0, true},
-	{"merging", []string{"--columns", "always"}, 0, false},
+	{"merging", []string{"--columns", "always"}, 0, true},
 	{"cluster", []string{"--tablets", "8"}, 3, true},
 }
 
