@@ -96,6 +96,7 @@ func (c *columnBlock) hide(ctx context.Context, loc []byte, ts engine.Timestamp)
 type blockReader struct {
 	sc      *schema
 	oid     types.OID
+	exact   bool    // locators are integers
 	from    []int32 // per output column: ordinal, or a system column's number
 	filter  vexec.ScanFilter
 	filters []bool // per output column: the filter looks at it
@@ -124,7 +125,7 @@ type blockCond struct {
 func sparse(rows, of int) bool { return rows < of/3 }
 
 func newBlockReader(sc *schema, columns []int32, limitHint uint64, req *vexec.ScanRequest) *blockReader {
-	r := &blockReader{sc: sc, oid: types.OID(uint32(sc.t.RelationId)), from: columns, filter: req.Filter}
+	r := &blockReader{sc: sc, oid: types.OID(uint32(sc.t.RelationId)), exact: numericKey(sc), from: columns, filter: req.Filter}
 	r.cols, r.conv = make([]int, len(columns)), make([]bool, len(columns))
 	r.filters, r.scratch = make([]bool, len(columns)), make([]*segment.Scratch, len(columns))
 	if r.filter != nil {
@@ -280,7 +281,7 @@ func (r *blockReader) read(ctx context.Context, c *columnBlock, b *vexec.Batch, 
 			return err
 		}
 		if o == columnCtid {
-			b.Cols[i] = ctids(keys.Data, keys.Offs)
+			b.Cols[i] = ctids(keys.Data, keys.Offs, r.exact)
 		} else {
 			b.Cols[i] = types.NewVarlen(arrow.BinaryTypes.Binary, keys.Offs, keys.Data, nil, 0)
 		}
