@@ -317,12 +317,12 @@ func (a *aggOp) nextSorted(ctx context.Context) (*Batch, error) {
 		}
 		if b == nil {
 			a.atEnd = true
-			if g.table.Len() > 0 {
+			if g.groups() > 0 {
 				a.out = g.output()
 			}
 			continue
 		}
-		if g.table.Len() < a.w.q.env.BatchSize {
+		if g.groups() < a.w.q.env.BatchSize {
 			if err := g.add(b); err != nil {
 				return nil, err
 			}

@@ -67,6 +67,9 @@ func (f *keyForms) size() int64 {
 // insert gives each row the number of its group and lists the rows that began one.
 func (g *groupSet) insert(keys []arrow.Array, n int, skip []bool, numbers []int32) []int32 {
 	env := g.a.w.frame.Ctx.Env
+	if g.a.sorted {
+		return g.insertSorted(keys, n, numbers)
+	}
 	if g.forms == nil {
 		g.spec.Encode(env, &g.enc, keys, n)
 		return g.table.Insert(&g.enc, skip, numbers, nil)
@@ -82,6 +85,20 @@ func (g *groupSet) insert(keys []arrow.Array, n int, skip []bool, numbers []int3
 		return g.insertDirect(ids, n, numbers)
 	}
 	return g.insertIDs(keys, ids, n, skip, numbers)
+}
+
+// insertSorted is insert where equal keys follow each other.
+func (g *groupSet) insertSorted(keys []arrow.Array, n int, numbers []int32) []int32 {
+	g.spec.Encode(g.a.w.frame.Ctx.Env, &g.enc, keys, n)
+	var fresh []int32
+	if g.count == 0 || !g.enc.EqualTo(0, &g.last, 0) {
+		g.count++
+		fresh = append(fresh, 0)
+	}
+	fresh = g.enc.Runs(int32(g.count-1), numbers, fresh)
+	g.count = int(numbers[n-1]) + 1
+	g.last.SetRow(&g.enc, n-1)
+	return fresh
 }
 
 func (g *groupSet) insertIDs(keys []arrow.Array, ids [][]int32, n int, skip []bool, numbers []int32) []int32 {

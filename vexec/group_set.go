@@ -21,8 +21,10 @@ type groupSet struct {
 	keyMem  int64
 	held    int64
 
-	forms   *keyForms // nil: keys as they are
-	decided bool      // whether there are forms
+	count   int         // SORTED: groups, which need no table
+	last    kernel.Keys // SORTED: the key of the last group
+	forms   *keyForms   // nil: keys as they are
+	decided bool        // whether there are forms
 
 	enc     kernel.Keys
 	numbers []int32
@@ -55,8 +57,11 @@ func newGroupSet(a *aggOp, set, level int) *groupSet {
 
 // groups is the number of groups.
 func (g *groupSet) groups() int {
-	if len(g.member) == 0 {
+	switch {
+	case len(g.member) == 0:
 		return 1
+	case g.a.sorted:
+		return g.count
 	}
 	return g.table.Len()
 }
@@ -122,7 +127,7 @@ func (g *groupSet) add(b *Batch) error {
 					g.keyMem += kernel.Bytes(v)
 				}
 				for _, acc := range g.accs {
-					acc.resize(g.table.Len())
+					acc.resize(g.groups())
 				}
 			}
 		}

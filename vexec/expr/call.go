@@ -70,7 +70,26 @@ func (c *funcNode) eval(f *Frame, in *Input) (arrow.Array, error) {
 		}
 		c.vecs[i] = v
 	}
+	if c.fast != nil && len(c.args) == 2 {
+		c.alignConstants(in.N)
+	}
 	return c.apply(f, c.vecs, in.N)
+}
+
+// alignConstants gives a decimal constant the scale of the decimals on the other side
+// where that is greater, so that kernels of addition and comparison find both alike.
+func (c *funcNode) alignConstants(n int) {
+	for i, a := range c.args {
+		k, ok := a.(*constNode)
+		if !ok || !kernel.AlignsDecimals(c.fn.OID) {
+			continue
+		}
+		if d, ok := c.vecs[1-i].(*types.Dec64Array); ok {
+			if v := k.atScale(d.Scale(), n); v != nil {
+				c.vecs[i] = v
+			}
+		}
+	}
 }
 
 // apply calls the function on evaluated arguments.

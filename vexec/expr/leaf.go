@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"math"
+
 	"github.com/apache/arrow/go/v17/arrow"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
@@ -22,6 +24,36 @@ type constNode struct {
 	t     types.T
 	value types.Datum
 	vec   arrow.Array // expanded once, sliced for each batch
+	// scaled is vec of a decimal with more digits after the point
+	scaled arrow.Array
+}
+
+// atScale is a decimal constant n times with scale digits after the point; nil: it
+// has as many already, or does not fit.
+func (c *constNode) atScale(scale int32, n int) arrow.Array {
+	if d, ok := c.scaled.(*types.Dec64Array); ok && d.Scale() == scale && d.Len() >= n {
+		return kernel.Slice(d, 0, n)
+	}
+	x, ok := c.value.(types.Numeric)
+	if !ok {
+		return nil
+	}
+	u, s, ok := x.Int64()
+	if !ok || s >= scale || scale > 18 {
+		return nil
+	}
+	for ; s < scale; s++ {
+		if u > math.MaxInt64/10 || u < math.MinInt64/10 {
+			return nil
+		}
+		u *= 10
+	}
+	vals := make([]int64, n)
+	for i := range vals {
+		vals[i] = u
+	}
+	c.scaled = types.NewDec64Array(scale, vals, nil, 0)
+	return c.scaled
 }
 
 func (c *constNode) constant() bool { return true }

@@ -26,12 +26,28 @@ var arithmetic = sync.OnceValue(func() map[types.OID]Fast {
 	return m
 })
 
+// AlignsDecimals: the function begins by giving its decimals one scale, so that one
+// of a greater scale than written makes no difference to its result beside a decimal
+// of that scale.
+func AlignsDecimals(oid types.OID) bool { return alignsDecimals()[oid] }
+
+var alignsDecimals = sync.OnceValue(func() map[types.OID]bool {
+	m := map[types.OID]bool{}
+	for _, f := range []string{"add", "sub", "eq", "ne", "lt", "le", "gt", "ge"} {
+		if oid, ok := facts.Proc("numeric_" + f + "(numeric,numeric)"); ok {
+			m[types.OID(oid)] = true
+		}
+	}
+	return m
+})
+
 func dec64Add(a, b arrow.Array, n int, sub bool) arrow.Array {
 	x, y, ok := alignDec64(a, b)
 	if !ok {
 		return nil
 	}
 	out := make([]int64, n)
+	x, y = x[:n], y[:n]
 	var bad int64
 	if sub {
 		for i, v := range x {
@@ -64,6 +80,7 @@ func dec64Mul(a, b arrow.Array, n int) arrow.Array {
 	x, y := p.Int64Values(), q.Int64Values()
 	valid, nulls := CombineValid(n, []arrow.Array{a, b})
 	out := make([]int64, n)
+	x, y = x[:n], y[:n]
 	var wide uint64
 	for i, v := range x {
 		w := y[i]

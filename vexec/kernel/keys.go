@@ -470,3 +470,62 @@ func (k *Keys) Equal(i, j int) bool {
 	ni, nj := k.Null != nil && k.Null[i], k.Null != nil && k.Null[j]
 	return ni == nj && k.U64[i] == k.U64[j]
 }
+
+// EqualTo says whether row i of k and row j of o, keys of one spec, are equal.
+func (k *Keys) EqualTo(i int, o *Keys, j int) bool {
+	if k.Hash[i] != o.Hash[j] {
+		return false
+	}
+	if w := k.words; w > 0 {
+		return slices.Equal(k.U64[i*w:(i+1)*w], o.U64[j*w:(j+1)*w])
+	}
+	if !k.Narrow {
+		return bytes.Equal(k.Bytes(i), o.Bytes(j))
+	}
+	ni, nj := k.Null != nil && k.Null[i], o.Null != nil && o.Null[j]
+	return ni == nj && k.U64[i] == o.U64[j]
+}
+
+// SetRow makes k row i of o alone.
+func (k *Keys) SetRow(o *Keys, i int) {
+	k.N, k.Narrow, k.words, k.Null = 1, o.Narrow, o.words, nil
+	k.Hash = append(k.Hash[:0], o.Hash[i])
+	switch {
+	case o.words > 0:
+		k.U64 = append(k.U64[:0], o.U64[i*o.words:(i+1)*o.words]...)
+	case o.Narrow:
+		k.U64 = append(k.U64[:0], o.U64[i])
+		if o.Null != nil {
+			k.Null = []bool{o.Null[i]}
+		}
+	default:
+		k.data = append(k.data[:0], o.Bytes(i)...)
+		k.off = append(k.off[:0], 0, uint32(len(k.data)))
+	}
+}
+
+// Runs numbers runs of equal rows: the first row has number first, each row that differs
+// from the one before has the next. Rows that begin a run, but for the first, are
+// appended to fresh.
+func (k *Keys) Runs(first int32, numbers []int32, fresh []int32) []int32 {
+	numbers[0] = first
+	if k.Narrow && k.Null == nil {
+		prev := k.U64[0]
+		for i, x := range k.U64[:k.N] {
+			if x != prev {
+				first++
+				fresh = append(fresh, int32(i))
+			}
+			numbers[i], prev = first, x
+		}
+		return fresh
+	}
+	for i := 1; i < k.N; i++ {
+		if !k.Equal(i-1, i) {
+			first++
+			fresh = append(fresh, int32(i))
+		}
+		numbers[i] = first
+	}
+	return fresh
+}
