@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: build demo cluster-demo test compat-record compat-live proto
+.PHONY: build demo cluster-demo test isolation compat-record compat-live proto
 
 # demo starts a node, loads TPC-H, runs its queries beside transfers and leaves the node running.
 # DATA=DIR keeps the data there; SF=0.1 is the scale factor; SQL_ADDR where to listen.
@@ -32,6 +32,11 @@ test: need-tools
 	$(GO) vet ./...
 	$(GO) test -timeout 20m ./...
 	$(GO) test -race -short -timeout 10m ./txn/... ./storage/...
+
+# isolation plays PostgreSQL's own isolation specs (isolationtester and Debian's source package are needed; PGSRC names
+# a source tree instead). ONLY=NAME,… picks some.
+isolation: build
+	$(GO) run ./compat/isolation/cmd/isolation -only "$(ONLY)"
 
 # compat-record asks a real PostgreSQL (COMPAT_POSTGRES=DSN, or one started from the installed binaries).
 compat-record: need-tools

@@ -1,7 +1,8 @@
 // Command isolation plays PostgreSQL's isolation specs on a server and compares.
 //
-//	isolation -dsn DSN [-dir compat/isolation] [-only NAME,…] [-out DIR] [-all]
+//	isolation [-dsn DSN | -basalt bin/basalt] [-dir compat/isolation] [-only NAME,…] [-out DIR] [-all]
 //
+// Without -dsn a Basalt is started in a temporary directory from the built binary.
 // The exit status is 1 when a spec differs that known.txt does not list, or one
 // that it lists does not. With -out the outputs and their differences are kept.
 // -all plays the skipped ones too and counts nothing as known.
@@ -11,12 +12,16 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"net"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/basaltdb/basalt/compat"
 	"github.com/basaltdb/basalt/compat/isolation"
@@ -31,17 +36,23 @@ func main() {
 
 func run() error {
 	dsn := flag.String("dsn", "", "the server, keyword form, without dbname")
+	basalt := flag.String("basalt", "bin/basalt", "the binary to start when there is no -dsn")
 	dir := flag.String("dir", "compat/isolation", "where skipped.txt and known.txt are")
 	only := flag.String("only", "", "only these specs, separated by commas")
 	outDir := flag.String("out", "", "keep outputs and differences here")
 	all := flag.Bool("all", false, "skip nothing, know nothing")
 	limit := flag.Duration("limit", 3*time.Minute, "the longest time for one spec")
 	flag.Parse()
-	if *dsn == "" {
-		return fmt.Errorf("-dsn is needed")
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	if *dsn == "" {
+		started, end, err := start(ctx, *basalt)
+		if err != nil {
+			return err
+		}
+		defer end()
+		*dsn = started
+	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return err
@@ -129,4 +140,45 @@ func run() error {
 		return fmt.Errorf("%d specs are not as expected", wrong)
 	}
 	return nil
+}
+
+// start runs a node on a free loopback port with a temporary directory until end is called.
+func start(ctx context.Context, binary string) (dsn string, end func(), err error) {
+	dir, err := os.MkdirTemp("", "basalt-isolation-")
+	if err != nil {
+		return "", nil, err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	addr := l.Addr().(*net.TCPAddr)
+	if err := l.Close(); err != nil {
+		return "", nil, err
+	}
+	cmd := exec.CommandContext(ctx, binary, "start", "--data", filepath.Join(dir, "data"), "--sql-addr", addr.String())
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		return "", nil, err
+	}
+	end = func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		_ = cmd.Wait()
+		_ = os.RemoveAll(dir)
+	}
+	dsn = fmt.Sprintf("host=127.0.0.1 port=%d user=postgres sslmode=disable", addr.Port)
+	for wait, stop := context.WithTimeout(ctx, time.Minute); ; {
+		c, err := pgconn.Connect(wait, dsn+" dbname=postgres")
+		if err == nil {
+			stop()
+			return dsn, end, c.Close(ctx)
+		}
+		select {
+		case <-wait.Done():
+			stop()
+			end()
+			return "", nil, err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
