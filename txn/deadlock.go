@@ -27,12 +27,12 @@ func findDeadlock(w *lockWaiter) []waitEdge {
 				return false
 			}
 			path = append(path, waitEdge{x, o})
-			if o == w.o {
+			if sameSession(o, w.o) {
 				return true
 			}
 			if !seen[o] {
 				seen[o] = true
-				if o.waiting != nil && visit(o.waiting) {
+				if next := o.sessionWait(); next != nil && visit(next) {
 					return true
 				}
 			}

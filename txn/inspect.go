@@ -10,6 +10,8 @@ import (
 // is not shown, as in PostgreSQL: who waits for a row waits for the transaction
 // that has it, and every transaction with row locks holds one on itself.
 type LockInfo struct {
+	// Advisory is the key of an advisory lock, nil for others.
+	Advisory *AdvisoryKey
 	// Relation is what LockRelation was given, 0 for a lock on a transaction.
 	Relation uint64
 	// Transaction that is locked, 0 for a lock on a relation.
@@ -42,6 +44,7 @@ func (m *Manager) Locks() []LockInfo {
 			out = append(out, LockInfo{Relation: id, Holder: w.o.id, ProcessID: w.o.pid, Mode: relationLockNames[w.mode], Since: w.since})
 		}
 	})
+	out = append(out, m.advisoryLocks()...)
 	m.rows.each(func(e *lockEntry) {
 		for _, h := range e.holders {
 			own[h.o.id] = h.o.pid
@@ -68,7 +71,7 @@ func (m *Manager) Blockers(pid int32) []int32 {
 	var out []int32
 	m.waits.mu.Lock()
 	defer m.waits.mu.Unlock()
-	for _, t := range []*lockTable{m.rels, m.rows} {
+	for _, t := range m.lockTables() {
 		t.each(func(e *lockEntry) {
 			for _, w := range e.queue {
 				if w.o.pid == pid {

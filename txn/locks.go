@@ -67,6 +67,8 @@ type lockOwner struct {
 	held []heldLock
 	// waiting is the request it waits for; guarded by waits.mu.
 	waiting *lockWaiter
+	// session has advisory locks, nil when it has none; guarded by waits.mu.
+	session *AdvisoryLocks
 }
 
 type heldLock struct {

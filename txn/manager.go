@@ -26,10 +26,12 @@ type Manager struct {
 	oracle oracle
 	rows   *lockTable
 	rels   *lockTable
-	waits  waits
-	gc     *collector
-	ssi    serializable
-	bulk   bulkState
+	// advisory locks, owned by sessions
+	advisory *lockTable
+	waits    waits
+	gc       *collector
+	ssi      serializable
+	bulk     bulkState
 	// branches of coordinators' transactions, nil where there are none.
 	branches atomic.Pointer[Branches]
 	commits  atomic.Uint64
@@ -72,6 +74,7 @@ func NewManager(eng *engine.Engine, cfg Config) (*Manager, error) {
 	m.ssi.init()
 	m.rows = newLockTable(rowLockKind, &m.waits, describeRowWait)
 	m.rels = newLockTable(relationLockKind, &m.waits, describeRelationWait)
+	m.advisory = newLockTable(advisoryLockKind, &m.waits, describeAdvisoryWait)
 	if err := m.bulk.init(m); err != nil {
 		return nil, err
 	}

@@ -422,6 +422,9 @@ func (t *transaction) end() {
 		t.spill.Store(nil)
 	}
 	t.owner.releaseAfter(0)
+	if t.owner.session != nil {
+		t.owner.session.Bind(nil)
+	}
 	t.rels = nil
 	t.writes.reset()
 	if t.external {

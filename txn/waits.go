@@ -7,7 +7,7 @@ func (m *Manager) waitEdges() []Wait {
 	var out []Wait
 	m.waits.mu.Lock()
 	defer m.waits.mu.Unlock()
-	for _, t := range []*lockTable{m.rels, m.rows} {
+	for _, t := range m.lockTables() {
 		t.each(func(e *lockEntry) {
 			for _, w := range e.queue {
 				w.eachBlocker(func(o *lockOwner) {
@@ -24,7 +24,7 @@ func (m *Manager) waitEdges() []Wait {
 func (m *Manager) cancelWait(id ID, err error) {
 	m.waits.mu.Lock()
 	defer m.waits.mu.Unlock()
-	for _, t := range []*lockTable{m.rels, m.rows} {
+	for _, t := range m.lockTables() {
 		var found *lockWaiter
 		t.each(func(e *lockEntry) {
 			for _, w := range e.queue {

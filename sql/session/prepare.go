@@ -72,6 +72,7 @@ func (s *Session) discardStmt(d *pg_query.DiscardStmt) (*result, error) {
 			return nil, err
 		}
 		s.seq.Forget()
+		s.AdvisoryUnlockAll()
 		s.ensure()
 		return done("DISCARD ALL"), nil
 	case pg_query.DiscardMode_DISCARD_PLANS:

@@ -26,6 +26,9 @@ type Session struct {
 	start  pgwire.Startup
 	db     *catalog.Database
 
+	advisoryMu sync.Mutex // of advisory, which workers of a statement may make
+	advisory   *txn.AdvisoryLocks
+
 	sessionUser, currentUser *catalog.Role // SESSION_USER and CURRENT_USER
 	loginSuper               bool          // the user who connected is a superuser
 
@@ -402,6 +405,7 @@ func (s *Session) Failed() { s.abort() }
 func (s *Session) Close() {
 	s.rollback()
 	s.dropPortals(-1)
+	s.AdvisoryUnlockAll()
 	s.node.forget(s)
 }
 

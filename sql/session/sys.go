@@ -127,7 +127,11 @@ func (s *Session) LockRows() []sys.LockRow {
 	for _, l := range s.node.DB.Locks() {
 		r := sys.LockRow{Transaction: types.OID(l.Transaction), Virtual: fmt.Sprintf("%d/%d", l.ProcessID, l.Holder), PID: l.ProcessID,
 			Mode: l.Mode, Granted: l.Granted, WaitStart: timestamp(l.Since)}
-		r.Database, r.Relation = types.OID(l.Relation>>32), types.OID(l.Relation)
+		if a := l.Advisory; a != nil {
+			r.Database, r.Advisory = types.OID(a.Database), &sys.AdvisoryKey{Key: a.Key, Pair: a.Pair}
+		} else {
+			r.Database, r.Relation = types.OID(l.Relation>>32), types.OID(l.Relation)
+		}
 		out = append(out, r)
 	}
 	sort.Slice(out, func(i, j int) bool {

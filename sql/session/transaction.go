@@ -42,6 +42,7 @@ type savepoint struct {
 	begun    bool // the txn existed when the savepoint was made
 	settings int
 	deferred int
+	advisory int
 	readOnly bool
 }
 
@@ -72,6 +73,9 @@ func (s *Session) txn() txn.Txn {
 		s.cur.opts.ReadOnly = s.cur.readOnly
 		s.cur.opts.ProcessID = s.start.PID
 		s.cur.tx = s.node.DB.Begin(s.cur.opts)
+		if s.advisory != nil {
+			s.advisory.Bind(s.cur.tx)
+		}
 		s.cur.store = s.node.Storage.Store(s.cur.tx, s.typesEnv(s.reader()))
 		s.cur.cat = s.node.Catalog.Transaction(s.cur.tx, s.cur.store, s.db.OID, s.db.Name)
 	}
@@ -143,6 +147,7 @@ func (s *Session) rollback() {
 }
 
 func (s *Session) end() {
+	s.releaseAdvisory(0)
 	s.phase = phaseIdle
 	s.cur = transaction{}
 	s.ri.Reset()
@@ -162,6 +167,7 @@ func (s *Session) abort() {
 		}
 		s.dropPortals(0)
 		s.cur.forget()
+		s.releaseAdvisory(0)
 		s.undoSettings(0)
 		s.ri.Reset()
 	}
@@ -183,6 +189,7 @@ func (s *Session) rollbackTo(i int) {
 	}
 	s.undoSettings(sp.settings)
 	s.ri.Truncate(sp.deferred)
+	s.releaseAdvisory(sp.advisory)
 	s.cur.readOnly = sp.readOnly
 }
 

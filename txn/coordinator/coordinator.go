@@ -280,6 +280,9 @@ func (c *Coordinator) Locks() []txn.LockInfo {
 // looked for over several nodes.
 func (c *Coordinator) Serializable() bool { return false }
 
+// AdvisoryLocks implements txn.DB: each process would have its own.
+func (c *Coordinator) AdvisoryLocks(int32) *txn.AdvisoryLocks { return nil }
+
 // SafeSnapshotBlockers implements txn.DB.
 func (c *Coordinator) SafeSnapshotBlockers(int32) []int32 { return nil }
 

@@ -56,11 +56,12 @@ func (d *MemDB) ReadNow(_ context.Context, key []byte) ([]byte, error) {
 	return d.now[string(key)], nil
 }
 
-func (d *MemDB) OldestSnapshot() txn.Timestamp      { return d.clock }
-func (d *MemDB) Locks() []txn.LockInfo              { return nil }
-func (d *MemDB) Blockers(int32) []int32             { return nil }
-func (d *MemDB) Serializable() bool                 { return false }
-func (d *MemDB) SafeSnapshotBlockers(int32) []int32 { return nil }
+func (d *MemDB) OldestSnapshot() txn.Timestamp          { return d.clock }
+func (d *MemDB) Locks() []txn.LockInfo                  { return nil }
+func (d *MemDB) Blockers(int32) []int32                 { return nil }
+func (d *MemDB) Serializable() bool                     { return false }
+func (d *MemDB) AdvisoryLocks(int32) *txn.AdvisoryLocks { return nil }
+func (d *MemDB) SafeSnapshotBlockers(int32) []int32     { return nil }
 
 func (d *MemDB) copy() map[uint64][]memRow {
 	m := make(map[uint64][]memRow, len(d.tables))
@@ -105,10 +106,11 @@ func (t *MemTxn) LockRow(context.Context, []byte, txn.LockStrength, txn.WaitPoli
 	return txn.Newest{}, nil
 }
 func (t *MemTxn) Put(context.Context, []byte, []byte) error { return nil }
+
 // DeleteMoved implements txn.Txn.
 func (t *MemTxn) DeleteMoved(ctx context.Context, key, _ []byte) error { return t.Delete(ctx, key) }
 
-func (t *MemTxn) Delete(context.Context, []byte) error      { return nil }
+func (t *MemTxn) Delete(context.Context, []byte) error { return nil }
 func (t *MemTxn) LockRelation(context.Context, uint64, txn.RelationLock, txn.WaitPolicy) error {
 	return nil
 }

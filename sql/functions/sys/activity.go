@@ -46,10 +46,17 @@ func registerActivity(r *expr.Registry) {
 			// locktype database relation page tuple virtualxid transactionid classid objid
 			// objsubid virtualtransaction pid mode granted fastpath waitstart
 			kind, db, rel, xid := types.Datum("relation"), types.Datum(l.Database), types.Datum(l.Relation), types.Datum(nil)
-			if l.Relation == 0 {
+			var classid, objid, objsubid types.Datum
+			if l.Advisory != nil {
+				kind, rel = "advisory", nil
+				classid, objid, objsubid = types.OID(l.Advisory.Key>>32), types.OID(uint32(l.Advisory.Key)), int16(1)
+				if l.Advisory.Pair {
+					objsubid = int16(2)
+				}
+			} else if l.Relation == 0 {
 				kind, db, rel, xid = "transactionid", nil, nil, l.Transaction
 			}
-			if err := emit(kind, db, rel, nil, nil, nil, xid, nil, nil, nil, l.Virtual, l.PID, l.Mode, l.Granted, false, ts(l.WaitStart)); err != nil {
+			if err := emit(kind, db, rel, nil, nil, nil, xid, classid, objid, objsubid, l.Virtual, l.PID, l.Mode, l.Granted, false, ts(l.WaitStart)); err != nil {
 				return err
 			}
 		}

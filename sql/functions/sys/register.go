@@ -19,6 +19,7 @@ func Register(r *expr.Registry) {
 	registerComments(r)
 	registerSizes(r)
 	registerActivity(r)
+	registerAdvisory(r)
 	registerCluster(r)
 	registerFactLists(r)
 	registerObjectNames(r)

@@ -37,6 +37,11 @@ type Session interface {
 	LockRows() []LockRow
 	// Blockers are the processes that a process waits for.
 	Blockers(pid int32) []int32
+	// AdvisoryLock takes an advisory lock for the session, or for its transaction; got
+	// is false when try finds it taken. AdvisoryUnlock warns where there is nothing to give back.
+	AdvisoryLock(ctx context.Context, k AdvisoryKey, shared, xact, try bool) (got bool, err error)
+	AdvisoryUnlock(k AdvisoryKey, shared bool) (held bool, err error)
+	AdvisoryUnlockAll()
 	// SafeSnapshotBlockers are the processes that keep a DEFERRABLE transaction waiting.
 	SafeSnapshotBlockers(pid int32) []int32
 	// TransactionID is the transaction's ID; assign gives it one if it has none yet (ok false then never).
@@ -107,8 +112,10 @@ type Activity struct {
 	WaitEventType, WaitEvent                         string
 }
 
-// LockRow is a row of pg_locks, about a relation or, where Relation is 0, a transaction.
+// LockRow is a row of pg_locks, about an advisory lock, a relation or, where both are
+// not set, a transaction.
 type LockRow struct {
+	Advisory           *AdvisoryKey
 	Database, Relation types.OID
 	Transaction        types.OID // an xid
 	Virtual            string    // the holder's virtualtransaction
