@@ -10,3 +10,9 @@ SELECT t.tablet, t.node, t.first_slot, t.end_slot, t.bytes FROM basalt_tablets()
 
 CREATE VIEW pg_catalog.basalt_fragments AS
 SELECT f.node, f.statements, f.fragments, f.memory FROM basalt_fragments() f;
+
+CREATE VIEW pg_catalog.basalt_merges AS
+SELECT m.tablet, m.datid, d.datname, m.relfilenode, CASE WHEN d.datname = current_database() THEN c.oid::regclass END AS relation,
+  m.segments, m.loose_segments, m.segment_rows, m.segment_bytes, m.delta_rows, m.dead_rows, m.phase, m.rows_done, m.surveyed
+FROM basalt_merges() m LEFT JOIN pg_database d ON d.oid = m.datid
+  LEFT JOIN pg_class c ON c.relfilenode = m.relfilenode AND d.datname = current_database() AND c.relkind IN ('r', 'm');

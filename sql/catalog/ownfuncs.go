@@ -20,6 +20,8 @@ const (
 	FuncTablets types.OID = 8902
 	// FuncFragments is basalt_fragments(): what of running statements each node has now.
 	FuncFragments types.OID = 8904
+	// FuncMerges is basalt_merges(): tables by how much of them lies in column segments.
+	FuncMerges types.OID = 8905
 	// FuncExpandArray is information_schema._pg_expandarray(anyarray), which
 	// PostgreSQL creates with the schema; drivers number key columns with it.
 	FuncExpandArray types.OID = 13208
@@ -52,6 +54,11 @@ var ownFunctions = []*Function{{
 	AllArgTypes: []types.OID{types.Int4, types.Int4, types.Int4, types.Int8},
 	ArgModes:    "oooo", ArgNames: []string{"node", "statements", "fragments", "memory"},
 	Returns: types.RecordOID, ReturnsSet: true, Rows: 10, Strict: true, Volatility: 'v', Cost: 1, Src: "basalt_fragments",
+}, {
+	OID: FuncMerges, Name: "basalt_merges", Namespace: PgCatalogNamespace, Kind: 'f',
+	AllArgTypes: []types.OID{types.Int4, types.Oid, types.Oid, types.Int8, types.Int8, types.Int8, types.Int8, types.Int8, types.Int8, types.Text, types.Int8, types.TimestampTZOID},
+	ArgModes:    "oooooooooooo", ArgNames: []string{"tablet", "datid", "relfilenode", "segments", "loose_segments", "segment_rows", "segment_bytes", "delta_rows", "dead_rows", "phase", "rows_done", "surveyed"},
+	Returns: types.RecordOID, ReturnsSet: true, Rows: 100, Strict: true, Volatility: 'v', Cost: 1, Src: "basalt_merges",
 }, {
 	OID: FuncExpandArray, Name: "_pg_expandarray", Namespace: informationSchema, Kind: 'f',
 	ArgTypes: []types.OID{types.AnyArray}, AllArgTypes: []types.OID{types.AnyArray, types.AnyElement, types.Int4},

@@ -6,6 +6,7 @@ import (
 	"github.com/basaltdb/basalt/sql/bootstrap"
 	"github.com/basaltdb/basalt/sql/catalog"
 	"github.com/basaltdb/basalt/sql/deparse"
+	"github.com/basaltdb/basalt/sql/functions/sys"
 	"github.com/basaltdb/basalt/sql/plan"
 	"github.com/basaltdb/basalt/sql/session"
 	"github.com/basaltdb/basalt/sql/types"
@@ -35,6 +36,36 @@ func (d dataStore) Bytes(storageID uint64) int64 {
 		return 0
 	}
 	return st.Bytes
+}
+
+// Merge implements session.Storage; a gateway without data has nothing to merge.
+func (d dataStore) Merge(ctx context.Context, storageID uint64) error {
+	if d.Columns() == nil {
+		return nil
+	}
+	return d.Columns().MergeNow(ctx, storageID)
+}
+
+// Merges implements session.Storage.
+func (d dataStore) Merges() []sys.Merge {
+	cols := d.Columns()
+	if cols == nil {
+		return nil
+	}
+	p := cols.Progress()
+	var out []sys.Merge
+	for _, b := range cols.Backlogs() {
+		m := sys.Merge{Tablet: int32(b.Space.Tablet()), Database: types.OID(b.StorageID >> 32), FileNode: types.OID(uint32(b.StorageID)),
+			Segments: int64(b.Segments), Loose: int64(b.Loose), Rows: b.Rows + b.LooseRows, Bytes: b.Bytes, Delta: b.Delta, Dead: b.Dead, Phase: "idle"}
+		if p.Phase != "idle" && p.Space == b.Space {
+			m.Phase, m.RowsDone = p.Phase, p.RowsDone
+		}
+		if !b.Surveyed.IsZero() {
+			m.Surveyed = micros(b.Surveyed)
+		}
+		out = append(out, m)
+	}
+	return out
 }
 
 func (d dataStore) BuildIndex(ctx context.Context, tx txn.Txn, env *types.Env, t *planpb.Table, pos int, eval func(ctx context.Context, rows *vexec.Batch) (*vexec.Batch, error)) error {

@@ -45,6 +45,10 @@ type Storage interface {
 	Bytes(storageID uint64) int64
 	// Rows estimates the committed rows of a table. It reads no data.
 	Rows(storageID uint64) int64
+	// Merge moves what can be of a table's rows into column segments, on this node.
+	Merge(ctx context.Context, storageID uint64) error
+	// Merges describes what lies in segments and what waits, on this node.
+	Merges() []sys.Merge
 	// BuildIndex fills a new index with the rows tx sees; eval computes what storage cannot.
 	BuildIndex(ctx context.Context, tx txn.Txn, env *types.Env, t *planpb.Table, pos int, eval func(ctx context.Context, rows *vexec.Batch) (*vexec.Batch, error)) error
 }

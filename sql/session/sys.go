@@ -199,6 +199,9 @@ func (s *Session) CursorRows() []sys.CursorRow {
 	return out
 }
 
+// Merges implements sys.Session.
+func (s *Session) Merges() []sys.Merge { return s.node.Storage.Merges() }
+
 // ClusterNodes implements sys.Session.
 func (s *Session) ClusterNodes() []sys.ClusterNode {
 	if c := s.node.Cluster; c != nil {

@@ -12,6 +12,8 @@ import (
 	"github.com/basaltdb/basalt/sql/stats"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/txn"
+	"github.com/basaltdb/basalt/vexec"
+	"github.com/basaltdb/basalt/vexec/planpb"
 )
 
 var vacuumOptions = map[string]bool{"full": true, "freeze": true, "verbose": true, "analyze": true, "disable_page_skipping": true,
@@ -19,7 +21,8 @@ var vacuumOptions = map[string]bool{"full": true, "freeze": true, "verbose": tru
 	"skip_database_stats": true, "only_database_stats": true, "buffer_usage_limit": true}
 
 // vacuumStmt runs VACUUM and ANALYZE. Old versions are collected in the
-// background all the time, so VACUUM has only its options and names to check.
+// background all the time; VACUUM moves what can be of the rows into column segments
+// now, without locks.
 func (s *Session) vacuumStmt(ctx context.Context, st *parse.Statement, v *pg_query.VacuumStmt) (*result, error) {
 	tag := "ANALYZE"
 	doAnalyze := !v.IsVacuumcmd
@@ -97,9 +100,6 @@ func (s *Session) vacuumStmt(ctx context.Context, st *parse.Statement, v *pg_que
 		}
 		targets = append(targets, t)
 	}
-	if !doAnalyze {
-		return done(tag), nil
-	}
 	if len(v.Rels) == 0 {
 		oids, err := s.ownTables(ctx)
 		if err != nil {
@@ -119,10 +119,21 @@ func (s *Session) vacuumStmt(ctx context.Context, st *parse.Statement, v *pg_que
 		if ok, err := catalog.IsMemberOrSuper(ctx, s.reader(), s.currentUser.OID, t.rel.Owner); err != nil {
 			return nil, err
 		} else if !ok {
+			if !doAnalyze && len(v.Rels) == 0 {
+				continue
+			}
 			s.warn(pgerror.InsufficientPrivilege, `permission denied to %s "%s", skipping it`, map[bool]string{true: "vacuum", false: "analyze"}[v.IsVacuumcmd], t.rel.Name)
 			continue
 		}
 		if t.rel.OID < types.FirstNormalOID {
+			continue
+		}
+		if v.IsVacuumcmd && t.rel.Storage != nil {
+			if err := s.mergeTable(ctx, t.rel); err != nil {
+				return nil, err
+			}
+		}
+		if !doAnalyze {
 			continue
 		}
 		if err := tx.LockRelation(ctx, relationKey(s.db.OID, t.rel.OID), txn.ShareUpdateExclusive, txn.WaitBlock); err != nil {
@@ -153,6 +164,17 @@ func (s *Session) vacuumStmt(ctx context.Context, st *parse.Statement, v *pg_que
 		}
 	}
 	return done(tag), nil
+}
+
+// mergeTable moves a table's rows into column segments.
+func (s *Session) mergeTable(ctx context.Context, rel *catalog.Relation) error {
+	// A reader makes the table's columns known to the store.
+	r, _, err := s.cur.store.Scan(ctx, &planpb.Scan{Table: rel.Storage}, vexec.ScanRequest{Parts: 1})
+	if err != nil {
+		return err
+	}
+	r.Close()
+	return s.node.Storage.Merge(ctx, rel.Storage.StorageId)
 }
 
 // ownTables lists the database's user tables.

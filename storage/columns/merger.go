@@ -662,9 +662,6 @@ func (s *Store) anyAtOrBelow(lower, upper []byte, ts engine.Timestamp) (bool, er
 // share, and purges; rows of a table with fewer than Options.RowsMin rows stay where they are.
 func (s *Store) MergeNow(ctx context.Context, storageID uint64) error {
 	m := &s.merger
-	if s.opts.Mode == Off {
-		return nil
-	}
 	if m.tablets == nil {
 		return pgerror.Internal("merging was not started")
 	}

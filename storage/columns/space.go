@@ -2,6 +2,7 @@ package columns
 
 import (
 	"bytes"
+	"encoding/binary"
 	"slices"
 	"sort"
 	"sync/atomic"
@@ -27,6 +28,9 @@ func MakeSpace[T ~uint16](tablet T, storageID uint64) (s Space) {
 	keyenc.AppendPrefix(s[:0], tablet, storageID)
 	return s
 }
+
+// Tablet is where the rows lie.
+func (s Space) Tablet() uint16 { return binary.BigEndian.Uint16(s[:]) }
 
 // span is a merged segment, or a span that has no rows. Immutable.
 type span struct {

@@ -25,7 +25,7 @@ type Mode uint8
 const (
 	// Adaptive merges what is worth it.
 	Adaptive Mode = iota
-	// Off leaves rows where they are; segments that exist are read and stay.
+	// Off leaves rows where they are but for MergeNow; segments that exist are read and stay.
 	Off
 	// Always merges whatever can be, all the time (tests).
 	Always

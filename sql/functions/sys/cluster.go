@@ -50,6 +50,14 @@ func registerCluster(r *expr.Registry) {
 		}
 		return nil
 	})
+	set(catalog.FuncMerges, func(s Session, emit func(row ...types.Datum) error) error {
+		for _, m := range s.Merges() {
+			if err := emit(m.Tablet, m.Database, m.FileNode, m.Segments, m.Loose, m.Rows, m.Bytes, m.Delta, m.Dead, m.Phase, m.RowsDone, at(m.Surveyed)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	set(catalog.FuncTablets, func(s Session, emit func(row ...types.Datum) error) error {
 		for _, t := range s.ClusterTablets() {
 			if err := emit(t.ID, t.Node, t.First, t.End, t.Bytes); err != nil {

@@ -58,11 +58,25 @@ type Session interface {
 	StorageBytes(storageID uint64) int64
 	PreparedStatements() []PreparedStatement
 	CursorRows() []CursorRow
+	// Merges describes tables with rows in column segments, or on their way there.
+	Merges() []Merge
 	// ClusterNodes and ClusterTablets describe the database's processes.
 	ClusterNodes() []ClusterNode
 	ClusterTablets() []ClusterTablet
 	// ClusterFragments asks every live node what it has of running statements.
 	ClusterFragments() []ClusterFragments
+}
+
+// Merge is a table in a tablet, by how much of it lies in column segments.
+type Merge struct {
+	Tablet             int32
+	Database, FileNode types.OID
+	Segments, Loose    int64 // files; loose ones are of bulk writes not merged yet
+	Rows, Bytes        int64 // in segments
+	Delta, Dead        int64 // row versions outside, and those that wait to be purged, about
+	Phase              string
+	RowsDone           int64 // of the merge that runs
+	Surveyed           *types.Timestamp
 }
 
 // ClusterNode is a process of the database. Times are nil when unknown, addresses "" when there is none.
