@@ -2,6 +2,7 @@ package vexec
 
 import (
 	"context"
+	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
 
@@ -106,6 +107,14 @@ func newAggBody(w *worker, p *planpb.Plan, a *planpb.Agg) (*aggOp, error) {
 	keys := a.GetKeys()
 	if final {
 		keys = finalKeys(a)
+	}
+	if len(a.GetCalls()) > 1 && !final {
+		all := slices.Clone(keys)
+		for _, c := range a.GetCalls() {
+			all = append(all, c.GetArgs()...)
+		}
+		w.shared = expr.NewShared(all)
+		defer func() { w.shared = nil }()
 	}
 	if op.keys, err = w.compileAll(keys); err != nil {
 		return nil, err

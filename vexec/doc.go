@@ -24,6 +24,14 @@
 // Dec64 of any scale or Binary, batch by batch, and digits shown never change on
 // the way.
 //
+// Text may come dictionary-coded from scans and stays so through filters, projections
+// and joins up to groupings, where whoever builds an input says so (buildCoded); all
+// others get plain columns. Columns that nobody asks for may be nil on that way.
+//
+// Hash joins that drop unmatched left rows open their left side after the right one is
+// complete and tell its scans the keys (join_filter.go); scans hand them to the store
+// with the compiled filter and the ranges it implies (scan_filter.go).
+//
 // Memory. Every operator that holds rows has an account (memory.go) against
 // Exec.WorkMem and the executor's limit; values that functions make are reserved
 // against that limit before they are made (expr.Memory). To unlinked temporary

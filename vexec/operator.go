@@ -47,6 +47,8 @@ type worker struct {
 	// cares reads them before it builds its inputs.
 	coded bool
 	need  []bool
+	// shared, while an aggregation compiles: what its expressions have in common.
+	shared *expr.Shared
 	// probed are the scans whose rows joins above them can tell unwanted, by plan node.
 	probed map[*planpb.Plan][]*scanProbe
 }
@@ -84,11 +86,24 @@ func (w *worker) compile(e *planpb.Expr) (*expr.Expr, error) {
 	if e == nil {
 		return nil, nil
 	}
+	if w.shared != nil {
+		return expr.CompileShared(e, w.q.ex.opts.Registry, w.frame, w.shared)
+	}
 	return expr.Compile(e, w.q.ex.opts.Registry, w.frame)
 }
 
 func (w *worker) compileAll(es []*planpb.Expr) ([]*expr.Expr, error) {
-	return expr.CompileAll(es, w.q.ex.opts.Registry, w.frame)
+	if w.shared == nil {
+		return expr.CompileAll(es, w.q.ex.opts.Registry, w.frame)
+	}
+	out := make([]*expr.Expr, len(es))
+	for i, e := range es {
+		var err error
+		if out[i], err = w.compile(e); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // build makes the operator of a plan node. Its batches have no dictionary-coded columns.

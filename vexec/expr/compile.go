@@ -44,6 +44,7 @@ type maker struct {
 	coded  bool // inside a codedNode
 	// columns read so far, repeated
 	columns []int
+	shared  *Shared // nil: nothing is
 }
 
 // Compile prepares e. Constant subtrees without volatile or stable calls are
@@ -51,7 +52,10 @@ type maker struct {
 // which folds 1/0 wherever it stands, except in what a constant condition rules
 // out. frame supplies the context functions are prepared with.
 func Compile(e *planpb.Expr, reg *Registry, frame *Frame) (*Expr, error) {
-	m := &maker{reg: reg, frame: frame}
+	return compileTop(&maker{reg: reg, frame: frame}, e)
+}
+
+func compileTop(m *maker, e *planpb.Expr) (*Expr, error) {
 	n, err := m.compile(e)
 	if err != nil {
 		return nil, err
@@ -173,6 +177,27 @@ func (m *maker) compile(e *planpb.Expr) (node, error) {
 	if e == nil {
 		return nil, pgerror.Internal("missing expression")
 	}
+	key := m.repeated(e)
+	if key != "" {
+		if n := m.shared.nodes[key]; n != nil {
+			m.columns = append(m.columns, n.reads...)
+			return n, nil
+		}
+	}
+	first := len(m.columns)
+	n, err := m.compileOnce(e)
+	if err != nil || key == "" {
+		return n, err
+	}
+	if _, ok := n.(*funcNode); !ok {
+		return n, nil
+	}
+	s := &sharedNode{inner: n, reads: slices.Clone(m.columns[first:])}
+	m.shared.nodes[key] = s
+	return s, nil
+}
+
+func (m *maker) compileOnce(e *planpb.Expr) (node, error) {
 	column := -1
 	if !m.coded {
 		if column = m.codable(e); column >= 0 {
