@@ -361,3 +361,128 @@ func TestColumnsFlippedBit(t *testing.T) {
 	}
 	t.Logf("%d of %d flips met by reads", found, (len(whole)-3)/step+1)
 }
+
+// TestColumnsBank moves units between accounts from several goroutines, deleting and
+// inserting rows as it goes, while everything is merged all the time and collected:
+// every snapshot must add up.
+func TestColumnsBank(t *testing.T) {
+	ctx := context.Background()
+	eng, cols, m := openColumns(t, vfs.NewMem(), Config{}, columns.Options{Mode: columns.Always, FileRowsMax: 7, BlockRows: 3})
+	sp := columns.MakeSpace(uint16(1), columnsTable)
+	const accounts, start = 40, 100
+	key := func(i int) []byte { return binary.BigEndian.AppendUint32(append([]byte{}, sp[:]...), uint32(i)) }
+	put := func(tx Txn, i int, v int64) error {
+		if v == 0 { // no row at all
+			return tx.Delete(ctx, key(i))
+		}
+		enc, err := rowcodec.NewEncoder(columnsTypes[:3])
+		if err != nil {
+			return err
+		}
+		row, err := enc.AppendDatums(nil, []types.Datum{int32(i), "x", types.NumericFromInt64(v, 0)})
+		if err != nil {
+			return err
+		}
+		return tx.Put(ctx, key(i), row)
+	}
+	value := func(row []byte) int64 {
+		d, err := rowcodec.Row(columnsTypes, row)
+		if err != nil {
+			t.Error(err)
+			return 0
+		}
+		v, _, _ := d[2].(types.Numeric).Int64()
+		return v
+	}
+	tx := m.Begin(Options{})
+	tx.BeginStatement()
+	for i := range accounts {
+		if err := put(tx, i, start); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := tx.Commit(ctx); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(2 * time.Second)
+	errs := make(chan error, 8)
+	for w := range 4 {
+		go func() {
+			r := rand.New(rand.NewPCG(uint64(w), 4))
+			for time.Now().Before(deadline) {
+				a, b := r.IntN(accounts), r.IntN(accounts)
+				if a == b {
+					continue
+				}
+				err := func() error {
+					tx := m.Begin(Options{})
+					defer tx.Rollback()
+					tx.BeginStatement()
+					var v [2]int64
+					for i, k := range []int{min(a, b), max(a, b)} {
+						n, err := tx.LockRow(ctx, key(k), LockUpdate, WaitBlock)
+						if err != nil {
+							return err
+						}
+						if n.Exists {
+							v[i] = value(n.Value)
+						}
+					}
+					d := v[0] // all of it, or one
+					if r.IntN(2) == 0 {
+						d = min(d, 1)
+					}
+					if err := put(tx, min(a, b), v[0]-d); err != nil {
+						return err
+					}
+					if err := put(tx, max(a, b), v[1]+d); err != nil {
+						return err
+					}
+					_, err := tx.Commit(ctx)
+					return err
+				}()
+				if err != nil {
+					errs <- err
+					return
+				}
+			}
+			errs <- nil
+		}()
+	}
+	for range 2 {
+		go func() {
+			for time.Now().Before(deadline) {
+				tx := m.Begin(Options{Isolation: RepeatableRead})
+				tx.BeginStatement()
+				for range 3 {
+					it, err := tx.NewIter(ctx, IterOptions{Lower: key(0), Upper: key(1000)})
+					if err != nil {
+						errs <- err
+						return
+					}
+					sum := int64(0)
+					for it.Next() {
+						sum += value(it.Value())
+					}
+					if err := it.Close(); err != nil || sum != accounts*start {
+						errs <- fmt.Errorf("sum %d, %v", sum, err)
+						return
+					}
+				}
+				tx.Rollback()
+			}
+			errs <- nil
+		}()
+	}
+	for range 6 {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	if n := cols.Totals().Merges; n < 3 {
+		t.Errorf("%d merges", n)
+	}
+	if err := errors.Join(cols.Close(), m.Close(), eng.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
