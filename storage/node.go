@@ -140,7 +140,8 @@ func (n *Node) close() error {
 	if n.eng == nil {
 		return nil
 	}
-	err := errors.Join(n.cols.Close(), n.mgr.Close())
+	// Merging asks the manager, whose garbage collector asks for segments to the last.
+	err := errors.Join(n.cols.StopMerging(), n.mgr.Close(), n.cols.Close())
 	if n.eng.Failed() == nil {
 		err = errors.Join(err, n.shared.SaveCounts())
 	}

@@ -100,7 +100,10 @@ func dump(t testing.TB, r vexec.Reader, err error, ts ...types.OID) string {
 		if b == nil {
 			return strings.Join(out, " ")
 		}
-		for i := range b.N {
+		for i := range b.Rows() {
+			if b.Sel != nil {
+				i = int(b.Sel[i])
+			}
 			var f []string
 			for c, oid := range ts {
 				f = append(f, fmt.Sprint(types.Get(types.Of(oid), b.Cols[c], i)))

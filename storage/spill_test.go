@@ -26,7 +26,10 @@ func scanIDs(t testing.TB, n *Node, tx txn.Txn, tb *planpb.Table, reverse bool) 
 		if b == nil {
 			return out
 		}
-		for i := range b.N {
+		for i := range b.Rows() {
+			if b.Sel != nil {
+				i = int(b.Sel[i])
+			}
 			out = append(out, types.Get(types.Of(types.Int4), b.Cols[0], i).(int32))
 		}
 	}

@@ -26,6 +26,8 @@ import (
 type bulkState struct {
 	dir   string
 	files atomic.Uint64
+	// slots bounds the segments that bulk inserts write at once.
+	slots chan struct{}
 	// commit serialises bulk commits.
 	commit sync.Mutex
 }
@@ -34,6 +36,7 @@ type bulkState struct {
 const versionFileBytes = 128 << 20
 
 func (b *bulkState) init(m *Manager) error {
+	b.slots = newBulkSlots()
 	fs := m.eng.FS()
 	b.dir = fs.PathJoin(m.eng.Dir(), "bulk")
 	if err := fs.RemoveAll(b.dir); err != nil {
@@ -118,11 +121,33 @@ func (t *transaction) commitBulk(ctx context.Context) (Timestamp, error) {
 			}
 		}
 	}
+	add := t.prepareBulk(ts)
+	if recs := add.records(); len(recs) > 0 {
+		p := m.bulk.path(m, "versions")
+		paths = append(paths, p)
+		w, err := m.eng.NewVersionFile(p)
+		for _, r := range recs {
+			if err == nil {
+				err = w.AddLocal(r.Key, r.Value)
+			}
+		}
+		if w != nil {
+			if ferr := w.Finish(); err == nil {
+				err = ferr
+			}
+		}
+		if err != nil {
+			add.done(false)
+			return 0, err
+		}
+	}
 	if err := m.eng.Sync(); err != nil { // sequence values handed out to this transaction
+		add.done(false)
 		return 0, err
 	}
 	slot, ok := m.oracle.beginAt(ts)
 	if !ok {
+		add.done(false)
 		return 0, pgerror.New(pgerror.SerializationFailure, "could not commit: too many transactions committed meanwhile").
 			WithHint("The transaction might succeed if retried.")
 	}
@@ -132,11 +157,14 @@ func (t *transaction) commitBulk(ctx context.Context) (Timestamp, error) {
 		if err := m.eng.Ingest(context.WithoutCancel(ctx), paths); err != nil {
 			m.oracle.finish(slot)
 			if m.eng.Failed() != nil {
+				add.lost()
 				return 0, unknownOutcome(err)
 			}
+			add.done(false)
 			return 0, err
 		}
 	}
+	add.done(true)
 	m.commits.Add(1)
 	m.oracle.finish(slot)
 	m.gc.add(stale)

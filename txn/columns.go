@@ -84,27 +84,24 @@ func (t *transaction) columnParts(lower, upper []byte, at Timestamp, stmt uint32
 		p.Close()
 		return nil, err
 	}
-	cp, ok := pin.(*columns.Pin)
-	if !ok { // none, or of several spaces
-		return fail(nil)
+	if pin != nil {
+		cp, ok := pin.(*columns.Pin)
+		if !ok { // of several spaces
+			return fail(nil)
+		}
+		if p.Parts, err = cp.Parts(lower, upper, engine.Timestamp(at)); err != nil {
+			return fail(err)
+		}
 	}
-	if p.Parts, err = cp.Parts(lower, upper, engine.Timestamp(at)); err != nil {
+	if err := t.bulkParts(p, lower, upper, stmt); err != nil {
 		return fail(err)
 	}
 	if len(p.Parts) == 0 {
 		return fail(nil)
 	}
-	if !t.HasWrites() {
-		return p, nil
-	}
-	var src writeSource
-	own := t.writes.collect(lower, upper, stmt)
-	if s := t.spill.Load(); s != nil {
-		if src, err = s.open(lower, upper, stmt, false, own); err != nil {
-			return fail(err)
-		}
-	} else if len(own) > 0 {
-		src = &sliceSource{writes: own}
+	src, err := t.ownRows(lower, upper, stmt, false)
+	if err != nil {
+		return fail(err)
 	}
 	if src != nil {
 		p.Delta = &mergedDelta{committed: it, own: src}

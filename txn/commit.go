@@ -47,9 +47,12 @@ func (t *transaction) Commit(ctx context.Context) (Timestamp, error) {
 		return 0, err
 	}
 	var ts Timestamp
-	if t.spill.Load() != nil {
+	if b := t.bulk.Load(); b != nil {
+		err = b.settle(noStatement)
+	}
+	if err == nil && t.spill.Load() != nil {
 		ts, err = t.commitBulk(ctx)
-	} else {
+	} else if err == nil {
 		ts, err = t.commitBatch()
 	}
 	if err != nil {
@@ -67,11 +70,16 @@ func (t *transaction) Commit(ctx context.Context) (Timestamp, error) {
 
 // commitBatch commits the writes in memory as one batch.
 func (t *transaction) commitBatch() (Timestamp, error) {
-	slot, err := t.m.oracle.begin()
+	begin := t.m.oracle.begin
+	if t.hasBulk() {
+		begin = t.m.oracle.beginPair
+	}
+	slot, err := begin()
 	if err != nil {
 		return 0, err
 	}
 	t.stamped(slot.ts)
+	add := t.prepareBulk(slot.ts)
 	b := t.m.eng.NewBatch(int(t.writes.bytes) - (writeOverheadBytes-32)*len(t.writes.log))
 	var stale []staleKey
 	ts := engine.Timestamp(slot.ts)
@@ -84,7 +92,13 @@ func (t *transaction) commitBatch() (Timestamp, error) {
 		}
 		return b.Put(x.key, x.value, ts)
 	})
+	for _, r := range add.records() {
+		if err == nil {
+			err = b.LocalSet(r.Key, r.Value)
+		}
+	}
 	if err != nil {
+		add.done(false)
 		b.Close()
 		t.m.oracle.finish(slot)
 		return 0, err
@@ -92,10 +106,12 @@ func (t *transaction) commitBatch() (Timestamp, error) {
 	if err := b.Commit(true); err != nil {
 		// The engine has failed and answers no read any more, so it does no harm that
 		// the slot counts as visible; others wait for it to pass.
+		add.lost()
 		t.m.oracle.finish(slot)
 		return 0, unknownOutcome(err)
 	}
 	t.m.commits.Add(1)
+	add.done(true)
 	t.m.oracle.finish(slot)
 	t.m.gc.add(stale)
 	return slot.ts, nil

@@ -76,6 +76,9 @@ func (t *transaction) visitFresh(keys [][]byte, f func(i int, n Newest) error) e
 	if s := t.spill.Load(); ownNone && s != nil {
 		ownNone = !s.mayHoldIn(lower, end)
 	}
+	if b := t.bulk.Load(); ownNone && b != nil {
+		ownNone = !b.mayHoldIn(lower, end)
+	}
 	committed, err := t.m.eng.AnyIn(lower, end)
 	if err != nil {
 		return err
@@ -121,13 +124,13 @@ func (t *transaction) LockUnique(ctx context.Context, key []byte) (Newest, error
 	if err != nil || !n.Skipped {
 		return n, err
 	}
-	sp := t.Savepoint()
+	seq := t.seq
 	// A key-share lock waits for those who insert, delete or move the key only.
 	n, err = t.lock(ctx, key, LockKeyShare, WaitBlock)
 	if err != nil || n.Exists {
 		return n, err
 	}
-	t.owner.releaseAfter(sp.Seq)
+	t.owner.releaseAfter(seq)
 	n, err = t.lock(ctx, key, LockUpdate, WaitBlock)
 	if n.Skipped {
 		err = pgerror.Internal("a blocking lock request was skipped")

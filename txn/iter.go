@@ -28,20 +28,47 @@ func (t *transaction) newIter(ctx context.Context, o IterOptions, at Timestamp, 
 	if o.CommittedOnly || !t.HasWrites() {
 		return committedIter{committed}, nil
 	}
-	own := t.writes.collect(o.Lower, o.Upper, stmt)
-	spill := t.spill.Load()
-	if spill == nil {
-		if len(own) == 0 {
-			return committedIter{committed}, nil
-		}
-		return &mergedIter{ctx: ctx, committed: committed, own: &sliceSource{writes: own, reverse: o.Reverse}, reverse: o.Reverse}, nil
+	src, err := t.ownRows(o.Lower, o.Upper, stmt, o.Reverse)
+	if err == nil && t.bulk.Load() != nil {
+		src, err = t.withBulk(src, o.Lower, o.Upper, stmt, o.Reverse)
 	}
-	src, err := spill.open(o.Lower, o.Upper, stmt, o.Reverse, own)
 	if err != nil {
 		committed.Recycle()
 		return nil, err
 	}
+	if src == nil {
+		return committedIter{committed}, nil
+	}
 	return &mergedIter{ctx: ctx, committed: committed, own: src, reverse: o.Reverse}, nil
+}
+
+// ownRows walks the own writes of statements before stmt in a range, without those of
+// bulk inserts; nil for none.
+func (t *transaction) ownRows(lower, upper []byte, stmt uint32, reverse bool) (writeSource, error) {
+	own := t.writes.collect(lower, upper, stmt)
+	if s := t.spill.Load(); s != nil {
+		return s.open(lower, upper, stmt, reverse, own)
+	}
+	if len(own) == 0 {
+		return nil, nil
+	}
+	return &sliceSource{writes: own, reverse: reverse}, nil
+}
+
+// withBulk lays a source of own writes, which may be nil, over the rows of bulk inserts.
+func (t *transaction) withBulk(src writeSource, lower, upper []byte, stmt uint32, reverse bool) (writeSource, error) {
+	segs, err := t.bulk.Load().visible(lower, upper, stmt)
+	if err != nil && src != nil {
+		_ = src.close()
+	}
+	if err != nil || len(segs) == 0 {
+		return src, err
+	}
+	rows := bulkSource(segs, lower, upper, reverse)
+	if src == nil {
+		return rows, nil
+	}
+	return &overlaidSource{newer: src, older: rows, reverse: reverse}, nil
 }
 
 // view implements View.

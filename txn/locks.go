@@ -69,6 +69,12 @@ type lockOwner struct {
 	waiting *lockWaiter
 	// session has advisory locks, nil when it has none; guarded by waits.mu.
 	session *AdvisoryLocks
+	// counted remembers what distinct found.
+	counted struct {
+		n        int
+		last     heldLock
+		distinct int
+	}
 }
 
 type heldLock struct {

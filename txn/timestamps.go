@@ -90,6 +90,10 @@ type commitSlot struct {
 func (o *oracle) begin() (*commitSlot, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	return o.beginLocked()
+}
+
+func (o *oracle) beginLocked() (*commitSlot, error) {
 	ts, err := o.ts.next()
 	if err != nil {
 		return nil, err
@@ -97,6 +101,17 @@ func (o *oracle) begin() (*commitSlot, error) {
 	s := &commitSlot{ts: Timestamp(ts)}
 	o.inflight = append(o.inflight, s)
 	return s, nil
+}
+
+// beginPair is begin for a commit that needs two timestamps, the slot's and the one
+// below it. Nobody gets the latter as a snapshot: the watermark goes from slot to slot.
+func (o *oracle) beginPair() (*commitSlot, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if _, err := o.ts.next(); err != nil {
+		return nil, err
+	}
+	return o.beginLocked()
 }
 
 // reserveAhead gives a timestamp far above the present ones without taking it:
@@ -111,11 +126,12 @@ func (o *oracle) reserveAhead() (Timestamp, error) {
 // aheadGap is how many commits may pass while one bulk commit is being written.
 const aheadGap = 1 << 32
 
-// beginAt takes a timestamp of reserveAhead; false when it is no longer above the others.
+// beginAt takes a timestamp of reserveAhead, and the one below it as beginPair does;
+// false when they are no longer above the others.
 func (o *oracle) beginAt(ts Timestamp) (*commitSlot, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if uint64(ts) <= o.ts.last {
+	if uint64(ts)-1 <= o.ts.last {
 		return nil, false
 	}
 	o.ts.last = uint64(ts)

@@ -28,7 +28,8 @@ type transaction struct {
 
 	owner  lockOwner
 	writes writeBuffer
-	spill  atomic.Pointer[spilled] // nil until the writes outgrow memory
+	spill  atomic.Pointer[spilled]    // nil until the writes outgrow memory
+	bulk   atomic.Pointer[bulkWrites] // nil until rows are inserted in bulk
 	rels   []heldRelation
 	sx     *sxact // SERIALIZABLE, from the first snapshot on; nil when it is safe
 
@@ -66,7 +67,13 @@ func (t *transaction) ID() ID {
 func (t *transaction) Options() Options  { return t.opts }
 func (t *transaction) Statement() uint32 { return t.stmt }
 func (t *transaction) NextCommand()      { t.stmt++ }
-func (t *transaction) HasWrites() bool   { return t.writes.len() > 0 || t.spill.Load() != nil }
+func (t *transaction) HasWrites() bool {
+	if t.writes.len() > 0 || t.spill.Load() != nil {
+		return true
+	}
+	b := t.bulk.Load()
+	return b != nil && b.any()
+}
 
 func (t *transaction) BeginStatement() {
 	t.stmt++
@@ -197,7 +204,12 @@ func (t *transaction) own(key []byte, stmt uint32) (*write, error) {
 		return w, nil
 	}
 	if s := t.spill.Load(); s != nil {
-		return s.newest(key, stmt)
+		if w, err := s.newest(key, stmt); w != nil || err != nil {
+			return w, err
+		}
+	}
+	if b := t.bulk.Load(); b != nil {
+		return b.newest(key, stmt)
 	}
 	return nil, nil
 }
@@ -345,8 +357,17 @@ func (t *transaction) PutNew(ctx context.Context, key, value []byte) error {
 }
 
 func (t *transaction) WroteKey(key []byte) (bool, error) {
-	w, err := t.own(key, math.MaxUint32)
-	return w != nil && !w.del, err
+	w := t.writes.newest(key, noStatement)
+	if s := t.spill.Load(); w == nil && s != nil {
+		var err error
+		if w, err = s.newest(key, noStatement); err != nil {
+			return false, err
+		}
+	}
+	if b := t.bulk.Load(); w == nil && b != nil {
+		return b.holds(key)
+	}
+	return w != nil && !w.del, nil
 }
 
 func (t *transaction) LockRelation(ctx context.Context, id uint64, mode RelationLock, policy WaitPolicy) error {
@@ -383,7 +404,12 @@ func (t *transaction) HoldsRelation(id uint64, mode RelationLock) bool {
 	return false
 }
 
-func (t *transaction) Savepoint() Savepoint { return Savepoint{Statement: t.stmt, Seq: t.seq} }
+func (t *transaction) Savepoint() Savepoint {
+	if b := t.bulk.Load(); b != nil {
+		b.sealAll(noStatement)
+	}
+	return Savepoint{Statement: t.stmt, Seq: t.seq}
+}
 
 func (t *transaction) RollbackTo(sp Savepoint) error {
 	if err := t.usable(); err != nil {
@@ -393,6 +419,9 @@ func (t *transaction) RollbackTo(sp Savepoint) error {
 		t.writes.cut(sp.Seq)
 		if s := t.spill.Load(); s != nil {
 			s.cut(sp.Seq, t.seq)
+		}
+		if b := t.bulk.Load(); b != nil {
+			b.cut(sp.Seq)
 		}
 		t.wrote = sp.Seq
 	}
@@ -420,6 +449,11 @@ func (t *transaction) end() {
 	if s := t.spill.Load(); s != nil {
 		s.discard()
 		t.spill.Store(nil)
+	}
+	if b := t.bulk.Load(); b != nil {
+		t.m.rows.implicit.unregister(t)
+		b.cut(0)
+		t.bulk.Store(nil)
 	}
 	t.owner.releaseAfter(0)
 	if t.owner.session != nil {

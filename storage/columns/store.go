@@ -201,6 +201,9 @@ func (s *Store) spanOf(r *record) *span {
 // path is the file of a record.
 func (s *Store) path(number uint64) string { return s.fs.PathJoin(s.dir, fileName(number)) }
 
+// StopMerging ends background merging, for good.
+func (s *Store) StopMerging() error { return s.merger.stop() }
+
 // Close stops merging and closes the files. REQUIRES: nothing is pinned.
 func (s *Store) Close() error {
 	err := s.merger.stop()

@@ -59,7 +59,25 @@ func (s *Store) InsertBatch(ctx context.Context, table *planpb.Table, ext *vexec
 	}
 	defer sc.encoders.Put(enc)
 	var violation error
+	// rowKeys are the keys of the rows that go one by one, numbered by rowsLeft (nil: all).
+	rowKeys, rowsLeft := keys, []int(nil)
+	if tx := s.bulkTxn(sc, table, n); tx != nil {
+		rest, taken, err := s.insertBulk(ctx, sc, tx, ext, stored, keys)
+		if err != nil {
+			return err
+		}
+		if taken >= 0 {
+			violation, n = s.uniqueViolation(sc, sc.t.PrimaryKeyName, sc.keyOrds, at(taken), keys[taken]), taken
+		}
+		rowKeys, rowsLeft = nil, rest
+		for _, j := range rest {
+			rowKeys = append(rowKeys, keys[j])
+		}
+	}
 	put := func(j int, key []byte, found txn.Newest) error {
+		if j >= n {
+			return nil
+		}
 		if found.Exists {
 			violation, n = s.uniqueViolation(sc, sc.t.PrimaryKeyName, sc.keyOrds, at(j), key), j
 			return errStop
@@ -69,13 +87,17 @@ func (s *Store) InsertBatch(ctx context.Context, table *planpb.Table, ext *vexec
 		}
 		return s.putFresh(ctx, sc, key, s.rowBuf, found)
 	}
-	if len(sc.key) > 0 {
-		if err = s.lockFresh(ctx, sc, keys, nil, &n, put); err != nil {
+	if len(sc.key) > 0 && len(rowKeys) > 0 {
+		if err = s.lockFresh(ctx, sc, rowKeys, rowsLeft, &n, put); err != nil {
 			return err
 		}
 	} else {
-		for j := range n {
-			if err := put(j, keys[j], txn.Newest{}); err != nil {
+		for i, key := range rowKeys {
+			j := i
+			if rowsLeft != nil {
+				j = rowsLeft[i]
+			}
+			if err := put(j, key, txn.Newest{}); err != nil {
 				return err
 			}
 		}

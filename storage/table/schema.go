@@ -8,6 +8,7 @@ import (
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/sql/types/keyenc"
 	"github.com/basaltdb/basalt/storage/rowcodec"
+	"github.com/basaltdb/basalt/storage/segment"
 	"github.com/basaltdb/basalt/txn"
 	"github.com/basaltdb/basalt/vexec/planpb"
 )
@@ -21,6 +22,8 @@ type schema struct {
 	prefix []byte
 	end    []byte
 	cols   []rowcodec.Column
+	// segment are the columns as column segments have them.
+	segment []segment.Column
 	// types of the extended row
 	types   []types.T
 	key     []keyenc.Column // empty: hidden row ids
@@ -67,6 +70,7 @@ func newSchema(t *planpb.Table, place *txn.Placement, self txn.NodeID) (*schema,
 			rc.HasMissing, rc.Missing = true, d
 		}
 		s.cols = append(s.cols, rc)
+		s.segment = append(s.segment, segment.Column{Attnum: rc.Attnum, Type: rc.T})
 		s.types = append(s.types, rc.T)
 	}
 	for _, e := range t.Computed {

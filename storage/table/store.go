@@ -79,8 +79,9 @@ type Store struct {
 	mu     sync.Mutex
 	splits map[string][][]byte
 
-	keyBuf, rowBuf, valBuf []byte                        // for the goroutine that changes rows
+	keyBuf, rowBuf, valBuf []byte // for the goroutine that changes rows
 	delta                  map[uint64]int64
+	tally                  bulkTally
 }
 
 var _ vexec.Store = (*Store)(nil)
