@@ -32,3 +32,6 @@ create table txt (k text primary key);
 insert into txt select 'common suffix ' || g || ' common suffix' from generate_series(1, 50) g;
 select count(distinct ctid) from txt;
 select k from txt where ctid = (select ctid from txt where k like '% 7 %');
+select hashtid('(0,0)'), hashtid('(0,1)'), hashtid('(1,0)'), hashtid('(65536,1)'), hashtid('(4294967295,65535)');
+select hashtidextended('(0,1)', 0), hashtidextended('(65537,258)', 1), hashtidextended('(65537,258)', -1), hashtidextended(null, 1);
+select count(*) from (values ('(0,1)'::tid), ('(1,1)')) a(x) join (values ('(0,1)'::tid), ('(1,2)')) b(x) using (x);

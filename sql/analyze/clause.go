@@ -342,10 +342,16 @@ func (ps *pstate) groupClause(list []*pg_query.Node, sort []query.SortGroupClaus
 	}
 	for _, n := range list {
 		if gs := n.GetGroupingSet(); gs != nil {
+			if gs.Kind == pg_query.GroupingSetKind_GROUPING_SET_EMPTY {
+				continue // adds nothing to the others; alone it is put back below
+			}
 			sets = append(sets, set(gs, true))
 			continue
 		}
 		sets = append(sets, simple(n))
+	}
+	if len(sets) == 0 {
+		sets = []*groupNode{{kind: query.GroupingEmpty}}
 	}
 	return out, sets
 }

@@ -59,7 +59,10 @@ func (a *analyzer) collate(e query.Expr) collState {
 	}
 	var input *types.OID
 	switch n := e.(type) {
-	case *query.Var, *query.Const, *query.Param, *query.SetToDefault, *query.SQLValueFunction, *query.NextValExpr, *query.GroupingFunc:
+	case *query.Var, *query.Const, *query.Param, *query.SetToDefault, *query.SQLValueFunction, *query.NextValExpr:
+		return own()
+	case *query.GroupingFunc:
+		apart(n.Args...) // they are compared with the grouping items
 		return own()
 	case *query.MultiAssignRef:
 		return own()

@@ -187,7 +187,7 @@ func (ps *pstate) windowDefinitions(ts *[]*query.TargetEntry) []*query.WindowCla
 				ps.failAt(loc, pgerror.WindowingError, "cannot override ORDER BY clause of window \"%s\"", d.Refname)
 			}
 			if len(order) == 0 {
-				w.Order = ref.Order
+				w.Order, w.CopiedOrder = ref.Order, true
 			}
 			if ref.Frame.Explicit {
 				e := ps.errAt(loc, pgerror.WindowingError, "cannot copy window \"%s\" because it has a frame clause", d.Refname)
@@ -199,7 +199,7 @@ func (ps *pstate) windowDefinitions(ts *[]*query.TargetEntry) []*query.WindowCla
 		}
 		f := &w.Frame
 		o := d.FrameOptions
-		f.Explicit = o&frameNonDefault != 0
+		f.Explicit, f.Single = o&frameNonDefault != 0, o&frameBetween == 0
 		switch {
 		case o&frameRows != 0:
 			f.Mode = query.FrameRows

@@ -179,7 +179,12 @@ func (p *printer) basicSelect(q *query.Query, names []string) {
 			p.str("DISTINCT ")
 		}
 		if q.HasGroupingSets {
-			p.groupingSets(q)
+			for i, n := range q.GroupingTree {
+				if i > 0 {
+					p.str(", ")
+				}
+				p.groupingSet(n, q, true)
+			}
 		} else {
 			for i, c := range q.GroupClause {
 				if i > 0 {
@@ -210,21 +215,40 @@ func (p *printer) basicSelect(q *query.Query, names []string) {
 	}
 }
 
-// groupingSets writes the sets expanded: ROLLUP and CUBE are not kept.
-func (p *printer) groupingSets(q *query.Query) {
-	p.str("GROUPING SETS (")
-	for i, set := range q.GroupingSets {
-		if i > 0 {
-			p.str(", ")
+// groupingSet writes one item of a GROUP BY with grouping sets. bare leaves out the
+// parentheses around a single expression.
+func (p *printer) groupingSet(n *query.GroupingNode, q *query.Query, bare bool) {
+	switch n.Kind {
+	case query.GroupingEmpty:
+		p.str("()")
+		return
+	case query.GroupingSimple:
+		paren := !bare || len(n.Refs) != 1
+		if paren {
+			p.str("(")
 		}
-		p.str("(")
-		for k, ref := range set {
-			if k > 0 {
+		for i, ref := range n.Refs {
+			if i > 0 {
 				p.str(", ")
 			}
 			p.sortGroup(ref, q.TargetList, false)
 		}
-		p.str(")")
+		if paren {
+			p.str(")")
+		}
+		return
+	case query.GroupingRollup:
+		p.str("ROLLUP(")
+	case query.GroupingCube:
+		p.str("CUBE(")
+	default:
+		p.str("GROUPING SETS (")
+	}
+	for i, sub := range n.Sub {
+		if i > 0 {
+			p.str(", ")
+		}
+		p.groupingSet(sub, q, n.Kind != query.GroupingSets)
 	}
 	p.str(")")
 }
@@ -355,7 +379,7 @@ func (p *printer) windowSpec(w *query.WindowClause, q *query.Query) {
 		}
 		space = " "
 	}
-	if len(w.Order) > 0 {
+	if len(w.Order) > 0 && !w.CopiedOrder {
 		p.str(space + "ORDER BY ")
 		p.orderBy(w.Order, q.TargetList, false)
 		space = " "
@@ -385,7 +409,7 @@ func (p *printer) frame(f query.Frame) {
 			p.str(" FOLLOWING")
 		}
 	}
-	if f.End == query.CurrentRow && f.Start != query.OffsetFollowing && f.EndOffset == nil && !f.Explicit {
+	if f.Single {
 		bound(f.Start, f.StartOffset)
 	} else {
 		p.str("BETWEEN ")

@@ -239,8 +239,10 @@ type WindowClause struct {
 	RefName   string
 	Partition []SortGroupClause
 	Order     []SortGroupClause
-	Frame     Frame
-	Ref       int // WindowFunc.WinRef
+	// CopiedOrder: Order is RefName's, not written here.
+	CopiedOrder bool
+	Frame       Frame
+	Ref         int // WindowFunc.WinRef
 }
 
 // FrameMode, FrameBound and FrameExclusion have planpb's values.
@@ -274,6 +276,7 @@ const (
 // Frame of a window.
 type Frame struct {
 	Explicit                 bool // written by the user
+	Single                   bool // written without BETWEEN: the end is the current row
 	Mode                     FrameMode
 	Start, End               FrameBound
 	StartOffset, EndOffset   Expr

@@ -115,5 +115,20 @@ func registerHash(r *expr.Registry) {
 	addHash(r, "hashname", "hashnameextended", "name", hashBytes[string])
 	addHash(r, "hashbpchar", "hashbpcharextended", "bpchar", func(v string, s uint64) uint64 { return hashBytes(types.TrimBPChar(v), s) })
 	addHash(r, "uuid_hash", "uuid_hash_extended", "uuid", func(v types.UUID, s uint64) uint64 { return hashBytes(v[:], s) })
+	addHash(r, "hashtid", "hashtidextended", "tid", hashTid)
 	registerHashValues(r)
+}
+
+// hashTid hashes the six bytes PostgreSQL keeps of a tid (the block's upper half
+// first), and what a block has beyond 32 bits behind them.
+func hashTid(v, seed uint64) uint64 {
+	block, offset := v>>16, uint16(v)
+	b := make([]byte, 0, 8)
+	b = binary.LittleEndian.AppendUint16(b, uint16(block>>16))
+	b = binary.LittleEndian.AppendUint16(b, uint16(block))
+	b = binary.LittleEndian.AppendUint16(b, offset)
+	if high := uint16(block >> 32); high != 0 {
+		b = binary.LittleEndian.AppendUint16(b, high)
+	}
+	return hashBytes(b, seed)
 }

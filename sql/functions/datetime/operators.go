@@ -233,6 +233,14 @@ func registerCasts(r *expr.Registry) {
 }
 
 func makeDate(y, m, d int32) (types.Date, error) {
+	shown := y // a date out of range is shown with years counted through 0
+	if y < 0 {
+		shown++
+	}
+	return makeDay(y, m, d, shown)
+}
+
+func makeDay(y, m, d, shown int32) (types.Date, error) {
 	year := int(y)
 	if year < 0 {
 		year++ // there is no year 0
@@ -242,7 +250,7 @@ func makeDate(y, m, d int32) (types.Date, error) {
 	}
 	days := types.DaysFromCivil(year, int(m), int(d))
 	if !types.ValidDate(days) {
-		return 0, pgerror.New(pgerror.DatetimeFieldOverflow, "date out of range: %d-%02d-%02d", year, m, d)
+		return 0, pgerror.New(pgerror.DatetimeFieldOverflow, "date out of range: %d-%02d-%02d", shown, m, d)
 	}
 	return types.Date(days), nil
 }
@@ -261,7 +269,7 @@ func makeTime(h, m int32, s float64) (types.Time, error) {
 }
 
 func makeTimestamp(y, mo, d, h, mi int32, s float64) (types.Timestamp, error) {
-	day, err := makeDate(y, mo, d)
+	day, err := makeDay(y, mo, d, y)
 	if err != nil {
 		return 0, err
 	}
