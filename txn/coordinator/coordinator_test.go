@@ -45,6 +45,18 @@ type node struct {
 	eng *engine.Engine
 	mgr *txn.Manager
 	br  *txn.Branches
+
+	// ctx ends with the node, and with it every call to it; calls counts those. It is
+	// added to under cluster.mu while the node can be reached.
+	ctx    context.Context
+	cancel context.CancelFunc
+	calls  sync.WaitGroup
+}
+
+func newNode(id txn.NodeID, fs *vfs.MemFS) *node {
+	n := &node{id: id, fs: fs}
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	return n
 }
 
 var errDown = pgerror.New(pgerror.ConnectionFailure, "the node does not answer")
@@ -57,20 +69,26 @@ func newCluster(t testing.TB, nodes int) *cluster {
 	}
 	c.place = txn.EvenPlacement(1, ids, 2*nodes)
 	for _, id := range ids {
-		c.start(&node{id: id, fs: vfs.NewCrashableMem()})
+		c.start(newNode(id, vfs.NewCrashableMem()))
 	}
 	var err error
 	c.oracle, err = txn.NewOracleService(c.nodes[1].mgr)
 	must(t, err)
 	t.Cleanup(func() {
 		for _, n := range c.nodes {
-			n.close(t)
+			if n != nil { // nil: the test ended in a crash
+				n.close(t)
+			}
 		}
 	})
 	return c
 }
 
+// close ends a node that nobody can reach any more: first the calls it is still in,
+// lock waits too, then its store.
 func (n *node) close(t testing.TB) {
+	n.cancel()
+	n.calls.Wait()
 	must(t, n.mgr.Close())
 	must(t, n.eng.Close())
 }
@@ -89,7 +107,9 @@ func (c *cluster) start(n *node) {
 	c.mu.Unlock()
 }
 
-// crash loses what node id has not synced and starts it again.
+// crash loses what node id has not synced and starts it again. Calls that are under way
+// go on beside the picture that is taken of the disk, as they do on a real machine, and
+// as there no answer gets out any more: it might speak of what the picture has not.
 func (c *cluster) crash(id txn.NodeID) {
 	c.mu.Lock()
 	old := c.nodes[id]
@@ -97,7 +117,7 @@ func (c *cluster) crash(id txn.NodeID) {
 	c.mu.Unlock()
 	fs := old.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 0})
 	old.close(c.t)
-	n := &node{id: id, fs: fs}
+	n := newNode(id, fs)
 	var err error
 	n.eng, err = engine.Open("data", engine.Options{FS: n.fs, MemoryBytes: 16 << 20})
 	must(c.t, err)
@@ -124,9 +144,13 @@ func (c *cluster) reach(id txn.NodeID) (txn.Participant, error) {
 	return &faulty{c: c, id: id}, nil
 }
 
-func (c *cluster) gateway(id txn.NodeID) *Coordinator {
+// gateway's commits are seen through however slow the machine is.
+func (c *cluster) gateway(id txn.NodeID) *Coordinator { return c.gatewayThatWaits(id, time.Minute) }
+
+// gatewayThatWaits leaves a commit to the background when it has not come through in wait.
+func (c *cluster) gatewayThatWaits(id txn.NodeID, wait time.Duration) *Coordinator {
 	return New(Config{Self: id, Oracle: c.oracle, Node: c.reach, Placement: func() *txn.Placement { return c.place }, Nodes: c.place.Nodes,
-		OutcomeWait: time.Second, EndWait: 50 * time.Millisecond})
+		OutcomeWait: wait, EndWait: 50 * time.Millisecond})
 }
 
 // faulty is a participant behind a bad wire.
@@ -135,24 +159,40 @@ type faulty struct {
 	id txn.NodeID
 }
 
-func via[T any](f *faulty, call string, do func(p *txn.Branches) (T, error)) (T, error) {
+// via makes one call. What a node answers while it crashes is not heard: every answer
+// that is was given before the picture of its disk was taken.
+func via[T any](ctx context.Context, f *faulty, call string, do func(ctx context.Context, p *txn.Branches) (T, error)) (T, error) {
 	var zero T
 	f.c.mu.Lock()
 	n := f.c.nodes[f.id]
-	f.c.mu.Unlock()
 	if n == nil {
+		f.c.mu.Unlock()
 		return zero, errDown
 	}
-	if h := f.c.fault.Load(); h != nil {
-		if err := (*h)(f.id, call, false); err != nil {
-			return zero, err
+	n.calls.Add(1)
+	f.c.mu.Unlock()
+	v, err := func() (T, error) {
+		defer n.calls.Done()
+		if h := f.c.fault.Load(); h != nil {
+			if err := (*h)(f.id, call, false); err != nil {
+				return zero, err
+			}
 		}
-	}
-	v, err := do(n.br)
-	if h := f.c.fault.Load(); h != nil {
-		if err := (*h)(f.id, call, true); err != nil {
-			return zero, err
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(n.ctx, cancel)()
+		v, err := do(ctx, n.br)
+		if h := f.c.fault.Load(); h != nil {
+			if err := (*h)(f.id, call, true); err != nil {
+				return zero, err
+			}
 		}
+		return v, err
+	}()
+	f.c.mu.Lock()
+	defer f.c.mu.Unlock()
+	if f.c.nodes[f.id] != n {
+		return zero, errDown
 	}
 	return v, err
 }
@@ -165,51 +205,56 @@ type got struct {
 }
 
 func (f *faulty) Get(ctx context.Context, b txn.Branch, at txn.ReadAt, key []byte) ([]byte, bool, error) {
-	g, err := via(f, "get", func(p *txn.Branches) (got, error) { v, ok, err := p.Get(ctx, b, at, key); return got{v, ok}, err })
+	g, err := via(ctx, f, "get", func(ctx context.Context, p *txn.Branches) (got, error) {
+		v, ok, err := p.Get(ctx, b, at, key)
+		return got{v, ok}, err
+	})
 	return g.v, g.ok, err
 }
 func (f *faulty) GetMany(ctx context.Context, b txn.Branch, at txn.ReadAt, keys [][]byte) ([][]byte, error) {
-	return via(f, "get", func(p *txn.Branches) ([][]byte, error) { return p.GetMany(ctx, b, at, keys) })
+	return via(ctx, f, "get", func(ctx context.Context, p *txn.Branches) ([][]byte, error) { return p.GetMany(ctx, b, at, keys) })
 }
 func (f *faulty) Scan(ctx context.Context, b txn.Branch, at txn.ReadAt, s txn.ScanPage) (txn.Page, error) {
-	return via(f, "scan", func(p *txn.Branches) (txn.Page, error) { return p.Scan(ctx, b, at, s) })
+	return via(ctx, f, "scan", func(ctx context.Context, p *txn.Branches) (txn.Page, error) { return p.Scan(ctx, b, at, s) })
 }
 func (f *faulty) Lock(ctx context.Context, b txn.Branch, at txn.ReadAt, l txn.LockCall) ([]txn.Newest, error) {
-	return via(f, "lock", func(p *txn.Branches) ([]txn.Newest, error) { return p.Lock(ctx, b, at, l) })
+	return via(ctx, f, "lock", func(ctx context.Context, p *txn.Branches) ([]txn.Newest, error) { return p.Lock(ctx, b, at, l) })
 }
 func (f *faulty) Write(ctx context.Context, b txn.Branch, at txn.ReadAt, w []txn.BranchWrite) error {
-	_, err := via(f, "write", func(p *txn.Branches) (none, error) { return none{}, p.Write(ctx, b, at, w) })
+	_, err := via(ctx, f, "write", func(ctx context.Context, p *txn.Branches) (none, error) { return none{}, p.Write(ctx, b, at, w) })
 	return err
 }
 func (f *faulty) LockRelation(ctx context.Context, b txn.Branch, id uint64, m txn.RelationLock, w txn.WaitPolicy, seq uint64, d time.Duration) error {
-	_, err := via(f, "lockrelation", func(p *txn.Branches) (none, error) { return none{}, p.LockRelation(ctx, b, id, m, w, seq, d) })
+	_, err := via(ctx, f, "lockrelation", func(ctx context.Context, p *txn.Branches) (none, error) {
+		return none{}, p.LockRelation(ctx, b, id, m, w, seq, d)
+	})
 	return err
 }
 func (f *faulty) RollbackTo(ctx context.Context, b txn.Branch, seq uint64) error {
-	_, err := via(f, "rollbackto", func(p *txn.Branches) (none, error) { return none{}, p.RollbackTo(ctx, b, seq) })
+	_, err := via(ctx, f, "rollbackto", func(ctx context.Context, p *txn.Branches) (none, error) { return none{}, p.RollbackTo(ctx, b, seq) })
 	return err
 }
 func (f *faulty) Own(ctx context.Context, b txn.Branch, key []byte) (bool, error) {
-	return via(f, "own", func(p *txn.Branches) (bool, error) { return p.Own(ctx, b, key) })
+	return via(ctx, f, "own", func(ctx context.Context, p *txn.Branches) (bool, error) { return p.Own(ctx, b, key) })
 }
 func (f *faulty) Prepare(ctx context.Context, b txn.Branch, r txn.NodeID) error {
-	_, err := via(f, "prepare", func(p *txn.Branches) (none, error) { return none{}, p.Prepare(ctx, b, r) })
+	_, err := via(ctx, f, "prepare", func(ctx context.Context, p *txn.Branches) (none, error) { return none{}, p.Prepare(ctx, b, r) })
 	return err
 }
 func (f *faulty) Decide(ctx context.Context, b txn.Branch, ts txn.Timestamp) error {
-	_, err := via(f, "decide", func(p *txn.Branches) (none, error) { return none{}, p.Decide(ctx, b, ts) })
+	_, err := via(ctx, f, "decide", func(ctx context.Context, p *txn.Branches) (none, error) { return none{}, p.Decide(ctx, b, ts) })
 	return err
 }
 func (f *faulty) Apply(ctx context.Context, b txn.Branch, ts txn.Timestamp) error {
-	_, err := via(f, "apply", func(p *txn.Branches) (none, error) { return none{}, p.Apply(ctx, b, ts) })
+	_, err := via(ctx, f, "apply", func(ctx context.Context, p *txn.Branches) (none, error) { return none{}, p.Apply(ctx, b, ts) })
 	return err
 }
 func (f *faulty) Release(ctx context.Context, b txn.Branch) error {
-	_, err := via(f, "release", func(p *txn.Branches) (none, error) { return none{}, p.Release(ctx, b) })
+	_, err := via(ctx, f, "release", func(ctx context.Context, p *txn.Branches) (none, error) { return none{}, p.Release(ctx, b) })
 	return err
 }
 func (f *faulty) Abort(ctx context.Context, b txn.Branch) error {
-	_, err := via(f, "abort", func(p *txn.Branches) (none, error) { return none{}, p.Abort(ctx, b) })
+	_, err := via(ctx, f, "abort", func(ctx context.Context, p *txn.Branches) (none, error) { return none{}, p.Abort(ctx, b) })
 	return err
 }
 
@@ -219,42 +264,42 @@ type outcome struct {
 }
 
 func (f *faulty) Outcome(ctx context.Context, id txn.ID, fence bool) (txn.Timestamp, txn.Outcome, error) {
-	o, err := via(f, "outcome", func(p *txn.Branches) (outcome, error) {
+	o, err := via(ctx, f, "outcome", func(ctx context.Context, p *txn.Branches) (outcome, error) {
 		ts, o, err := p.Outcome(ctx, id, fence)
 		return outcome{ts, o}, err
 	})
 	return o.ts, o.o, err
 }
 func (f *faulty) Forget(ctx context.Context, id txn.ID) error {
-	_, err := via(f, "forget", func(p *txn.Branches) (none, error) { return none{}, p.Forget(ctx, id) })
+	_, err := via(ctx, f, "forget", func(ctx context.Context, p *txn.Branches) (none, error) { return none{}, p.Forget(ctx, id) })
 	return err
 }
 func (f *faulty) ReadNow(ctx context.Context, key []byte) ([]byte, error) {
-	return via(f, "readnow", func(p *txn.Branches) ([]byte, error) { return p.ReadNow(ctx, key) })
+	return via(ctx, f, "readnow", func(ctx context.Context, p *txn.Branches) ([]byte, error) { return p.ReadNow(ctx, key) })
 }
 func (f *faulty) SwapNow(ctx context.Context, key, old, v []byte) ([]byte, bool, error) {
-	g, err := via(f, "swapnow", func(p *txn.Branches) (got, error) {
+	g, err := via(ctx, f, "swapnow", func(ctx context.Context, p *txn.Branches) (got, error) {
 		v, ok, err := p.SwapNow(ctx, key, old, v)
 		return got{v, ok}, err
 	})
 	return g.v, g.ok, err
 }
 func (f *faulty) SyncNow(ctx context.Context) error {
-	_, err := via(f, "syncnow", func(p *txn.Branches) (none, error) { return none{}, p.SyncNow(ctx) })
+	_, err := via(ctx, f, "syncnow", func(ctx context.Context, p *txn.Branches) (none, error) { return none{}, p.SyncNow(ctx) })
 	return err
 }
 func (f *faulty) Locks(ctx context.Context) ([]txn.LockInfo, error) {
-	return via(f, "locks", func(p *txn.Branches) ([]txn.LockInfo, error) { return p.Locks(ctx) })
+	return via(ctx, f, "locks", func(ctx context.Context, p *txn.Branches) ([]txn.LockInfo, error) { return p.Locks(ctx) })
 }
 func (f *faulty) Waits(ctx context.Context) ([]txn.Wait, error) {
-	return via(f, "waits", func(p *txn.Branches) ([]txn.Wait, error) { return p.Waits(ctx) })
+	return via(ctx, f, "waits", func(ctx context.Context, p *txn.Branches) ([]txn.Wait, error) { return p.Waits(ctx) })
 }
 func (f *faulty) CancelWait(ctx context.Context, id txn.ID, cause error) error {
-	_, err := via(f, "cancelwait", func(p *txn.Branches) (none, error) { return none{}, p.CancelWait(ctx, id, cause) })
+	_, err := via(ctx, f, "cancelwait", func(ctx context.Context, p *txn.Branches) (none, error) { return none{}, p.CancelWait(ctx, id, cause) })
 	return err
 }
 func (f *faulty) EndGateway(ctx context.Context, g txn.NodeID) error {
-	_, err := via(f, "endgateway", func(p *txn.Branches) (none, error) { return none{}, p.EndGateway(ctx, g) })
+	_, err := via(ctx, f, "endgateway", func(ctx context.Context, p *txn.Branches) (none, error) { return none{}, p.EndGateway(ctx, g) })
 	return err
 }
 
@@ -414,10 +459,12 @@ func TestFaults(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	c := newCluster(t, 3)
-	g := c.gateway(1)
+	patient := c.gateway(1)
+	defer patient.Close()
+	g := c.gatewayThatWaits(1, time.Second)
 	defer g.Close()
 	const accounts = 12
-	c.deposit(g, accounts, 100)
+	c.deposit(patient, accounts, 100)
 	var fmu sync.Mutex
 	fr := rand.New(rand.NewPCG(seed, 0))
 	fault := func(n txn.NodeID, call string, after bool) error {
@@ -458,7 +505,7 @@ func TestFaults(t *testing.T) {
 	close(stop)
 	wg.Wait()
 	c.fault.Store(nil)
-	deadline := time.Now().Add(15 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		sum, rows, err := c.total(g)
 		if err != nil || sum != accounts*100 || rows != accounts {
@@ -487,7 +534,7 @@ func TestGatewayDies(t *testing.T) {
 		for _, after := range []bool{false, true} {
 			for skip := range 2 {
 				c := newCluster(t, 3)
-				g1, g2 := c.gateway(1), c.gateway(9)
+				g1, g2 := c.gateway(1), c.gatewayThatWaits(9, time.Second)
 				c.deposit(g1, 6, 100)
 				var dead atomic.Bool
 				var left atomic.Int64
