@@ -67,8 +67,9 @@ func lost(id ID) error {
 		WithHint("The transaction might succeed if retried.")
 }
 
-// with runs f on the branch, made when it does not exist yet.
-func (p *Branches) with(b Branch, at ReadAt, f func(x *branch) error) error {
+// with runs f on the branch, made when it does not exist yet. A call that its caller
+// has given up does nothing.
+func (p *Branches) with(ctx context.Context, b Branch, at ReadAt, f func(x *branch) error) error {
 	p.mu.Lock()
 	x := p.open[b.Txn]
 	if x == nil {
@@ -86,6 +87,9 @@ func (p *Branches) with(b Branch, at ReadAt, f func(x *branch) error) error {
 	defer x.mu.Unlock()
 	if x.gone {
 		return lost(b.Txn)
+	}
+	if ctx.Err() != nil { // whoever called may have rolled back what this would do
+		return contextError(ctx)
 	}
 	if at.Snapshot != 0 {
 		x.t.stmt = at.Statement
@@ -203,7 +207,7 @@ func (p *Branches) Own(_ context.Context, b Branch, key []byte) (bool, error) {
 // Lock implements Participant.
 func (p *Branches) Lock(ctx context.Context, b Branch, at ReadAt, l LockCall) ([]Newest, error) {
 	var out []Newest
-	err := p.with(b, at, func(x *branch) error {
+	err := p.with(ctx, b, at, func(x *branch) error {
 		t := x.t
 		if err := t.writeAll(ctx, l.Writes); err != nil {
 			return err
@@ -241,10 +245,14 @@ func (p *Branches) Lock(ctx context.Context, b Branch, at ReadAt, l LockCall) ([
 	return out, err
 }
 
-// writeAll adds provisional writes with the coordinator's numbers.
+// writeAll adds provisional writes with the coordinator's numbers, which ascend. Those that
+// are here come again when the answer to a call has not reached the coordinator.
 func (t *transaction) writeAll(ctx context.Context, w []BranchWrite) error {
 	for i := range w {
 		x := &w[i]
+		if x.Seq <= t.wrote {
+			continue
+		}
 		t.seq, t.wrote = x.Seq, x.Seq
 		t.writes.put(x.Key, x.Value, x.Delete, !x.New, x.Statement, x.Seq)
 		if t.writes.bytes > t.m.cfg.SpillBytes {
@@ -258,7 +266,7 @@ func (t *transaction) writeAll(ctx context.Context, w []BranchWrite) error {
 
 // Write implements Participant.
 func (p *Branches) Write(ctx context.Context, b Branch, at ReadAt, w []BranchWrite) error {
-	return p.with(b, at, func(x *branch) error {
+	return p.with(ctx, b, at, func(x *branch) error {
 		x.t.prepareOwner()
 		return x.t.writeAll(ctx, w)
 	})
@@ -266,7 +274,7 @@ func (p *Branches) Write(ctx context.Context, b Branch, at ReadAt, w []BranchWri
 
 // LockRelation implements Participant.
 func (p *Branches) LockRelation(ctx context.Context, b Branch, id uint64, mode RelationLock, policy WaitPolicy, seq uint64, timeout time.Duration) error {
-	return p.with(b, ReadAt{}, func(x *branch) error {
+	return p.with(ctx, b, ReadAt{}, func(x *branch) error {
 		x.t.seq = seq - 1
 		x.t.SetLockTimeout(timeout)
 		return x.t.LockRelation(ctx, id, mode, policy)

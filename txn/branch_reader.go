@@ -128,12 +128,12 @@ func (f *fragment) numbers(n uint64) (uint64, error) {
 }
 
 // change runs do on the branch with n sequence numbers, the first being the next to be used.
-func (f *fragment) change(n uint64, do func(t *transaction) error) error {
+func (f *fragment) change(ctx context.Context, n uint64, do func(t *transaction) error) error {
 	first, err := f.numbers(n)
 	if err != nil {
 		return err
 	}
-	return f.p.with(f.b, f.at, func(x *branch) error {
+	return f.p.with(ctx, f.b, f.at, func(x *branch) error {
 		if x.cuts != f.cuts { // its statement has been rolled back, and it does not know yet
 			return pgerror.New(pgerror.QueryCanceled, "canceling statement due to user request")
 		}
@@ -145,23 +145,23 @@ func (f *fragment) change(n uint64, do func(t *transaction) error) error {
 }
 
 func (f *fragment) Put(ctx context.Context, key, value []byte) error {
-	return f.change(1, func(t *transaction) error { return t.Put(ctx, key, value) })
+	return f.change(ctx, 1, func(t *transaction) error { return t.Put(ctx, key, value) })
 }
 
 func (f *fragment) PutNew(ctx context.Context, key, value []byte) error {
-	return f.change(1, func(t *transaction) error { return t.PutNew(ctx, key, value) })
+	return f.change(ctx, 1, func(t *transaction) error { return t.PutNew(ctx, key, value) })
 }
 
 func (f *fragment) Delete(ctx context.Context, key []byte) error {
-	return f.change(1, func(t *transaction) error { return t.Delete(ctx, key) })
+	return f.change(ctx, 1, func(t *transaction) error { return t.Delete(ctx, key) })
 }
 
 func (f *fragment) DeleteMoved(ctx context.Context, key, to []byte) error {
-	return f.change(1, func(t *transaction) error { return t.DeleteMoved(ctx, key, to) })
+	return f.change(ctx, 1, func(t *transaction) error { return t.DeleteMoved(ctx, key, to) })
 }
 
-func (f *fragment) lock(do func(t *transaction) (Newest, error)) (n Newest, err error) {
-	err = f.change(LockSeqStep, func(t *transaction) error {
+func (f *fragment) lock(ctx context.Context, do func(t *transaction) (Newest, error)) (n Newest, err error) {
+	err = f.change(ctx, LockSeqStep, func(t *transaction) error {
 		n, err = do(t)
 		return err
 	})
@@ -169,15 +169,15 @@ func (f *fragment) lock(do func(t *transaction) (Newest, error)) (n Newest, err 
 }
 
 func (f *fragment) LockRow(ctx context.Context, key []byte, s LockStrength, policy WaitPolicy) (Newest, error) {
-	return f.lock(func(t *transaction) (Newest, error) { return t.LockRow(ctx, key, s, policy) })
+	return f.lock(ctx, func(t *transaction) (Newest, error) { return t.LockRow(ctx, key, s, policy) })
 }
 
 func (f *fragment) LockKey(ctx context.Context, key []byte, s LockStrength, policy WaitPolicy) (Newest, error) {
-	return f.lock(func(t *transaction) (Newest, error) { return t.LockKey(ctx, key, s, policy) })
+	return f.lock(ctx, func(t *transaction) (Newest, error) { return t.LockKey(ctx, key, s, policy) })
 }
 
 func (f *fragment) LockUnique(ctx context.Context, key []byte) (Newest, error) {
-	return f.lock(func(t *transaction) (Newest, error) { return t.LockUnique(ctx, key) })
+	return f.lock(ctx, func(t *transaction) (Newest, error) { return t.LockUnique(ctx, key) })
 }
 
 // LockFresh implements RowTxn key by key: g may write, which takes the branch's latch.
@@ -201,5 +201,5 @@ func (f *fragment) Savepoint() Savepoint {
 }
 
 func (f *fragment) RollbackTo(sp Savepoint) error {
-	return f.p.with(f.b, f.at, func(x *branch) error { return x.t.RollbackTo(sp) })
+	return f.p.with(context.Background(), f.b, f.at, func(x *branch) error { return x.t.RollbackTo(sp) })
 }

@@ -80,7 +80,7 @@ func (t *transaction) eachWrite(ctx context.Context, f func(key, value []byte, d
 // Prepare implements Participant.
 func (p *Branches) Prepare(ctx context.Context, b Branch, record NodeID) error {
 	b.Begun = true
-	return p.with(b, ReadAt{}, func(x *branch) error {
+	return p.with(context.WithoutCancel(ctx), b, ReadAt{}, func(x *branch) error {
 		if x.prepared {
 			return nil
 		}
@@ -238,7 +238,7 @@ func (p *Branches) recover() error {
 // Apply implements Participant.
 func (p *Branches) Apply(ctx context.Context, b Branch, ts Timestamp) error {
 	b.Begun = true
-	return p.with(b, ReadAt{}, func(x *branch) error {
+	return p.with(context.WithoutCancel(ctx), b, ReadAt{}, func(x *branch) error {
 		if x.applied {
 			return nil
 		}

@@ -100,6 +100,9 @@ type Participant interface {
 	Scan(ctx context.Context, b Branch, at ReadAt, p ScanPage) (Page, error)
 	// Lock stops at the first key that fails. Newest come in the order of the keys.
 	Lock(ctx context.Context, b Branch, at ReadAt, l LockCall) ([]Newest, error)
+	// Write makes writes, in the order of their numbers; those of Lock are the same. After an
+	// error, which may have kept the answer only, the coordinator sends them again with the
+	// next ones: a branch takes each number once.
 	Write(ctx context.Context, b Branch, at ReadAt, w []BranchWrite) error
 	LockRelation(ctx context.Context, b Branch, id uint64, mode RelationLock, policy WaitPolicy, seq uint64, timeout time.Duration) error
 	// RollbackTo cuts the branch's writes and locks after seq.

@@ -43,13 +43,16 @@ func (t *transaction) lock(ctx context.Context, p *part, l txn.LockCall) ([]txn.
 	t.mu.Lock()
 	b := t.branch(p)
 	l.Writes, l.Timeout, l.OwnSnapshot = p.pending, t.lockTimeout, t.outer
+	p.lent++
 	t.mu.Unlock()
 	n, err := p.p.Lock(ctx, b, t.readAt(), l)
-	// A call that fails may have made the branch and its writes: they are cut with
-	// the statement, or end with the transaction.
+	// A call that fails may have made the branch and its writes, or not: as in flush.
 	t.mu.Lock()
 	p.begun = true
-	p.sent()
+	p.lent--
+	if err == nil && len(l.Writes) > 0 {
+		p.sent(l.Writes[len(l.Writes)-1].Seq)
+	}
 	t.mu.Unlock()
 	if err == nil && len(n) != len(l.Keys) {
 		err = pgerror.Internal("%d locks asked for, %d answered", len(l.Keys), len(n))

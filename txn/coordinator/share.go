@@ -51,10 +51,11 @@ func (t *transaction) Share(ctx context.Context, readers, writers []txn.NodeID) 
 		}
 		if byNode[p.node] {
 			if !p.begun { // makes the branch, so that it is there to be rolled back
-				if err := p.p.Write(ctx, t.branch(p), out.At, nil); err != nil {
+				err := p.p.Write(ctx, t.branch(p), out.At, nil)
+				p.begun = true // or it may be
+				if err != nil {
 					return err
 				}
-				p.begun = true
 			}
 			p.wrote = true
 		}

@@ -55,6 +55,8 @@ type part struct {
 	// pending are writes not yet sent, ascending by Seq.
 	pending      []txn.BranchWrite
 	pendingBytes int
+	// lent is how many calls that are under way read pending.
+	lent int
 	// newest has the position of a key's newest pending write, once WroteKey was asked.
 	newest map[string]int
 }
@@ -285,7 +287,8 @@ func (t *transaction) branch(p *part) txn.Branch {
 	return txn.Branch{Txn: txn.ID(t.id.Load()), Gateway: t.c.cfg.Self, Epoch: t.epoch, Isolation: t.opts.Isolation, ProcessID: pid, Begun: p.begun}
 }
 
-// flush sends a part's pending writes. REQUIRES: t.mu held.
+// flush sends a part's pending writes. When it fails they stay: the node, which may have
+// them, knows them when they come again. REQUIRES: t.mu held.
 func (t *transaction) flush(ctx context.Context, p *part) error {
 	if len(p.pending) == 0 {
 		return nil
@@ -293,18 +296,32 @@ func (t *transaction) flush(ctx context.Context, p *part) error {
 	if _, err := t.ensureID(ctx); err != nil {
 		return err
 	}
-	if err := p.p.Write(ctx, t.branch(p), t.readAt(), p.pending); err != nil {
+	err := p.p.Write(ctx, t.branch(p), t.readAt(), p.pending)
+	p.begun = true // or it may be
+	if err != nil {
 		return err
 	}
-	p.begun = true
-	p.sent()
+	p.sent(p.pending[len(p.pending)-1].Seq)
 	return nil
 }
 
-// sent forgets the pending writes.
-func (p *part) sent() {
+// sent forgets the pending writes up to seq.
+func (p *part) sent(seq uint64) {
+	n := 0
+	for n < len(p.pending) && p.pending[n].Seq <= seq {
+		p.pendingBytes -= len(p.pending[n].Key) + len(p.pending[n].Value)
+		n++
+	}
+	if n == 0 {
+		return
+	}
+	p.newest = nil
+	if n < len(p.pending) || p.lent > 0 {
+		p.pending = p.pending[n:]
+		return
+	}
 	clear(p.pending)
-	p.pending, p.pendingBytes, p.newest = p.pending[:0], 0, nil
+	p.pending = p.pending[:0]
 }
 
 // flushFor sends what a read of statements before stmt must see.
