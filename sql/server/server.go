@@ -53,6 +53,8 @@ type Options struct {
 	LocalSites int
 	// TestingStore, when set, stands between the sessions' statements and the store.
 	TestingStore func(vexec.Store) vexec.Store
+	// TestingDB, when set, stands between the sessions and their transactions.
+	TestingDB func(txn.DB) txn.DB
 	Log          *slog.Logger
 }
 

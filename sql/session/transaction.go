@@ -32,6 +32,8 @@ type transaction struct {
 	readOnly   bool
 	start      types.Timestamp
 	savepoints []savepoint
+	// lost is why tx is gone though the block goes on: it could not be rolled back to a savepoint.
+	lost error
 	// uncommitted: READ UNCOMMITTED was asked for; it is READ COMMITTED by another name.
 	uncommitted bool
 }
@@ -162,7 +164,7 @@ func (s *Session) abort() {
 	case phaseBlock:
 		s.phase = phaseFailed
 		if n := len(s.cur.savepoints); n > 0 {
-			s.rollbackTo(n - 1)
+			_ = s.rollbackTo(n - 1) // kept in lost
 			return
 		}
 		s.dropPortals(0)
@@ -173,24 +175,28 @@ func (s *Session) abort() {
 	}
 }
 
-func (s *Session) rollbackTo(i int) {
+// rollbackTo rolls back to a savepoint. An error says that what came before the savepoint is
+// lost with the rest: the block may only end then, or go back to where it had done nothing.
+func (s *Session) rollbackTo(i int) error {
 	sp := &s.cur.savepoints[i]
 	s.dropPortals(i + 1)
-	if s.cur.tx != nil {
-		if sp.begun {
-			if err := s.cur.tx.RollbackTo(sp.at); err != nil {
-				s.cur.forget()
-			} else {
-				s.cur.cat.Invalidate()
-			}
-		} else {
+	switch {
+	case !sp.begun:
+		s.cur.forget()
+		s.cur.lost = nil
+	case s.cur.lost == nil:
+		if err := s.cur.tx.RollbackTo(sp.at); err != nil {
 			s.cur.forget()
+			s.cur.lost = err
+		} else {
+			s.cur.cat.Invalidate()
 		}
 	}
 	s.undoSettings(sp.settings)
 	s.ri.Truncate(sp.deferred)
 	s.releaseAdvisory(sp.advisory)
 	s.cur.readOnly = sp.readOnly
+	return s.cur.lost
 }
 
 var errFailedBlock = pgerror.New(pgerror.InFailedSQLTransaction,

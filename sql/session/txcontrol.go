@@ -75,8 +75,11 @@ func (s *Session) transactionStmt(ctx context.Context, st *pg_query.TransactionS
 		if err != nil {
 			return "", err
 		}
-		s.rollbackTo(i)
+		err = s.rollbackTo(i)
 		s.cur.savepoints = s.cur.savepoints[:i+1]
+		if err != nil {
+			return "", err
+		}
 		if s.phase == phaseFailed {
 			s.phase = phaseBlock
 		}
