@@ -185,6 +185,9 @@ func (s *KeySpec) Encode(env *types.Env, k *Keys, cols []arrow.Array, n int) {
 func (s *KeySpec) encodePacked(k *Keys, cols []arrow.Array) {
 	n, w := k.N, s.words
 	k.U64 = resize(k.U64, n*w)
+	if n == 0 { // a worker that saw no rows
+		return
+	}
 	clear(k.U64)
 	if cap(k.cursors64) < n {
 		k.cursors64 = make([]uint64, n)
