@@ -315,6 +315,15 @@ func (w *writeNotes) move(x, o *sxact) {
 	}
 }
 
+// of lists those who wrote key, as far as it is noted by itself.
+func (w *writeNotes) of(key []byte) []*sxact {
+	n, ok := w.keys.Get(&writeNote{key: key})
+	if !ok {
+		return nil
+	}
+	return n.by
+}
+
 // each visits those who wrote a key in [lower, upper), or the key lower when upper is
 // nil, perhaps more than once. f must not add notes.
 func (w *writeNotes) each(lower, upper []byte, f func(x *sxact) error) error {

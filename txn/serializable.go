@@ -149,9 +149,17 @@ func (s *serializable) write(x *sxact, key []byte, keep bool) error {
 	if keep {
 		s.wrote.add(x, key)
 	}
+	writers := s.wrote.of(key)
 	return s.reads.each(key, func(r *sxact) error {
 		if r == x || r.doomed || r.committed && r.ended <= x.began {
 			return nil
+		}
+		// What r read is not what x replaces when somebody whom x sees and r does not
+		// has replaced it before: r's conflict is with him.
+		for _, w := range writers {
+			if w != r && x.sees(w) && !r.sees(w) {
+				return nil
+			}
 		}
 		return s.conflict(r, x, x)
 	})

@@ -385,14 +385,19 @@ func (s *Store) LockRow(ctx context.Context, table *planpb.Table, locator []byte
 		return 0, nil, err
 	}
 	lock := s.tx.LockRow
-	keyShare := txn.LockStrength(strength) == txn.LockKeyShare && s.tx.Options().Isolation != txn.ReadCommitted
-	if keyShare {
+	keyShare, fixed := txn.LockStrength(strength) == txn.LockKeyShare, s.tx.Options().Isolation != txn.ReadCommitted
+	if keyShare && fixed {
 		lock = s.tx.LockKey
 	}
 	n, err := lock(ctx, s.keyBuf, txn.LockStrength(strength), txn.WaitPolicy(policy))
 	if err == nil && keyShare && n.Changed && n.OwnStatement == 0 {
 		row, err := s.sharedKey(ctx, sc, n)
-		return vexec.RowUnchanged, row, err
+		switch {
+		case err != nil || row != nil:
+			return vexec.RowUnchanged, row, err
+		case fixed:
+			return 0, nil, pgerror.New(pgerror.SerializationFailure, "could not serialize access due to concurrent update")
+		}
 	}
 	switch {
 	case err != nil:
@@ -424,20 +429,16 @@ func (s *Store) LockRow(ctx context.Context, table *planpb.Table, locator []byte
 	return vexec.RowUnchanged, row, nil
 }
 
-// sharedKey is KEY SHARE under REPEATABLE READ on a row that was changed after the
-// snapshot: it protects keys only, so other changes do no harm and the row stays
-// what it is in the snapshot. s.keyBuf is the row's key.
+// sharedKey is KEY SHARE on a row that was changed after the snapshot: it protects
+// keys only, so other changes do no harm and the row stays what it is in the snapshot.
+// nil: the row or one of its keys has gone. s.keyBuf is the row's key.
 func (s *Store) sharedKey(ctx context.Context, sc *schema, n txn.Newest) ([]types.Datum, error) {
-	conflict := pgerror.New(pgerror.SerializationFailure, "could not serialize access due to concurrent update")
 	if !n.Exists {
-		return nil, conflict
+		return nil, nil
 	}
 	value, ok, err := s.tx.Get(ctx, s.keyBuf)
-	if err != nil {
+	if err != nil || !ok {
 		return nil, err
-	}
-	if !ok {
-		return nil, conflict
 	}
 	before, err := rowcodec.Row(sc.cols, value)
 	if err != nil {
@@ -460,7 +461,7 @@ func (s *Store) sharedKey(ctx context.Context, sc *schema, n txn.Newest) ([]type
 			return nil, err
 		}
 		if !bytes.Equal(a.key, b.key) {
-			return nil, conflict
+			return nil, nil
 		}
 	}
 	return before, nil
