@@ -25,6 +25,9 @@ type lockMode uint8
 type lockKind struct {
 	conflicts []uint16
 	covers    []uint16
+	// barging: who does not conflict with the holders goes before those who wait.
+	// PostgreSQL keeps row locks so, and table locks not.
+	barging bool
 }
 
 func bit(m lockMode) uint16 { return 1 << m }
@@ -45,7 +48,11 @@ func newLockKind(conflicts ...uint16) *lockKind {
 
 // rowLockKind is PostgreSQL's table of row locks. Bits, lowest first: FOR KEY
 // SHARE, FOR SHARE, FOR NO KEY UPDATE, FOR UPDATE.
-var rowLockKind = newLockKind(0b1000, 0b1100, 0b1110, 0b1111)
+var rowLockKind = func() *lockKind {
+	k := newLockKind(0b1000, 0b1100, 0b1110, 0b1111)
+	k.barging = true
+	return k
+}()
 
 // relationLockKind is PostgreSQL's table of table locks, ACCESS SHARE lowest.
 var relationLockKind = newLockKind(
@@ -213,7 +220,11 @@ func (t *lockTable) acquireSlow(ctx context.Context, o *lockOwner, s *lockShard,
 			pos++
 		}
 	}
-	if !e.blocked(o, r.mode, pos) {
+	ahead := pos
+	if t.kind.barging {
+		ahead = 0
+	}
+	if !e.blocked(o, r.mode, ahead) {
 		e.grant(o, r.mode)
 		s.mu.Unlock()
 		t.waits.mu.Unlock()

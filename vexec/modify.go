@@ -78,39 +78,8 @@ func newModify(w *worker, p *planpb.Plan, m *planpb.Modify) (operator, error) {
 			return nil, err
 		}
 	}
-	op.strength = lockNoKeyUpdate
-	if keyChanges(m.GetTable(), m.GetChanged()) {
-		op.strength = lockUpdate
-	}
+	op.strength = lockNoKeyUpdate // Store.Update takes more where a key does change
 	return op, nil
-}
-
-// keyChanges: a column of the primary key or of a unique index may change.
-func keyChanges(t *planpb.Table, changed []uint32) bool {
-	in := func(o uint32) bool {
-		for _, c := range changed {
-			if c == o {
-				return true
-			}
-		}
-		return false
-	}
-	for _, k := range t.GetPrimaryKey() {
-		if in(k.GetOrdinal()) {
-			return true
-		}
-	}
-	for _, ix := range t.GetIndexes() {
-		if !ix.GetUnique() || ix.GetPartial() {
-			continue
-		}
-		for _, k := range ix.GetKeys() {
-			if in(k.GetOrdinal()) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 func (m *modifyOp) affected() int64 { return m.count }

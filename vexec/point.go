@@ -256,9 +256,6 @@ func (p *Point) prepareModify(m *expr.ScalarMaker, mod *planpb.Modify) (ok bool)
 			if len(p.row) != nCols {
 				return false
 			}
-			if keyChanges(t, mod.GetChanged()) {
-				p.strength = lockUpdate
-			}
 			p.keyKept = !indexed(t, mod.GetChanged())
 		case planpb.Modify_DELETE:
 			p.kind, p.strength = pointDelete, lockUpdate

@@ -135,7 +135,8 @@ type Mutator interface {
 	// LockRow locks a row and returns its newest version, table columns only (nil
 	// for RowDeleted, RowSkipped). strength and policy are txn's. noKeyChange etc. are in strength.
 	LockRow(ctx context.Context, table *planpb.Table, locator []byte, strength, policy uint32) (RowState, []types.Datum, error)
-	// Update replaces a locked row. oldExt and newExt are extended rows; the key may change.
+	// Update replaces a row locked for NO KEY UPDATE, waiting for those who share its
+	// keys where one of these changes. oldExt and newExt are extended rows; the key may change.
 	Update(ctx context.Context, table *planpb.Table, locator []byte, oldExt, newExt []types.Datum) error
 	// Delete removes a locked row.
 	Delete(ctx context.Context, table *planpb.Table, locator []byte, oldExt []types.Datum) error

@@ -535,6 +535,11 @@ func (s *Store) Update(ctx context.Context, table *planpb.Table, locator []byte,
 			}
 			continue
 		}
+		if x.Unique && !x.Partial && !moved { // a key that others may refer to changes
+			if _, err := s.tx.LockKey(ctx, key, txn.LockUpdate, txn.WaitBlock); err != nil {
+				return err
+			}
+		}
 		if oldOK {
 			if err := s.removeEntry(ctx, sc, &oldE); err != nil {
 				return err
