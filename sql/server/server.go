@@ -55,7 +55,7 @@ type Options struct {
 	TestingStore func(vexec.Store) vexec.Store
 	// TestingDB, when set, stands between the sessions and their transactions.
 	TestingDB func(txn.DB) txn.DB
-	Log          *slog.Logger
+	Log       *slog.Logger
 }
 
 // Server is a running node.
