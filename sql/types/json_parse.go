@@ -18,6 +18,7 @@ const (
 	JSONBool
 	JSONArrayKind
 	JSONObjectKind
+	JSONDatetime // of DatetimeItem only
 )
 
 // JSONNode is a JSON value as a tree: parsed from text, or put together to be

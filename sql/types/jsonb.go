@@ -40,6 +40,8 @@ const (
 	jbTrue   = 4
 	jbArray  = 5
 	jbObject = 6
+
+	jbDatetime = 7 // never stored
 )
 
 // JSONBValue is a value inside a JSONB: tag and payload, sharing its memory.
@@ -64,12 +66,21 @@ func (v JSONBValue) Kind() JSONKind {
 		return JSONArrayKind
 	case jbObject:
 		return JSONObjectKind
+	case jbDatetime:
+		return JSONDatetime
 	}
 	return JSONNull
 }
 
+// DatetimeItem is a point in time among the items of a running jsonpath: what its
+// payload says is the evaluator's business. It is no JSON value and not stored.
+func DatetimeItem(payload []byte) JSONBValue { return append(JSONBValue{jbDatetime}, payload...) }
+
+// Datetime is a DatetimeItem's payload.
+func (v JSONBValue) Datetime() []byte { return v[1:] }
+
 // IsContainer reports arrays and objects.
-func (v JSONBValue) IsContainer() bool { return v[0] >= jbArray }
+func (v JSONBValue) IsContainer() bool { return v[0] == jbArray || v[0] == jbObject }
 
 // Str is a string's text.
 func (v JSONBValue) Str() string { return string(v[1:]) }

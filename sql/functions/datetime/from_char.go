@@ -32,6 +32,7 @@ type templateReader struct {
 	at    int // the node being read
 	extra int // characters skipped beyond what the template has
 	fixed bool
+	std   bool // SQL's way: what is no field stands in the text as it is, and nothing is left over
 }
 
 func badFormat(format string, args ...any) *pgerror.Error {
@@ -172,6 +173,13 @@ func (r *templateReader) read() error {
 		}
 		switch n.kind {
 		case nodeSpace, nodeSeparator:
+			if r.std {
+				if r.s[r.p] != n.text[0] {
+					return badFormat("unmatched format separator \"%s\"", n.text)
+				}
+				r.p++
+				continue
+			}
 			if r.fixed {
 				if r.p < len(r.s) {
 					r.skipChar()
@@ -185,6 +193,9 @@ func (r *templateReader) read() error {
 			}
 			continue
 		case nodeChar:
+			if r.std && !strings.HasPrefix(r.s[r.p:], n.text) {
+				return badFormat("unmatched format character \"%s\"", n.text)
+			}
 			if !r.fixed && r.extra > 0 {
 				r.extra--
 			} else if r.p < len(r.s) {
@@ -206,6 +217,14 @@ func (r *templateReader) read() error {
 		if !r.fixed {
 			r.extra = 0
 			r.skipSpaces()
+		}
+	}
+	if r.std {
+		if r.at < len(r.nodes) {
+			return badFormat("input string is too short for datetime format")
+		}
+		if strings.TrimLeft(r.s[r.p:], " \t\n\v\f\r") != "" {
+			return badFormat("trailing characters remain in input string after datetime format")
 		}
 	}
 	return nil
@@ -415,7 +434,11 @@ func fullYear(y int) int {
 
 // parseByTemplate reads s; the result is in clock and the zone fields.
 func parseByTemplate(s string, nodes []templateNode) (*parsed, error) {
-	r := &templateReader{s: s, nodes: nodes}
+	return (&templateReader{s: s, nodes: nodes}).parse()
+}
+
+func (r *templateReader) parse() (*parsed, error) {
+	s := r.s
 	if err := r.read(); err != nil {
 		return nil, err
 	}

@@ -40,6 +40,8 @@ type pathRun struct {
 	arrayLen int  // innermost array, for last
 	ignore   bool // structural errors are no results: lax, or below **
 	steps    int
+	env      *types.Env // the session's, for the functions with a time zone; else nil
+	err      error      // of a comparison
 }
 
 // found collects results; a nil *found only wants to know whether there is one.
@@ -361,7 +363,13 @@ func (r *pathRun) method(i *types.PathItem, v jv, f *found, unwrap bool) error {
 	isArray := v.Kind() == types.JSONArrayKind
 	switch i.Text {
 	case "type":
-		return r.next(i, encode(&tree{Kind: types.JSONString, Str: kindName(v.Kind())}), f)
+		name := ""
+		if v.Kind() == types.JSONDatetime {
+			name = datetimeTypeNames[datetimeOf(v).Type]
+		} else {
+			name = kindName(v.Kind())
+		}
+		return r.next(i, encode(&tree{Kind: types.JSONString, Str: name}), f)
 	case "size":
 		n := 1
 		if isArray {
@@ -400,6 +408,8 @@ func (r *pathRun) method(i *types.PathItem, v jv, f *found, unwrap bool) error {
 			return err
 		}
 		return r.next(i, numberValue(n), f)
+	case "datetime":
+		return r.datetime(i, v, f)
 	case "double":
 		return r.double(i, v, f)
 	case "keyvalue":
@@ -499,7 +509,7 @@ func (r *pathRun) predicate(i *types.PathItem, v jv) (value3, error) {
 		}
 		return truth(f.any), nil
 	case types.PathCompare:
-		return r.pairs(i.Left, i.Right, v, true, func(a, b jv) value3 { return compareItems(i.Text, a, b) })
+		return r.pairs(i.Left, i.Right, v, true, func(a, b jv) value3 { return r.compareItems(i.Text, a, b) })
 	case types.PathStartsWith:
 		return r.pairs(i.Left, i.Right, v, false, func(a, b jv) value3 {
 			if a.Kind() != types.JSONString || b.Kind() != types.JSONString {
@@ -549,6 +559,9 @@ func (r *pathRun) pairs(left, right *types.PathItem, v jv, unwrapRight bool, tes
 		for _, b := range bs {
 			switch test(a, b) {
 			case unknown:
+				if r.err != nil {
+					return unknown, r.err
+				}
 				if r.strict {
 					return unknown, nil
 				}
@@ -570,7 +583,7 @@ func (r *pathRun) pairs(left, right *types.PathItem, v jv, unwrapRight bool, tes
 	return no, nil
 }
 
-func compareItems(op string, a, b jv) value3 {
+func (r *pathRun) compareItems(op string, a, b jv) value3 {
 	if a.Kind() != b.Kind() {
 		if a.Kind() == types.JSONNull || b.Kind() == types.JSONNull {
 			return truth(op == "!=")
@@ -580,7 +593,15 @@ func compareItems(op string, a, b jv) value3 {
 	if a.IsContainer() {
 		return unknown
 	}
-	c := types.CompareJSONB(a.JSONB(), b.JSONB())
+	var c int
+	if a.Kind() == types.JSONDatetime {
+		var ok bool
+		if c, ok, r.err = r.compareDatetimes(a, b); !ok {
+			return unknown
+		}
+	} else {
+		c = types.CompareJSONB(a.JSONB(), b.JSONB())
+	}
 	switch op {
 	case "==":
 		return truth(c == 0)
@@ -596,13 +617,13 @@ func compareItems(op string, a, b jv) value3 {
 	return truth(c >= 0)
 }
 
-// runPath evaluates a path; vars must be an object.
-func runPath(doc jsonb, path string, vars jsonb, f *found) error {
+// runPath evaluates a path; vars must be an object. Without env, nothing may depend on the time zone.
+func runPath(env *types.Env, doc jsonb, path string, vars jsonb, f *found) error {
 	t, err := types.ParseJSONPath(path)
 	if err != nil {
 		return err
 	}
-	r := &pathRun{strict: t.Strict, ignore: !t.Strict, root: doc.Root(), current: doc.Root(), arrayLen: -1}
+	r := &pathRun{strict: t.Strict, ignore: !t.Strict, root: doc.Root(), current: doc.Root(), arrayLen: -1, env: env}
 	if vars != nil {
 		r.vars = vars.Root()
 		if r.vars.Kind() != types.JSONObjectKind {
@@ -622,10 +643,10 @@ func silenced(err error, silent bool) bool {
 	return strings.HasPrefix(code, "22") && code != string(pgerror.InvalidParameterValue)
 }
 
-func pathExists(doc jsonb, path string, vars jsonb, silent bool) (types.Datum, error) {
+func pathExists(env *types.Env, doc jsonb, path string, vars jsonb, silent bool) (types.Datum, error) {
 	// A strict path is run to its end: a later error counts.
 	f := found{first: !strings.HasPrefix(path, "strict ")}
-	if err := runPath(doc, path, vars, &f); err != nil {
+	if err := runPath(env, doc, path, vars, &f); err != nil {
 		if silenced(err, silent) {
 			return nil, nil
 		}
@@ -634,9 +655,9 @@ func pathExists(doc jsonb, path string, vars jsonb, silent bool) (types.Datum, e
 	return f.any, nil
 }
 
-func pathMatch(doc jsonb, path string, vars jsonb, silent bool) (types.Datum, error) {
+func pathMatch(env *types.Env, doc jsonb, path string, vars jsonb, silent bool) (types.Datum, error) {
 	var f found
-	if err := runPath(doc, path, vars, &f); err != nil {
+	if err := runPath(env, doc, path, vars, &f); err != nil {
 		if silenced(err, silent) {
 			return nil, nil
 		}
@@ -656,13 +677,19 @@ func pathMatch(doc jsonb, path string, vars jsonb, silent bool) (types.Datum, er
 	return nil, pathError(pgerror.SingletonSQLJSONItemRequired, "single boolean result is expected")
 }
 
-func pathItems(doc jsonb, path string, vars jsonb, silent bool) ([]jv, error) {
+func pathItems(env *types.Env, doc jsonb, path string, vars jsonb, silent bool) ([]jv, error) {
 	var f found
-	if err := runPath(doc, path, vars, &f); err != nil {
+	if err := runPath(env, doc, path, vars, &f); err != nil {
 		if silenced(err, silent) {
 			return nil, nil
 		}
 		return nil, err
+	}
+	for i, v := range f.items {
+		var err error
+		if f.items[i], err = outside(v); err != nil {
+			return nil, err
+		}
 	}
 	return f.items, nil
 }
@@ -670,10 +697,20 @@ func pathItems(doc jsonb, path string, vars jsonb, silent bool) ([]jv, error) {
 func registerPath(r *expr.Registry) {
 	for _, tz := range []string{"", "_tz"} {
 		const sig = "(jsonb,jsonpath,jsonb,bool)"
-		adapt.Add(r, "jsonb_path_exists"+tz+sig, adapt.E4(pathExists))
-		adapt.Add(r, "jsonb_path_match"+tz+sig, adapt.E4(pathMatch))
-		adapt.Add(r, "jsonb_path_query_array"+tz+sig, adapt.E4(func(doc jsonb, path string, vars jsonb, silent bool) (jsonb, error) {
-			vs, err := pathItems(doc, path, vars, silent)
+		zone := func(ctx *expr.Context) *types.Env {
+			if tz == "" {
+				return nil
+			}
+			return ctx.Env
+		}
+		adapt.Add(r, "jsonb_path_exists"+tz+sig, adapt.C4(func(ctx *expr.Context, _ *expr.Call, doc jsonb, path string, vars jsonb, silent bool) (types.Datum, error) {
+			return pathExists(zone(ctx), doc, path, vars, silent)
+		}))
+		adapt.Add(r, "jsonb_path_match"+tz+sig, adapt.C4(func(ctx *expr.Context, _ *expr.Call, doc jsonb, path string, vars jsonb, silent bool) (types.Datum, error) {
+			return pathMatch(zone(ctx), doc, path, vars, silent)
+		}))
+		adapt.Add(r, "jsonb_path_query_array"+tz+sig, adapt.C4(func(ctx *expr.Context, _ *expr.Call, doc jsonb, path string, vars jsonb, silent bool) (jsonb, error) {
+			vs, err := pathItems(zone(ctx), doc, path, vars, silent)
 			if err != nil {
 				return nil, err
 			}
@@ -683,15 +720,15 @@ func registerPath(r *expr.Registry) {
 			}
 			return types.EncodeJSONB(n), nil
 		}))
-		adapt.Add(r, "jsonb_path_query_first"+tz+sig, adapt.E4(func(doc jsonb, path string, vars jsonb, silent bool) (types.Datum, error) {
-			vs, err := pathItems(doc, path, vars, silent)
+		adapt.Add(r, "jsonb_path_query_first"+tz+sig, adapt.C4(func(ctx *expr.Context, _ *expr.Call, doc jsonb, path string, vars jsonb, silent bool) (types.Datum, error) {
+			vs, err := pathItems(zone(ctx), doc, path, vars, silent)
 			if err != nil || len(vs) == 0 {
 				return nil, err
 			}
 			return vs[0].JSONB(), nil
 		}))
-		adapt.AddSet(r, "jsonb_path_query"+tz+sig, func(_ *expr.Context, _ *expr.Call, a []types.Datum, emit emitter) error {
-			vs, err := pathItems(a[0].(jsonb), a[1].(string), a[2].(jsonb), a[3].(bool))
+		adapt.AddSet(r, "jsonb_path_query"+tz+sig, func(ctx *expr.Context, _ *expr.Call, a []types.Datum, emit emitter) error {
+			vs, err := pathItems(zone(ctx), a[0].(jsonb), a[1].(string), a[2].(jsonb), a[3].(bool))
 			if err != nil {
 				return err
 			}
@@ -704,9 +741,9 @@ func registerPath(r *expr.Registry) {
 		})
 	}
 	adapt.Add(r, "jsonb_path_exists_opr(jsonb,jsonpath)", adapt.E2(func(doc jsonb, path string) (types.Datum, error) {
-		return pathExists(doc, path, nil, true)
+		return pathExists(nil, doc, path, nil, true)
 	}))
 	adapt.Add(r, "jsonb_path_match_opr(jsonb,jsonpath)", adapt.E2(func(doc jsonb, path string) (types.Datum, error) {
-		return pathMatch(doc, path, nil, true)
+		return pathMatch(nil, doc, path, nil, true)
 	}))
 }
