@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/storage/engine"
 )
 
 // Damage is a fault of a segment.
@@ -80,7 +81,8 @@ func (p *Pin) check(ctx context.Context, files bool) (out []Damage, err error) {
 }
 
 // checkLoose sees that where an older segment has a row of the loose one, the engine
-// has a version in between that hides it.
+// has a version that hides it: one in between or, once that has been collected because
+// nobody reads before a later one, the later one.
 func (p *Pin) checkLoose(ctx context.Context, g *Segment) error {
 	s := g.store
 	var older []*Segment
@@ -127,7 +129,7 @@ func (p *Pin) checkLoose(ctx context.Context, g *Segment) error {
 					continue
 				}
 				key := append(append([]byte{}, p.space[:]...), loc...)
-				if ok := v.Seek(key, g.ts); !ok || v.Timestamp() <= o.ts {
+				if ok := v.Seek(key, engine.MaxTimestamp); !ok || v.Timestamp() <= o.ts {
 					if err := v.Err(); err != nil {
 						return err
 					}
