@@ -15,6 +15,9 @@
 //	    Put/Delete provisional, needs the exclusive lock
 //	Commit ── ts from the oracle ── one batch, shared fsync ── visible watermark ≥ ts ── acknowledge
 //
+// SERIALIZABLE adds notes of reads and writes (serializable.go); advisory locks belong
+// to sessions (advisory.go).
+//
 // Invariants. (1) A snapshot taken after a commit was acknowledged includes it.
 // (2) A snapshot contains all of a transaction or nothing. (3) Commit
 // timestamps are unique, ascending and never reused, restarts included.
