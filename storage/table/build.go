@@ -3,10 +3,13 @@ package table
 import (
 	"context"
 
+	"github.com/apache/arrow/go/v17/arrow"
+
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types/keyenc"
 	"github.com/basaltdb/basalt/txn"
 	"github.com/basaltdb/basalt/vexec"
+	"github.com/basaltdb/basalt/vexec/kernel"
 	"github.com/basaltdb/basalt/vexec/planpb"
 )
 
@@ -42,6 +45,7 @@ func (s *Store) BuildIndex(ctx context.Context, t *planpb.Table, pos int, eval E
 		if err != nil || b == nil {
 			return err
 		}
+		b = flat(b)
 		loc := b.Cols[len(b.Cols)-1]
 		rows := &vexec.Batch{Cols: b.Cols[:len(b.Cols)-1], N: b.N}
 		if eval != nil {
@@ -61,6 +65,19 @@ func (s *Store) BuildIndex(ctx context.Context, t *planpb.Table, pos int, eval E
 			}
 		}
 	}
+}
+
+// flat is b without a selection and dictionary coding, both of which column segments give.
+func flat(b *vexec.Batch) *vexec.Batch {
+	cols := b.Cols
+	if b.Sel != nil {
+		cols = kernel.TakeCols(cols, b.Sel)
+	}
+	out := &vexec.Batch{Cols: make([]arrow.Array, len(cols)), N: b.Rows()}
+	for i, c := range cols {
+		out.Cols[i] = kernel.Flatten(c)
+	}
+	return out
 }
 
 func (s *Store) buildEntry(ctx context.Context, sc *schema, x *index, src rowSource, rowKey []byte) error {
