@@ -69,7 +69,7 @@ SIGTERM and SIGINT stop the server cleanly.`,
 	fl.StringVar(&f.role, "role", "all", "what a node of a cluster does: gateway (serves sessions), storage (holds data) or all")
 	fl.StringVar(&f.certs, "certs", "", "directory with ca.crt, node.crt and node.key for TLS between nodes (see basalt cert)")
 	fl.IntVar(&f.localSites, "local-sites", 0, "run plans in pieces, as if the tablets lay on so many nodes (for tests)")
-	fl.StringVar(&f.columns, "columns", "off", "when rows move into column segments: auto, off or always (for tests)")
+	fl.StringVar(&f.columns, "columns", "auto", "when rows move into column segments: auto, off or always (for tests)")
 	fl.StringVar(&f.level, "log-level", "info", "what to log: debug, info, warn or error")
 	fl.BoolVar(&f.insecure, "insecure", false, "listen beyond loopback without TLS")
 	fl.StringVar(&f.pprof, "pprof-addr", "", "loopback address to serve profiles on")

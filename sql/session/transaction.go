@@ -92,6 +92,10 @@ func (t *transaction) forget() {
 	}
 }
 
+// errSerializable refuses SERIALIZABLE where conflicts are not looked for: a weaker
+// level in its place would break its promise.
+var errSerializable = pgerror.Unsupported("SERIALIZABLE isolation over several nodes")
+
 // statementTxn starts the next statement: a new number, and under READ COMMITTED
 // a new snapshot. Portals that are still open read to their end first.
 func (s *Session) statementTxn(ctx context.Context) (txn.Txn, error) {
@@ -99,8 +103,7 @@ func (s *Session) statementTxn(ctx context.Context) (txn.Txn, error) {
 		return nil, err
 	}
 	if s.ensure(); s.cur.opts.Isolation == txn.Serializable && !s.node.DB.Serializable() {
-		// A weaker level in its place would break its promise.
-		return nil, pgerror.Unsupported("SERIALIZABLE isolation over several nodes")
+		return nil, errSerializable
 	}
 	tx := s.txn()
 	s.cur.queried = true

@@ -171,6 +171,9 @@ func onOff(b bool) string {
 }
 
 func (s *Session) setIsolation(text string, session bool) error {
+	if strings.EqualFold(text, "serializable") && !s.node.DB.Serializable() {
+		return errSerializable
+	}
 	if session {
 		_, err := s.settings.Set("default_transaction_isolation", text, false, true)
 		return err

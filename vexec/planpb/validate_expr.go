@@ -59,6 +59,18 @@ func (v *validator) expr(e *Expr, n, depth int) error {
 		}
 		return nil
 	}
+	// subscripted: an array, or a jsonb with a plain path.
+	subscripted := func(a *Expr, idx []*SubscriptIndex, slice bool) error {
+		if types.Class(a.GetType().GetClass()) != types.ClassBase || types.OID(a.GetType().GetOid()) != types.JSONBOID {
+			return array(a)
+		}
+		for _, i := range idx {
+			if slice || i.GetUpper() == nil {
+				return malformed("subscript")
+			}
+		}
+		return nil
+	}
 	switch k := e.Kind.(type) {
 	case *Expr_Column:
 		if int(k.Column.GetIndex()) >= n {
@@ -134,7 +146,7 @@ func (v *validator) expr(e *Expr, n, depth int) error {
 	case *Expr_FieldStore:
 		return all([]*Expr{k.FieldStore.GetArg(), k.FieldStore.GetValue()})
 	case *Expr_Subscript:
-		if err := array(k.Subscript.GetArg()); err != nil {
+		if err := subscripted(k.Subscript.GetArg(), k.Subscript.GetIndexes(), k.Subscript.GetSlice()); err != nil {
 			return err
 		}
 		for _, i := range k.Subscript.GetIndexes() {
@@ -147,7 +159,7 @@ func (v *validator) expr(e *Expr, n, depth int) error {
 		}
 		return all([]*Expr{k.Subscript.GetArg()})
 	case *Expr_Assign:
-		if err := array(k.Assign.GetArg()); err != nil {
+		if err := subscripted(k.Assign.GetArg(), k.Assign.GetIndexes(), k.Assign.GetSlice()); err != nil {
 			return err
 		}
 		for _, i := range k.Assign.GetIndexes() {
