@@ -59,7 +59,7 @@ type faults struct {
 // faultFS injects one fault at the n-th operation that may fail.
 type faultFS struct {
 	left  atomic.Int64
-	kind  int
+	kind  atomic.Int64
 	fired atomic.Bool
 }
 
@@ -74,8 +74,9 @@ func (f *faultFS) MaybeError(op errorfs.Op) error {
 	default:
 		return nil
 	}
+	kind := f.kind.Load()
 	if f.fired.Load() {
-		switch f.kind {
+		switch kind {
 		case 0: // full from now on, for files of segments
 			if op.Kind == errorfs.OpFileWrite && strings.Contains(op.Path, "segments") {
 				return syscall.ENOSPC
@@ -90,13 +91,13 @@ func (f *faultFS) MaybeError(op errorfs.Op) error {
 	}
 	f.fired.Store(true)
 	switch {
-	case f.kind == 0 && strings.Contains(op.Path, "segments"):
+	case kind == 0 && strings.Contains(op.Path, "segments"):
 		return syscall.ENOSPC
-	case f.kind == 1:
+	case kind == 1:
 		return syscall.EIO
-	case f.kind == 2 && strings.Contains(op.Path, "segments"):
+	case kind == 2 && strings.Contains(op.Path, "segments"):
 		return syscall.EIO
-	case f.kind == 3:
+	case kind == 3:
 		return errPlug
 	}
 	return nil
@@ -116,7 +117,8 @@ func (f *faults) key(id int32) []byte {
 
 func (f *faults) round(n int) {
 	ctx := context.Background()
-	inj := &faultFS{kind: f.r.IntN(4)}
+	inj := &faultFS{}
+	inj.kind.Store(int64(f.r.IntN(4)))
 	inj.left.Store(1 << 40) // not during recovery
 	fs := errorfs.Wrap(f.mem, inj)
 	eng, err := engine.Open("data", engine.Options{FS: fs, MemoryBytes: 8 << 20})
@@ -157,7 +159,7 @@ func (f *faults) round(n int) {
 		f.met++
 	}
 	crashed := f.mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: f.r.IntN(101), RNG: f.r})
-	inj.kind = -1 // let it end
+	inj.kind.Store(-1) // let it end
 	_ = cols.Close()
 	_ = m.Close()
 	_ = eng.Close()
