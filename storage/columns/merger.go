@@ -457,7 +457,9 @@ func (m *merger) work(ctx context.Context, sp Space) error {
 	if err := m.promote(sp); err != nil {
 		return err
 	}
+	m.mu.Lock()
 	quiet := time.Since(w.last) > quietAfter
+	m.mu.Unlock()
 	for _, u := range m.units(sp, v, quiet) {
 		if err := m.merge(ctx, u, m.pace); err != nil {
 			return err
