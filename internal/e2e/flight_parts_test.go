@@ -99,18 +99,31 @@ func TestFlightParts(t *testing.T) {
 					return
 				}
 				defer c.Close(context.Background())
-				for i := 0; run.Err() == nil; i++ {
-					// each worker has orders of its own: no deadlocks
-					a, b := 1+4*rand.IntN(orders/4-1)+w, 1+4*rand.IntN(orders/4-1)+w
-					n, la, lb := rand.IntN(50), rand.IntN(lines)+1, rand.IntN(lines)+1
-					sql := fmt.Sprintf(`BEGIN; UPDATE lineitem SET l_quantity = l_quantity + %d, l_comment = 'moved %[7]d' WHERE l_orderkey = %[2]d AND l_linenumber = %[3]d;
-UPDATE lineitem SET l_quantity = l_quantity - %[1]d WHERE l_orderkey = %[4]d AND l_linenumber = %[5]d; COMMIT`, n, a, la, b, lb, w, i)
-					if i%3 == 0 { // a row goes, another comes
-						sql = fmt.Sprintf(`BEGIN; UPDATE lineitem SET l_orderkey = l_orderkey + %d WHERE l_orderkey = %d AND l_linenumber = %d; COMMIT`, orders*(1+i), a, la)
+				gone := map[[2]int]bool{}
+				pick := func() [2]int { // a row that is still where it was loaded; each worker has orders of its own: no deadlocks
+					for {
+						if row := [2]int{1 + 4*rand.IntN(orders/4-1) + w, rand.IntN(lines) + 1}; !gone[row] {
+							return row
+						}
 					}
-					if _, err := c.Exec(ctx, sql); err != nil {
+				}
+				for i := 0; run.Err() == nil; i++ {
+					a, b, n := pick(), pick(), rand.IntN(50)
+					sql := fmt.Sprintf(`BEGIN; UPDATE lineitem SET l_quantity = l_quantity + %d, l_comment = 'moved %[7]d' WHERE l_orderkey = %[2]d AND l_linenumber = %[3]d;
+UPDATE lineitem SET l_quantity = l_quantity - %[1]d WHERE l_orderkey = %[4]d AND l_linenumber = %[5]d; COMMIT`, n, a[0], a[1], b[0], b[1], w, i)
+					if i%3 == 0 { // a row goes, another comes
+						sql = fmt.Sprintf(`BEGIN; UPDATE lineitem SET l_orderkey = l_orderkey + %d WHERE l_orderkey = %d AND l_linenumber = %d; COMMIT`, orders*(1+i), a[0], a[1])
+						gone[a] = true
+					}
+					results, err := c.PgConn().Exec(ctx, sql).ReadAll()
+					if err != nil {
 						t.Errorf("%s: %v", sql, err)
 						return
+					}
+					for _, r := range results {
+						if r.CommandTag.Update() && r.CommandTag.RowsAffected() != 1 {
+							t.Errorf("%s: %s", sql, r.CommandTag)
+						}
 					}
 					mu.Lock()
 					done++
