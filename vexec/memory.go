@@ -80,6 +80,13 @@ func (v valueLimit) Reserve(n int64) error {
 
 func (v valueLimit) Release(n int64) { v.ex.memory.Add(-n) }
 
+// Reserve accounts memory that is held for no query, such as a long message of a client,
+// against the executor's limit; beyond it is 53200.
+func (e *Executor) Reserve(n int64) error { return valueLimit{e}.Reserve(n) }
+
+// Release gives back what was reserved.
+func (e *Executor) Release(n int64) { valueLimit{e}.Release(n) }
+
 // resetValues lets go of what expressions reserved for the batch before.
 func (w *worker) resetValues() {
 	if c := w.frame.Ctx; c != nil {

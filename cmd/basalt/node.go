@@ -81,7 +81,7 @@ func startNode(ctx context.Context, stop func(), f startFlags, o server.Options)
 	}
 	stopFlight := func(context.Context) {}
 	if f.flight != "" {
-		if stopFlight, err = startFlight(nil, pieces.nodes(), f.flight, o.TLS, log); err != nil {
+		if stopFlight, err = startFlight(nil, pieces.nodes(), f, o.TLS, log); err != nil {
 			return err
 		}
 	}

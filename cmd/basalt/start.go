@@ -18,8 +18,15 @@ import (
 
 	"github.com/basaltdb/basalt/rpc/flight"
 	"github.com/basaltdb/basalt/rpc/node"
+	"github.com/basaltdb/basalt/sql/pgwire"
 	"github.com/basaltdb/basalt/sql/server"
 	"github.com/basaltdb/basalt/storage/columns"
+)
+
+// Bounds of the flags, as PostgreSQL has them for the parameters.
+const (
+	maxConnectionsMost = 262143
+	authTimeoutMost    = 600 * time.Second
 )
 
 // shutdownTimeout bounds the wait for sessions to end on SIGTERM.
@@ -30,7 +37,8 @@ type startFlags struct {
 	rpc, role, certs                                    string
 	join                                                []string
 	insecure, addrGiven                                 bool
-	tablets, localSites                                 int
+	tablets, localSites, maxConnections                 int
+	authTimeout                                         time.Duration
 	columns                                             string
 }
 
@@ -63,6 +71,8 @@ SIGTERM and SIGINT stop the server cleanly.`,
 	fl.StringVar(&f.cert, "tls-cert", "", "file with the TLS certificate chain (PEM)")
 	fl.StringVar(&f.key, "tls-key", "", "file with the TLS private key (PEM)")
 	fl.StringVar(&f.memory, "memory", "", "memory for caches and queries, such as 4GB (default: half of the machine's)")
+	fl.IntVar(&f.maxConnections, "max-connections", pgwire.DefaultMaxConnections, "sessions at a time, the last of them for superusers; of each protocol")
+	fl.DurationVar(&f.authTimeout, "authentication-timeout", pgwire.DefaultAuthenticationTimeout, "how long a client has to log in")
 	fl.IntVar(&f.tablets, "tablets", 0, "number of tablets of a new data directory, fixed for its life (default 1); of a cluster, given to its first node (default: one per storage node)")
 	fl.StringVar(&f.rpc, "rpc-addr", "", "address to listen on for other nodes: makes this a node of a cluster, its first unless --join is given")
 	fl.StringSliceVar(&f.join, "join", nil, "addresses (--rpc-addr) of the cluster's first node")
@@ -84,6 +94,12 @@ func start(ctx context.Context, f startFlags) error {
 		return fmt.Errorf("--log-level %s: want debug, info, warn or error", f.level)
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	if f.maxConnections < 1 || f.maxConnections > maxConnectionsMost {
+		return fmt.Errorf("--max-connections %d: want 1 to %d", f.maxConnections, maxConnectionsMost)
+	}
+	if f.authTimeout < time.Second || f.authTimeout > authTimeoutMost || f.authTimeout%time.Second != 0 {
+		return fmt.Errorf("--authentication-timeout %s: want whole seconds, 1s to %s", f.authTimeout, authTimeoutMost)
+	}
 	memory, err := memoryBytes(f.memory)
 	if err != nil {
 		return err
@@ -121,13 +137,16 @@ func start(ctx context.Context, f startFlags) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 
+	o := server.Options{Dir: f.data, MemoryBytes: memory, TLS: tlsConfig, Log: log, Version: version, Columns: cols,
+		MaxConnections: f.maxConnections, AuthenticationTimeout: f.authTimeout}
 	if f.rpc != "" || len(f.join) > 0 {
-		return startNode(ctx, stop, f, server.Options{Dir: f.data, MemoryBytes: memory, TLS: tlsConfig, Log: log, Version: version, Columns: cols})
+		return startNode(ctx, stop, f, o)
 	}
 	if err := node.CheckLone(f.data); err != nil {
 		return err
 	}
-	s, err := server.Open(ctx, server.Options{Dir: f.data, MemoryBytes: memory, TLS: tlsConfig, Log: log, Tablets: f.tablets, LocalSites: f.localSites, Version: version, Columns: cols})
+	o.Tablets, o.LocalSites = f.tablets, f.localSites
+	s, err := server.Open(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -147,7 +166,7 @@ func serve(ctx context.Context, stop func(), s *server.Server, nodes *flight.Nod
 	}
 	stopFlight := func(context.Context) {}
 	if f.flight != "" {
-		if stopFlight, err = startFlight(s, nodes, f.flight, tlsConfig, log); err != nil {
+		if stopFlight, err = startFlight(s, nodes, f, tlsConfig, log); err != nil {
 			s.Close(context.Background())
 			return err
 		}

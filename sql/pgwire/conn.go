@@ -1,6 +1,7 @@
 package pgwire
 
 import (
+	"container/list"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -24,8 +25,9 @@ type conn struct {
 	raw     net.Conn // the TCP connection
 	net     net.Conn // raw, or TLS over it
 	tls     bool
-	pid     int32
+	pid     int32 // 0 before it has logged in
 	secret  uint32
+	waiting *list.Element // in Server.pending; guarded by Server.mu
 	started time.Time
 
 	in      input
@@ -62,6 +64,7 @@ func (c *conn) serve() {
 			c.closeSession()
 		}
 		c.net.Close()
+		c.in.free()
 	}()
 	ok, err := c.startup()
 	if err == nil && ok {
@@ -103,8 +106,16 @@ func (c *conn) farewell(err error) {
 func (c *conn) next() error {
 	typ, body, err := c.read()
 	if err != nil {
-		return err
+		if typ == 0 || fatalError(err) {
+			return err
+		}
+		return c.unread(typ, err)
 	}
+	return c.dispatch(typ, body)
+}
+
+// dispatch serves a message.
+func (c *conn) dispatch(typ byte, body []byte) error {
 	if c.skip && typ != 'S' && typ != 'X' {
 		return nil
 	}
@@ -112,7 +123,10 @@ func (c *conn) next() error {
 	case 'Q':
 		return c.query(body)
 	case 'P', 'B', 'D', 'E', 'C':
-		return c.extended(typ, body)
+		if err := c.extended(typ, body); err != nil {
+			return err
+		}
+		return c.out.spill() // a client that asks much and never waits
 	case 'S':
 		c.skip = false
 		if err := c.call('S'); err != nil {
@@ -134,7 +148,26 @@ func (c *conn) next() error {
 	case 'p':
 		return fatal(pgerror.ProtocolViolation, "invalid frontend message type %d", typ)
 	}
-	return c.out.err
+	return c.out.spill()
+}
+
+// fatalError reports that a connection cannot go on after an error of reading.
+func fatalError(err error) bool {
+	pe, ok := err.(*pgerror.Error)
+	return !ok || pe.Severity == "FATAL"
+}
+
+// unread answers a message that was read past for want of memory.
+func (c *conn) unread(typ byte, err error) error {
+	if c.skip || typ == 'd' || typ == 'f' {
+		return nil // it would not have been looked at
+	}
+	err = c.fail(err)
+	if typ == 'Q' || typ == 'F' {
+		c.skip = false
+		c.ready()
+	}
+	return err
 }
 
 // read waits for the next message, under the session's idle timeouts.
@@ -235,7 +268,10 @@ func (c *conn) Terminate(reason *pgerror.Error) {
 }
 
 // Notice implements Client.
-func (c *conn) Notice(n *pgerror.Error) { c.out.report('N', n, c.client()) }
+func (c *conn) Notice(n *pgerror.Error) {
+	c.out.report('N', n, c.client())
+	c.out.spill()
+}
 
 // client converts to and from the client's encoding; nil when that is UTF8.
 func (c *conn) client() types.Transcoder {

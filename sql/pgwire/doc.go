@@ -15,11 +15,14 @@
 // still there and cancels the work of those that left.
 //
 // Invariants. (1) Input is bounded before memory is taken for it: a length word
-// alone allocates nothing, a body grows as its bytes arrive. (2) Every byte
+// alone allocates nothing, a body grows as its bytes arrive, and a long one is
+// accounted; without memory for it the message is read past and answered with 53200.
+// Who has not logged in sends little, has little time, and keeps no place (admission.go). (2) Every byte
 // received is untrusted; malformed messages end in an ErrorResponse (08P01) or
 // in the connection's close, never in anything that other connections feel.
 // (3) Output is flushed before the connection blocks on input, and bounded by
-// the client's speed: a slow reader blocks its own statement only.
+// the client's speed: a slow reader blocks its own statement only. A connection that
+// waits for its client holds a small input buffer and nothing else.
 // (4) After an error in the extended protocol, messages up to Sync are skipped.
 //
 // What is not here: statements and transactions (sql/session), formats of COPY

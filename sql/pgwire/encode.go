@@ -70,6 +70,7 @@ func (r *rowEncoder) describe(cols []Column, formats []int16) {
 
 // rows appends the batch; it spills o between rows.
 func (r *rowEncoder) rows(o *output, env *types.Env, b *vexec.Batch) error {
+	defer clear(r.enc) // the batch is not kept
 	for i := range r.enc {
 		r.enc[i].set(env, r.cols[i].Type, b.Cols[i], format(r.formats, i) == 1)
 	}
@@ -103,9 +104,6 @@ func (r *rowEncoder) rows(o *output, env *types.Env, b *vexec.Batch) error {
 		if err := o.spill(); err != nil {
 			return err
 		}
-	}
-	for i := range r.enc {
-		r.enc[i] = columnEncoder{}
 	}
 	return nil
 }

@@ -20,8 +20,12 @@ const (
 	copyBufferBytes = 256 << 10
 	// bodyChunkBytes is how much memory a long body takes ahead of its bytes.
 	bodyChunkBytes = 256 << 10
-	// bodyKeepBytes is the largest body buffer kept for the next message.
+	// bodyKeepBytes is the largest body buffer that is used again, and the largest body
+	// that is not accounted.
 	bodyKeepBytes = 1 << 20
+	// bodyCopies is how many times the length of a long message is accounted: for its
+	// body, for its texts and for the values made of them.
+	bodyCopies = 3
 )
 
 // input frames messages. A body is valid until the next message is read.
@@ -30,6 +34,40 @@ type input struct {
 	body []byte
 	// small is the usual reader while br is the large one of a COPY.
 	small *bufio.Reader
+
+	memory Memory // nil: nobody accounts
+	held   int64  // reserved for body
+}
+
+// bodies are buffers of messages that did not fit into their readers.
+var bodies = sync.Pool{New: func() any { return new([]byte) }}
+
+// free gives the last body's memory back.
+func (in *input) free() {
+	if in.body == nil {
+		return
+	}
+	if cap(in.body) <= bodyKeepBytes {
+		b := in.body[:0]
+		bodies.Put(&b)
+	}
+	in.body = nil
+	if in.held > 0 {
+		in.memory.Release(in.held)
+		in.held = 0
+	}
+}
+
+// reserve accounts n bytes more of a long body.
+func (in *input) reserve(n, copies int64) error {
+	if in.memory == nil {
+		return nil
+	}
+	if err := in.memory.Reserve(n * copies); err != nil {
+		return err
+	}
+	in.held += n * copies
+	return nil
 }
 
 // copyReaders are the large readers of connections that copied.
@@ -56,14 +94,18 @@ func (in *input) narrow() {
 }
 
 // flushingReader flushes pending output before it blocks on the network, so that
-// a client never waits for an answer that sits in the buffer.
+// a client never waits for an answer that sits in the buffer. A client that is waited for
+// has no output buffer.
 type flushingReader struct{ c *conn }
 
 func (r flushingReader) Read(p []byte) (int, error) {
 	if err := r.c.out.flush(); err != nil {
 		return 0, err
 	}
-	return r.c.net.Read(p)
+	r.c.out.rest()
+	n, err := r.c.net.Read(p)
+	r.c.out.wake()
+	return n, err
 }
 
 // bound is the longest body of a message type; ok is false for unknown types.
@@ -79,8 +121,19 @@ func bound(typ byte) (n int, ok bool) {
 	return 0, false
 }
 
-// message reads the next message. Errors other than *pgerror.Error are the connection's own.
+// peek waits for the next message and gives its type.
+func (in *input) peek() (byte, error) {
+	head, err := in.br.Peek(1)
+	if err != nil {
+		return 0, err
+	}
+	return head[0], nil
+}
+
+// message reads the next message. Errors other than *pgerror.Error are the connection's
+// own. One that is not FATAL took the place of a message, which has been read past.
 func (in *input) message() (typ byte, body []byte, err error) {
+	in.free()
 	head, err := in.br.Peek(5)
 	if err != nil {
 		if len(head) > 0 && err == io.EOF {
@@ -98,24 +151,32 @@ func (in *input) message() (typ byte, body []byte, err error) {
 		return 0, nil, pgerror.New(pgerror.ProtocolViolation, "invalid message length").WithSeverity("FATAL")
 	}
 	in.br.Discard(5)
-	body, err = in.bytes(n)
+	copies := int64(bodyCopies)
+	if typ == 'd' {
+		copies = 1
+	}
+	body, err = in.bytes(n, copies)
 	return typ, body, err
 }
 
 // bytes reads n bytes: out of the buffer where they fit, else into one that
-// grows with what has arrived.
-func (in *input) bytes(n int) ([]byte, error) {
+// grows with what has arrived. copies is how many times those of a long body are accounted.
+func (in *input) bytes(n int, copies int64) ([]byte, error) {
 	if in.br.Buffered() >= n {
 		b, err := in.br.Peek(n)
 		in.br.Discard(n)
 		return b, err
 	}
-	if cap(in.body) > bodyKeepBytes && n <= bodyKeepBytes {
-		in.body = nil
-	}
+	in.body = *bodies.Get().(*[]byte)
 	buf := in.body[:0]
 	for len(buf) < n {
 		step := min(n-len(buf), max(bodyChunkBytes, len(buf)))
+		if n > bodyKeepBytes {
+			if err := in.reserve(int64(step), copies); err != nil {
+				in.free()
+				return nil, in.skip(n-len(buf), err)
+			}
+		}
 		if cap(buf)-len(buf) < step {
 			grown := make([]byte, len(buf), len(buf)+step)
 			copy(grown, buf)
@@ -123,6 +184,7 @@ func (in *input) bytes(n int) ([]byte, error) {
 		}
 		got, err := io.ReadFull(in.br, buf[len(buf):len(buf)+step])
 		buf = buf[:len(buf)+got]
+		in.body = buf
 		if err != nil {
 			if err == io.EOF {
 				err = io.ErrUnexpectedEOF
@@ -130,8 +192,18 @@ func (in *input) bytes(n int) ([]byte, error) {
 			return nil, err
 		}
 	}
-	in.body = buf
 	return buf, nil
+}
+
+// skip reads past the rest of a message there is no memory for, and returns why.
+func (in *input) skip(n int, why error) error {
+	if _, err := io.CopyN(io.Discard, in.br, int64(n)); err != nil {
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return err
+	}
+	return why
 }
 
 // startup reads a start-up packet: length, then code and payload.
@@ -145,7 +217,7 @@ func (in *input) startup() (code uint32, body []byte, err error) {
 		return 0, nil, pgerror.New(pgerror.ProtocolViolation, "invalid length of startup packet").WithSeverity("FATAL")
 	}
 	in.br.Discard(4)
-	b, err := in.bytes(n)
+	b, err := in.bytes(n, 0)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -3,6 +3,7 @@ package pgwire
 import (
 	"encoding/binary"
 	"net"
+	"sync"
 
 	"github.com/jackc/pgproto3/v2"
 
@@ -12,7 +13,12 @@ import (
 
 // outputBytesMax is how much is buffered before it is written to the client; the
 // write blocks when the client does not read: that is the back pressure.
-const outputBytesMax = 32 << 10
+const (
+	outputBytesMax = 32 << 10
+	// outputKeepBytes is the largest buffer that is used again.
+	outputKeepBytes  = 16 * outputBytesMax
+	outputStartBytes = 4 << 10
+)
 
 // output collects messages for one client. After a write error everything is dropped.
 type output struct {
@@ -27,11 +33,29 @@ func (o *output) flush() error {
 		return o.err
 	}
 	_, o.err = o.net.Write(o.buf)
-	if cap(o.buf) > 16*outputBytesMax {
+	if cap(o.buf) > outputKeepBytes {
 		o.buf = nil
 	}
 	o.buf = o.buf[:0]
 	return o.err
+}
+
+// outputs are buffers of connections at work.
+var outputs = sync.Pool{New: func() any { b := make([]byte, 0, outputStartBytes); return &b }}
+
+// rest gives the empty buffer to whoever needs one, wake takes one.
+func (o *output) rest() {
+	if cap(o.buf) > 0 && len(o.buf) == 0 {
+		b := o.buf
+		o.buf = nil
+		outputs.Put(&b)
+	}
+}
+
+func (o *output) wake() {
+	if o.buf == nil {
+		o.buf = *outputs.Get().(*[]byte)
+	}
 }
 
 // spill flushes when enough has been collected.

@@ -225,11 +225,17 @@ func TestVanishedClient(t *testing.T) {
 	c.Exec(context.Background(), "wait")
 	time.Sleep(20 * time.Millisecond)
 	c.Conn().Close()
-	for deadline := time.Now().Add(5 * time.Second); s.count() > 0; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Second); sessions(s) > 0; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the statement of a client that left goes on")
 		}
 	}
+}
+
+func sessions(s *Server) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
 }
 
 func startupPacket() []byte {

@@ -1,8 +1,10 @@
 package pgwire
 
 import (
+	"container/list"
 	"context"
 	"crypto/rand"
+	"crypto/subtle"
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
@@ -20,8 +22,16 @@ type Options struct {
 	Backend Backend
 	// TLS, when set, is offered to clients that ask for it.
 	TLS *tls.Config
-	// MaxConnections bounds the connections at a time; 0: 1000.
+	// MaxConnections bounds the sessions at a time; 0: 1000.
 	MaxConnections int
+	// ReservedConnections are the last of them, for superusers only.
+	ReservedConnections int
+	// MaxPending bounds the connections that have not logged in; 0: as many as sessions, at least 100.
+	MaxPending int
+	// AuthenticationTimeout is how long a client has to log in; 0: a minute.
+	AuthenticationTimeout time.Duration
+	// Memory accounts long messages; nil: nobody does.
+	Memory Memory
 	// NoTrust demands a password on loopback too.
 	NoTrust bool
 	// FirstPID and EndPID bound the process numbers of sessions, EndPID exclusive; they
@@ -30,10 +40,22 @@ type Options struct {
 	Log              *slog.Logger
 }
 
+// Memory is the process's account of memory. Safe for concurrent use.
+type Memory interface {
+	// Reserve fails with 53200 when there are no n bytes more.
+	Reserve(n int64) error
+	Release(n int64)
+}
+
+// Defaults of Options.
 const (
-	startupTimeout   = 60 * time.Second
-	watchdogInterval = 500 * time.Millisecond
+	DefaultMaxConnections        = 1000
+	DefaultReservedConnections   = 3
+	DefaultAuthenticationTimeout = time.Minute
+	maxPendingLeast              = 100
 )
+
+const watchdogInterval = 500 * time.Millisecond
 
 // Server accepts connections. Serve may be called for several listeners.
 type Server struct {
@@ -42,7 +64,8 @@ type Server struct {
 	stop context.CancelCauseFunc
 
 	mu        sync.Mutex
-	conns     map[int32]*conn
+	conns     map[int32]*conn // those with a session, and those about to get theirs
+	pending   list.List       // of *conn: those that have not logged in
 	listeners []net.Listener
 	closing   bool
 	done      sync.WaitGroup
@@ -52,7 +75,13 @@ type Server struct {
 // NewServer makes a server; it starts no goroutine before Serve.
 func NewServer(opts Options) *Server {
 	if opts.MaxConnections == 0 {
-		opts.MaxConnections = 1000
+		opts.MaxConnections = DefaultMaxConnections
+	}
+	if opts.MaxPending == 0 {
+		opts.MaxPending = max(opts.MaxConnections, maxPendingLeast)
+	}
+	if opts.AuthenticationTimeout == 0 {
+		opts.AuthenticationTimeout = DefaultAuthenticationTimeout
 	}
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
@@ -95,15 +124,16 @@ func (s *Server) Serve(l net.Listener) error {
 			continue
 		}
 		c := s.newConn(nc)
-		s.conns[c.pid] = c
+		evicted := s.pendingLocked(c)
 		s.done.Add(1)
 		s.mu.Unlock()
+		if evicted != nil {
+			evicted.raw.Close()
+		}
 		go func() {
 			defer s.done.Done()
 			c.serve()
-			s.mu.Lock()
-			delete(s.conns, c.pid)
-			s.mu.Unlock()
+			s.leave(c)
 		}()
 	}
 }
@@ -137,7 +167,7 @@ func (s *Server) newConn(nc net.Conn) *conn {
 		tc.SetNoDelay(true)
 		tc.SetKeepAlive(true)
 	}
-	c := &conn{server: s, raw: nc, pid: s.newPIDLocked(), started: time.Now()}
+	c := &conn{server: s, raw: nc, started: time.Now()}
 	var secret [4]byte
 	rand.Read(secret[:])
 	c.secret = binary.BigEndian.Uint32(secret[:])
@@ -157,8 +187,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	for _, c := range s.conns {
 		conns = append(conns, c)
 	}
+	pending := waiters(&s.pending)
 	s.mu.Unlock()
 	s.stop(reason)
+	for _, c := range pending {
+		c.raw.Close()
+	}
 	for _, c := range conns {
 		c.Terminate(reason)
 	}
@@ -201,7 +235,7 @@ func (s *Server) conn(pid int32) *conn {
 
 // cancelRequest serves a CancelRequest; a wrong key is ignored.
 func (s *Server) cancelRequest(pid int32, secret uint32) {
-	if c := s.conn(pid); c != nil && c.secret == secret {
+	if c := s.conn(pid); c != nil && subtle.ConstantTimeEq(int32(c.secret), int32(secret)) == 1 {
 		c.Cancel(userCancel())
 	}
 }

@@ -28,6 +28,8 @@ type Startup struct {
 	TLS           bool
 	PID           int32
 	Started       time.Time
+	// Reserved: the last places for sessions are left, which are for superusers.
+	Reserved bool
 }
 
 // Client is a connection as its session may use it at any time while it runs a call.

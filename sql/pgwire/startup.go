@@ -30,7 +30,7 @@ func fatal(code pgerror.Code, format string, args ...any) *pgerror.Error {
 // startup runs the connection up to its first ReadyForQuery. ok is false when
 // there is to be no session and the client has been told what there was to tell.
 func (c *conn) startup() (ok bool, err error) {
-	c.raw.SetDeadline(time.Now().Add(startupTimeout))
+	c.raw.SetDeadline(c.started.Add(c.server.opts.AuthenticationTimeout))
 	var code uint32
 	var body []byte
 	for asked := 0; ; asked++ {
@@ -90,13 +90,14 @@ func (c *conn) startup() (ok bool, err error) {
 		c.out.end(at)
 	}
 	st.Remote, st.Local = c.raw.RemoteAddr().String(), c.raw.LocalAddr().String()
-	st.TLS, st.PID, st.Started = c.tls, c.pid, c.started
-	if n := c.server.count(); n > c.server.opts.MaxConnections {
-		return false, fatal(pgerror.TooManyConnections, "sorry, too many clients already")
-	}
+	st.TLS, st.Started = c.tls, c.started
 	if err := c.authenticate(&st); err != nil {
 		return false, err
 	}
+	if st.Reserved, err = c.server.settle(c); err != nil {
+		return false, err
+	}
+	st.PID = c.pid
 	ctx := c.beginCall()
 	defer c.endCall()
 	if c.session, err = c.server.opts.Backend.Connect(ctx, st, c); err != nil {
@@ -112,12 +113,6 @@ func (c *conn) startup() (ok bool, err error) {
 	}
 	c.raw.SetDeadline(time.Time{})
 	return true, c.out.err
-}
-
-func (s *Server) count() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.conns)
 }
 
 // parseStartup reads the name/value pairs of a start-up packet. unknown lists protocol options (_pq_.…).
@@ -267,15 +262,18 @@ func (c *conn) authenticate(st *Startup) error {
 	return c.out.message(&pgproto3.AuthenticationSASLFinal{Data: reply})
 }
 
+// password reads a message of the authentication. Others are refused by their first
+// byte: who has not logged in does not make the server take in more than passwordBytesMax.
 func (c *conn) password() ([]byte, error) {
-	typ, body, err := c.in.message()
+	typ, err := c.in.peek()
 	if err != nil {
 		return nil, err
 	}
 	if typ != 'p' {
 		return nil, fatal(pgerror.ProtocolViolation, "expected SASL response, got message type %d", typ)
 	}
-	return body, nil
+	_, body, err := c.in.message()
+	return body, err
 }
 
 func loopback(a net.Addr) bool {
@@ -292,4 +290,7 @@ func (c *conn) setNet(nc net.Conn) {
 	c.net = nc
 	c.out.net = nc
 	c.in.br = bufio.NewReaderSize(flushingReader{c}, inputBufferBytes)
+	if c.server != nil {
+		c.in.memory = c.server.opts.Memory
+	}
 }

@@ -95,7 +95,7 @@ func (s *Server) newNode(ctx context.Context, registry *expr.Registry, executor 
 }
 
 func (s *Server) sessions(manager *catalog.Manager, executor *vexec.Executor, registry *expr.Registry, ds dataStore) *session.Node {
-	cfg := session.Config{DB: s.db, Catalog: manager, Executor: executor, Registry: registry, Cluster: described{s}, Lower: plan.Lowerer{}, Workers: s.opts.Workers}
+	cfg := session.Config{DB: s.db, Catalog: manager, Executor: executor, Registry: registry, Cluster: described{s}, Lower: plan.Lowerer{}, Workers: s.opts.Workers, Parameters: s.opts.parameters()}
 	if f := s.opts.TestingDB; f != nil {
 		cfg.DB = f(cfg.DB)
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -38,8 +39,11 @@ type Options struct {
 	Workers     int // of one query; 0: GOMAXPROCS
 	TLS         *tls.Config
 	// NoTrust demands passwords on loopback too.
-	NoTrust        bool
-	MaxConnections int
+	NoTrust bool
+	// MaxConnections and AuthenticationTimeout are PostgreSQL's max_connections and
+	// authentication_timeout; 0: their defaults.
+	MaxConnections        int
+	AuthenticationTimeout time.Duration
 	// Tablets of a new store; an existing one must have as many. 0: as it is, 1 for a new one.
 	Tablets int
 	// Cluster makes the node one of several; nil: it is alone, with a store in Dir.
@@ -89,6 +93,12 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
+	if o.MaxConnections <= 0 {
+		o.MaxConnections = pgwire.DefaultMaxConnections
+	}
+	if o.AuthenticationTimeout <= 0 {
+		o.AuthenticationTimeout = pgwire.DefaultAuthenticationTimeout
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -134,9 +144,22 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 		return nil, errors.Join(err, s.closeStore())
 	}
 	firstPID, endPID := o.Cluster.pids()
-	s.wire = pgwire.NewServer(pgwire.Options{Backend: s.Node, TLS: o.TLS, NoTrust: o.NoTrust, MaxConnections: o.MaxConnections, Log: o.Log, FirstPID: firstPID, EndPID: endPID})
+	s.wire = pgwire.NewServer(pgwire.Options{Backend: s.Node, TLS: o.TLS, NoTrust: o.NoTrust, MaxConnections: o.MaxConnections, ReservedConnections: o.reserved(),
+		AuthenticationTimeout: o.AuthenticationTimeout, Memory: s.executor, Log: o.Log, FirstPID: firstPID, EndPID: endPID})
 	s.Node.SetControl(control{s})
 	return s, nil
+}
+
+// reserved is superuser_reserved_connections, which is less than max_connections.
+func (o *Options) reserved() int { return min(pgwire.DefaultReservedConnections, o.MaxConnections-1) }
+
+// parameters are the values of server parameters that the options set.
+func (o *Options) parameters() map[string]string {
+	return map[string]string{
+		"max_connections":                strconv.Itoa(o.MaxConnections),
+		"superuser_reserved_connections": strconv.Itoa(o.reserved()),
+		"authentication_timeout":         strconv.Itoa(int(o.AuthenticationTimeout / time.Second)),
+	}
 }
 
 // closeStore closes the store unless it belongs to who opened the cluster's node.

@@ -31,6 +31,9 @@ type Config struct {
 	Fragments Fragments
 	// Workers bounds the parallelism of one query; 0 or 1: none.
 	Workers int
+	// Parameters are values of server parameters (SHOW) that differ from PostgreSQL's
+	// defaults, in canonical form by lower-case name.
+	Parameters map[string]string
 	// WorkMem in bytes bounds each operator that can spill; 0: by the session's work_mem; 64 MiB unless that is set.
 	WorkMem int64
 }
@@ -124,6 +127,9 @@ func (n *Node) Connect(ctx context.Context, st pgwire.Startup, client pgwire.Cli
 		return nil, pgerror.New(pgerror.InvalidAuthorizationSpecification, `role "%s" is not permitted to log in`, st.User)
 	case !db.AllowConn:
 		return nil, pgerror.New(pgerror.ObjectNotInPrerequisiteState, `database "%s" is not currently accepting connections`, st.Database)
+	}
+	if st.Reserved && !role.Super {
+		return nil, pgerror.New(pgerror.TooManyConnections, "remaining connection slots are reserved for roles with the SUPERUSER attribute")
 	}
 	if err := n.admit(db, role); err != nil {
 		return nil, err

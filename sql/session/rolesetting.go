@@ -45,7 +45,7 @@ func (s *Session) SettingText(v *pg_query.VariableSetStmt) (name, text string, e
 		return "", "", err
 	}
 	// Checked as a session would when it begins.
-	return name, text, settings.New().Startup(v.Name, text, s.currentUser.Super)
+	return name, text, settings.New(nil).Startup(v.Name, text, s.currentUser.Super)
 }
 
 // roleSettings applies what ALTER ROLE and ALTER DATABASE … SET stored for the

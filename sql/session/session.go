@@ -96,7 +96,7 @@ type activity struct {
 func (n *Node) newSession(ctx context.Context, st pgwire.Startup, client pgwire.Client, db *catalog.Database, role *catalog.Role) (*Session, error) {
 	s := &Session{
 		node: n, client: client, start: st, db: db, sessionUser: role, currentUser: role, loginSuper: role.Super,
-		settings: settings.New(), prepared: map[string]*prepared{}, portals: map[string]*portal{},
+		settings: settings.New(n.Parameters), prepared: map[string]*prepared{}, portals: map[string]*portal{},
 	}
 	s.ri = ri.New(riRunner{s})
 	s.settle = s.ri.Settle

@@ -9,7 +9,8 @@ import (
 
 // Settings are one session's values.
 type Settings struct {
-	values     map[string]value // by lower-case name; absent: the reset value
+	values     map[string]value  // by lower-case name; absent: the reset value
+	server     map[string]string // what the server was started with; shared
 	reset      map[string]string
 	custom     map[string]*Definition // placeholders: names with a dot
 	undo       []change
@@ -29,9 +30,10 @@ type change struct {
 	existed bool
 }
 
-// New makes the settings of a fresh session.
-func New() *Settings {
-	return &Settings{values: map[string]value{}, reset: map[string]string{}}
+// New makes the settings of a fresh session. server are values that the server was started
+// with, in canonical form by lower-case name; they must not change any more.
+func New(server map[string]string) *Settings {
+	return &Settings{values: map[string]value{}, reset: map[string]string{}, server: server}
 }
 
 // Generation changes whenever a value may have.
@@ -172,7 +174,14 @@ func (s *Settings) ResetAll() []*Definition {
 
 // ResetValue is what RESET returns to.
 func (s *Settings) ResetValue(d *Definition) string {
-	if v, ok := s.reset[strings.ToLower(d.Name)]; ok {
+	return s.resetValue(strings.ToLower(d.Name), d)
+}
+
+func (s *Settings) resetValue(key string, d *Definition) string {
+	if v, ok := s.reset[key]; ok {
+		return v
+	}
+	if v, ok := s.server[key]; ok {
 		return v
 	}
 	return d.Boot
@@ -220,7 +229,7 @@ func (s *Settings) Get(name string) string {
 		return v
 	}
 	if d := s.lookup(name); d != nil {
-		return d.Boot
+		return s.resetValue(name, d)
 	}
 	return ""
 }

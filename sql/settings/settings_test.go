@@ -39,7 +39,7 @@ func TestSet(t *testing.T) {
 		{"idle_in_transaction_session_timeout", "1h", "1h", "", ""},
 		{"extra_float_digits", "4", "", `4 is outside the valid range for parameter "extra_float_digits" (-15 .. 3)`, ""},
 	} {
-		s := New()
+		s := New(nil)
 		_, err := s.Set(c.name, c.value, false, true)
 		var pe *pgerror.Error
 		if errors.As(err, &pe) {
@@ -55,7 +55,7 @@ func TestSet(t *testing.T) {
 }
 
 func TestTransactions(t *testing.T) {
-	s := New()
+	s := New(nil)
 	set := func(v string, local bool) {
 		if _, err := s.Set("work_mem", v, local, true); err != nil {
 			t.Fatal(err)
