@@ -49,7 +49,23 @@ func Position(text string, offset int) int {
 }
 
 // Parse parses a source. An empty source (blanks, comments, semicolons) gives no statements.
-func Parse(text string) ([]Statement, error) {
+func Parse(text string) ([]Statement, error) { return ParseWithin(text, nil) }
+
+// tokenBytes is about what a token takes as it becomes a parse tree, a query and a plan:
+// 100 to 450 bytes were measured for lists of every kind.
+const tokenBytes = 400
+
+// Cost is about how many bytes of memory it takes to parse and analyse a source.
+func Cost(text string) int64 {
+	tokens, _, _ := prescan(text)
+	return cost(text, tokens)
+}
+
+func cost(text string, tokens int) int64 { return int64(len(text)) + int64(tokens)*tokenBytes }
+
+// ParseWithin is Parse asking first: within is told about how many bytes of memory it
+// will take to parse and analyse the source, and its error is the answer.
+func ParseWithin(text string, within func(bytes int64) error) ([]Statement, error) {
 	if len(text) > sourceBytesMax {
 		return nil, pgerror.New(pgerror.ProgramLimitExceeded, "statement is too long (%d bytes)", len(text))
 	}
@@ -59,9 +75,14 @@ func Parse(text string) ([]Statement, error) {
 	if !utf8.ValidString(text) {
 		return nil, invalidUTF8(text)
 	}
-	notices, err := prescan(text)
+	tokens, notices, err := prescan(text)
 	if err != nil {
 		return nil, err
+	}
+	if within != nil {
+		if err := within(cost(text, tokens)); err != nil {
+			return nil, err
+		}
 	}
 	res, err := pg_query.Parse(text)
 	if err != nil {

@@ -11,9 +11,8 @@ import (
 const identBytesMax = 63
 
 // prescan walks the text's lexical structure once, cheaply: it refuses nesting
-// that would overrun a stack and notes identifiers the scanner will cut.
-func prescan(text string) ([]*pgerror.Error, error) {
-	var notices []*pgerror.Error
+// that would overrun a stack, counts tokens and notes identifiers the scanner will cut.
+func prescan(text string) (tokens int, notices []*pgerror.Error, err error) {
 	// levels holds the operators seen per open bracket: brackets and operators on
 	// the way to the innermost one add up to recursion depth. AND, OR and list
 	// commas start a level afresh, the grammar keeps those as flat lists.
@@ -42,6 +41,9 @@ func prescan(text string) ([]*pgerror.Error, error) {
 	}
 	for i := 0; i < len(text); {
 		c := text[i]
+		if !isBlank(c) {
+			tokens++
+		}
 		switch {
 		case c == '\'':
 			i = skipQuoted(text, i, '\'', false)
@@ -67,7 +69,7 @@ func prescan(text string) ([]*pgerror.Error, error) {
 			i = skipDollar(text, i)
 		case c == '(' || c == '[':
 			if !push() {
-				return nil, tooDeep()
+				return tokens, nil, tooDeep()
 			}
 			i++
 		case c == ')' || c == ']':
@@ -81,13 +83,13 @@ func prescan(text string) ([]*pgerror.Error, error) {
 			i++
 		case strings.IndexByte("+-*/<>=~!@#%^&|`:", c) >= 0:
 			if !op() {
-				return nil, tooDeep()
+				return tokens, nil, tooDeep()
 			}
 			for i < len(text) && strings.IndexByte("+-*/<>=~!@#%^&|`:", text[i]) >= 0 &&
 				!strings.HasPrefix(text[i:], "--") && !strings.HasPrefix(text[i:], "/*") {
 				i++
 				if i < len(text) && text[i-1] != ':' && (text[i] == '+' || text[i] == '-') && !op() {
-					return nil, tooDeep() // runs of unary signs
+					return tokens, nil, tooDeep() // runs of unary signs
 				}
 			}
 		case isIdentStart(c):
@@ -110,15 +112,18 @@ func prescan(text string) ([]*pgerror.Error, error) {
 					pop()
 				}
 				if !ok {
-					return nil, tooDeep()
+					return tokens, nil, tooDeep()
 				}
 			}
 			i = j
+		case c >= '0' && c <= '9':
+			for i++; i < len(text) && text[i] >= '0' && text[i] <= '9'; i++ {
+			}
 		default:
 			i++
 		}
 	}
-	return notices, nil
+	return tokens, notices, nil
 }
 
 func isIdentStart(c byte) bool {

@@ -19,9 +19,10 @@ import (
 	"github.com/basaltdb/basalt/vexec"
 )
 
-// Bounds of the caches: entries per generation, and the longest text kept.
+// Bounds of the caches: entries and bytes per generation, and the longest text kept.
 const (
 	cacheEntriesMax   = 2048
+	cacheBytesMax     = 64 << 20
 	cacheTextBytesMax = 64 << 10
 )
 
@@ -29,32 +30,41 @@ const (
 // young map is full it becomes the old one, and hits in the old one move back.
 type generations[K comparable, V any] struct {
 	mu         sync.Mutex
-	young, old map[K]V
+	young, old map[K]kept[V]
+	bytes      int64 // of young
+}
+
+// kept is a value and about what it takes.
+type kept[V any] struct {
+	v     V
+	bytes int64
 }
 
 func (g *generations[K, V]) get(k K) (v V, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if v, ok = g.young[k]; ok {
-		return v, true
+	e, ok := g.young[k]
+	if ok {
+		return e.v, true
 	}
-	if v, ok = g.old[k]; ok {
-		g.putLocked(k, v)
+	if e, ok = g.old[k]; ok {
+		g.putLocked(k, e)
 	}
-	return v, ok
+	return e.v, ok
 }
 
-func (g *generations[K, V]) put(k K, v V) {
+func (g *generations[K, V]) put(k K, v V, bytes int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.putLocked(k, v)
+	g.putLocked(k, kept[V]{v, bytes})
 }
 
-func (g *generations[K, V]) putLocked(k K, v V) {
-	if g.young == nil || len(g.young) >= cacheEntriesMax {
-		g.old, g.young = g.young, make(map[K]V)
+func (g *generations[K, V]) putLocked(k K, e kept[V]) {
+	if g.young == nil || len(g.young) >= cacheEntriesMax || g.bytes+e.bytes > cacheBytesMax {
+		g.old, g.young, g.bytes = g.young, make(map[K]kept[V]), 0
 	}
-	g.young[k] = v
+	g.bytes += e.bytes - g.young[k].bytes
+	g.young[k] = e
 }
 
 // planCache keeps parsed texts and plans. It is shared by all sessions.
@@ -101,14 +111,18 @@ type relationLock struct {
 // parseText parses a source through the cache.
 func (s *Session) parseText(text string) ([]parse.Statement, error) {
 	if len(text) > cacheTextBytesMax {
-		return parse.Parse(text)
+		return parse.ParseWithin(text, s.reserveText)
 	}
 	if st, ok := s.node.plans.texts.get(text); ok {
 		return st, nil
 	}
-	st, err := parse.Parse(text)
+	var bytes int64
+	st, err := parse.ParseWithin(text, func(n int64) error {
+		bytes = n
+		return s.reserveText(n)
+	})
 	if err == nil {
-		s.node.plans.texts.put(text, st)
+		s.node.plans.texts.put(text, st, bytes)
 	}
 	return st, err
 }
@@ -191,7 +205,7 @@ func (s *Session) compileFor(ctx context.Context, p *prepared, source string, st
 				return nil, err
 			}
 			if cacheable && !r.Private() && c.planned.Cacheable && !c.momentary {
-				s.node.plans.plans.put(id, c)
+				s.node.plans.plans.put(id, c, parse.Cost(source))
 			}
 		}
 		if p != nil && !r.Private() && c.planned.Cacheable && !c.momentary {

@@ -3,7 +3,9 @@ package session
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	pg_query "github.com/pganalyze/pg_query_go/v5"
 
@@ -146,13 +148,28 @@ func (s *Session) withTimeout(ctx context.Context) (context.Context, func()) {
 	return ctx, func() { t.Stop(); cancel(nil) }
 }
 
+// shownQueryBytes is track_activity_query_size without its terminator.
+const shownQueryBytes = 1023
+
+// shownQuery is what pg_stat_activity shows of a query; it does not keep a long one.
+func shownQuery(text string) string {
+	if len(text) <= shownQueryBytes {
+		return text
+	}
+	n := shownQueryBytes
+	for n > 0 && !utf8.RuneStart(text[n]) {
+		n--
+	}
+	return strings.Clone(text[:n])
+}
+
 // noteQuery records a statement for pg_stat_activity.
 func (s *Session) noteQuery(text string) {
 	at := time.Now()
 	s.stmtTime = types.Timestamp(at.UnixMicro())
 	a := &s.activity
 	a.mu.Lock()
-	a.query, a.queryStart = text, at
+	a.query, a.queryStart = shownQuery(text), at
 	if s.phase == phaseIdle {
 		a.xactStart = at
 	}

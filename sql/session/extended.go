@@ -29,7 +29,8 @@ type prepared struct {
 	planned  *plan.Planned // of cols and params; nil: not an optimizable statement
 	custom   int           // how often its parameters have been looked at
 	plan     heldPlan
-	plain    bool // parameters are read the same under all settings
+	held     int64 // bytes accounted
+	plain    bool  // parameters are read the same under all settings
 	fromSQL  bool
 	created  time.Time
 }
@@ -45,6 +46,7 @@ func (s *Session) finishCall(ctx context.Context, err *error) {
 // Parse implements pgwire.Session.
 func (s *Session) Parse(ctx context.Context, name, sql string, paramTypes []uint32) (err error) {
 	defer s.finishCall(ctx, &err)
+	defer s.releaseText()
 	s.stmtTime = now()
 	declared := make([]types.OID, len(paramTypes))
 	for i, p := range paramTypes {
@@ -53,7 +55,7 @@ func (s *Session) Parse(ctx context.Context, name, sql string, paramTypes []uint
 	if name != "" && s.prepared[name] != nil {
 		return pgerror.New(pgerror.DuplicatePreparedStatement, `prepared statement "%s" already exists`, name)
 	}
-	delete(s.prepared, name)
+	s.dropPrepared(name)
 	stmts, err := s.parseText(sql)
 	if err != nil {
 		return err
@@ -68,8 +70,7 @@ func (s *Session) Parse(ctx context.Context, name, sql string, paramTypes []uint
 	if err := s.prepare(ctx, p); err != nil {
 		return err
 	}
-	s.prepared[name] = p
-	return nil
+	return s.keepPrepared(p)
 }
 
 // prepare analyses a statement: parameter types and result columns.
@@ -253,6 +254,9 @@ func (s *Session) Bind(ctx context.Context, portalName, statement string, paramF
 		}
 	}
 	s.dropPortal(portalName)
+	if err := s.keepPortal(q, params); err != nil {
+		return err
+	}
 	s.portals[portalName] = q
 	return nil
 }
@@ -463,7 +467,7 @@ func (s *Session) fetchPortal(ctx context.Context, p *portal, maxRows int, out p
 
 // CloseStatement implements pgwire.Session.
 func (s *Session) CloseStatement(name string) error {
-	delete(s.prepared, name)
+	s.dropPrepared(name)
 	return nil
 }
 

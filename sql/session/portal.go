@@ -20,6 +20,9 @@ type portal struct {
 	formats []int16
 	cols    []pgwire.Column
 	created time.Time
+	// accounted bytes are reserved of account until it closes.
+	account   *vexec.Executor
+	accounted int64
 
 	res   *result
 	rows  int64 // delivered
@@ -101,6 +104,10 @@ func (s *Session) readAhead(ctx context.Context, p *portal) {
 }
 
 func (p *portal) close() {
+	if p.accounted > 0 {
+		p.account.Release(p.accounted)
+		p.accounted = 0
+	}
 	if p.res != nil && p.res.src != nil {
 		p.res.src.Close()
 	}

@@ -41,20 +41,19 @@ func (s *Session) prepareStmt(ctx context.Context, st *parse.Statement, p *pg_qu
 	if s.prepared[p.Name] != nil {
 		return pgerror.New(pgerror.DuplicatePreparedStatement, `prepared statement "%s" already exists`, p.Name)
 	}
-	s.prepared[p.Name] = q
-	return nil
+	return s.keepPrepared(q)
 }
 
 // deallocateStmt runs DEALLOCATE.
 func (s *Session) deallocateStmt(d *pg_query.DeallocateStmt) (*result, error) {
 	if d.Name == "" {
-		clear(s.prepared)
+		s.dropAllPrepared()
 		return done("DEALLOCATE ALL"), nil
 	}
 	if _, err := s.findPrepared(d.Name); err != nil {
 		return nil, err
 	}
-	delete(s.prepared, d.Name)
+	s.dropPrepared(d.Name)
 	return done("DEALLOCATE"), nil
 }
 
@@ -66,7 +65,7 @@ func (s *Session) discardStmt(d *pg_query.DiscardStmt) (*result, error) {
 			return nil, err
 		}
 		s.dropPortals(-1)
-		clear(s.prepared)
+		s.dropAllPrepared()
 		s.settings.ResetAll()
 		if err := s.setSessionAuthorization(context.Background(), "", true, false); err != nil {
 			return nil, err

@@ -46,6 +46,7 @@ type Session struct {
 	inQueryString bool                        // more than one statement in this simple query
 	stmtTime      types.Timestamp
 
+	textHeld int64 // bytes accounted for the statements of the running call
 	prepared map[string]*prepared
 	portals  map[string]*portal
 	seq      sys.SequenceMemory
@@ -405,6 +406,7 @@ func (s *Session) Failed() { s.abort() }
 func (s *Session) Close() {
 	s.rollback()
 	s.dropPortals(-1)
+	s.dropAllPrepared()
 	s.AdvisoryUnlockAll()
 	s.node.forget(s)
 }

@@ -11,6 +11,7 @@ import (
 // string are one transaction unless they say otherwise.
 func (s *Session) Query(ctx context.Context, sql string, out pgwire.Sink) (err error) {
 	s.noteQuery(sql)
+	defer s.releaseText()
 	defer func() {
 		s.inQueryString = false
 		if err != nil {
