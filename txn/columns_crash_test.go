@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"sync/atomic"
@@ -20,9 +21,10 @@ import (
 	"github.com/basaltdb/basalt/storage/columns"
 	"github.com/basaltdb/basalt/storage/engine"
 	"github.com/basaltdb/basalt/storage/rowcodec"
+	"github.com/basaltdb/basalt/storage/segment"
 )
 
-// TestColumnsFaults kills a store over and over while it commits, merges, purges and
+// TestColumnsFaults kills a store over and over while it commits, loads in bulk, merges, purges and
 // swaps: a round writes, merges and then meets a fault at a random file operation (a
 // short write, a failed sync, a full disk, or the plug), crashes with a random part of
 // what was not synced lost, and starts again. Every acknowledged commit must be there
@@ -42,7 +44,7 @@ func TestColumnsFaults(t *testing.T) {
 	for i := range rounds {
 		f.round(i)
 	}
-	t.Logf("%d commits, %d of unknown outcome, faults met %v", f.commits, f.unknown, f.met)
+	t.Logf("%d commits, %d of unknown outcome, %d bulk inserts, faults met %v", f.commits, f.unknown, f.bulks, f.met)
 }
 
 type faults struct {
@@ -54,6 +56,7 @@ type faults struct {
 	// unsure is the state after a commit whose outcome is unknown, nil for none.
 	unsure                map[int32]string
 	commits, unknown, met int
+	bulks                 int // bulk inserts
 }
 
 // faultFS injects one fault at the n-th operation that may fail.
@@ -61,6 +64,46 @@ type faultFS struct {
 	left  atomic.Int64
 	kind  atomic.Int64
 	fired atomic.Bool
+	cut   atomic.Bool // the next write ends half way
+}
+
+// shortFS cuts writes off where faultFS says so: part of the data lies in the file, and the
+// writer gets an error.
+type shortFS struct {
+	vfs.FS
+	faults *faultFS
+}
+
+func (s shortFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := s.FS.Create(name, c)
+	if err != nil {
+		return nil, err
+	}
+	return shortFile{f, s.faults}, nil
+}
+
+func (s shortFS) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := s.FS.ReuseForWrite(from, to, c)
+	if err != nil {
+		return nil, err
+	}
+	return shortFile{f, s.faults}, nil
+}
+
+type shortFile struct {
+	vfs.File
+	faults *faultFS
+}
+
+func (f shortFile) Write(p []byte) (int, error) {
+	if !f.faults.cut.Swap(false) {
+		return f.File.Write(p)
+	}
+	n, err := f.File.Write(p[:len(p)/2])
+	if err == nil {
+		err = io.ErrShortWrite
+	}
+	return n, err
 }
 
 var errPlug = errors.New("the plug was pulled")
@@ -89,7 +132,11 @@ func (f *faultFS) MaybeError(op errorfs.Op) error {
 	if f.left.Add(-1) > 0 {
 		return nil
 	}
+	if kind == 4 && op.Kind != errorfs.OpFileWrite {
+		return nil
+	}
 	f.fired.Store(true)
+	f.cut.Store(kind == 4)
 	switch {
 	case kind == 0 && strings.Contains(op.Path, "segments"):
 		return syscall.ENOSPC
@@ -118,9 +165,9 @@ func (f *faults) key(id int32) []byte {
 func (f *faults) round(n int) {
 	ctx := context.Background()
 	inj := &faultFS{}
-	inj.kind.Store(int64(f.r.IntN(4)))
+	inj.kind.Store(int64(f.r.IntN(5)))
 	inj.left.Store(1 << 40) // not during recovery
-	fs := errorfs.Wrap(f.mem, inj)
+	fs := errorfs.Wrap(shortFS{f.mem, inj}, inj)
 	eng, err := engine.Open("data", engine.Options{FS: fs, MemoryBytes: 8 << 20})
 	if err != nil {
 		f.fail("round %d: %v", n, err)
@@ -134,7 +181,7 @@ func (f *faults) round(n int) {
 	if err != nil {
 		f.fail("%v", err)
 	}
-	if want := cols.TestingFiles(); len(want) != len(names) {
+	if want := cols.Files(); len(want) != len(names) {
 		f.fail("round %d: %d files for %d segments: %v", n, len(names), len(want), names)
 	}
 	m, err := NewManager(eng, Config{DisableGC: f.r.IntN(2) == 0})
@@ -160,6 +207,7 @@ func (f *faults) round(n int) {
 	}
 	crashed := f.mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: f.r.IntN(101), RNG: f.r})
 	inj.kind.Store(-1) // let it end
+	inj.cut.Store(false)
 	_ = cols.Close()
 	_ = m.Close()
 	_ = eng.Close()
@@ -172,6 +220,10 @@ func (f *faults) commit(ctx context.Context, m *Manager) {
 	next := map[int32]string{}
 	for k, v := range f.rows {
 		next[k] = v
+	}
+	if f.r.IntN(3) == 0 && !f.bulk(ctx, tx, next) {
+		tx.Rollback()
+		return
 	}
 	for range 1 + f.r.IntN(30) {
 		id := int32(f.r.IntN(200))
@@ -205,6 +257,50 @@ func (f *faults) commit(ctx context.Context, m *Manager) {
 		f.unsure = next
 		f.unknown++
 	}
+}
+
+// bulk inserts rows as provisional segments, or rather fails to when the fault comes.
+func (f *faults) bulk(ctx context.Context, tx Txn, next map[int32]string) bool {
+	r := BulkRows{}
+	for _, c := range columnsTypes {
+		r.Columns = append(r.Columns, segment.Column{Attnum: c.Attnum, Type: c.T})
+	}
+	enc, err := rowcodec.NewEncoder(columnsTypes)
+	if err != nil {
+		f.fail("%v", err)
+	}
+	dec := rowcodec.NewDecoder(columnsTypes, 4096)
+	added := map[int32]string{}
+	for id := int32(f.r.IntN(200)); id < 220 && len(added) < 60; id++ {
+		if _, there := next[id]; there || f.r.IntN(4) == 0 {
+			continue
+		}
+		val := fmt.Sprint("bulk ", f.r.IntN(1<<20))
+		row, err := enc.AppendDatums(nil, []types.Datum{id, val, nil, "x"})
+		if err == nil {
+			err = dec.Append(row)
+		}
+		if err != nil {
+			f.fail("%v", err)
+		}
+		r.Keys = append(r.Keys, f.key(id))
+		added[id] = val
+	}
+	r.Vectors = dec.Finish()
+	done, taken, err := tx.(BulkTxn).InsertRows(ctx, r)
+	if len(taken) > 0 {
+		f.fail("keys at %v of %v are taken", taken, r.Keys)
+	}
+	if err != nil {
+		return false
+	}
+	if done {
+		for id, v := range added {
+			next[id] = v
+		}
+		f.bulks++
+	}
+	return true
 }
 
 // verify compares the store with what was acknowledged.

@@ -691,7 +691,7 @@ func (x *columnsModel) checkFiles(fs vfs.FS) {
 	}
 	names, err := fs.List(fs.PathJoin("data", "segments"))
 	x.check(err)
-	want := x.cols.TestingFiles()
+	want := x.cols.Files()
 	if len(names) != len(want) {
 		x.fail("%d files for %d segments: %v", len(names), len(want), names)
 	}

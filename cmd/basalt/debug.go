@@ -12,6 +12,7 @@ import (
 
 	"github.com/basaltdb/basalt/sql/server"
 	"github.com/basaltdb/basalt/storage"
+	"github.com/basaltdb/basalt/storage/columns"
 	"github.com/basaltdb/basalt/storage/segment"
 )
 
@@ -57,7 +58,7 @@ func checkCommand() *cobra.Command {
 its checksum, the catalogs against each other, every row against its table's
 columns, every index entry against its row and the reverse.
 
-The directory is recovered first, as a start does. Every problem is printed; the
+The directory is recovered first, as a start does; no rows move into columns meanwhile. Every problem is printed; the
 exit status is 1 when there are any.`,
 		Example: "  basalt debug check --data ./data",
 		Args:    cobra.NoArgs,
@@ -82,7 +83,7 @@ func checkData(ctx context.Context, cmd *cobra.Command, data string) error {
 	}
 	start := time.Now()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	s, err := server.Open(ctx, server.Options{Dir: data, Log: log})
+	s, err := server.Open(ctx, server.Options{Dir: data, Log: log, Columns: columns.Options{Mode: columns.Off}})
 	if err != nil {
 		return err
 	}
@@ -94,7 +95,7 @@ func checkData(ctx context.Context, cmd *cobra.Command, data string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%d databases, %d tables, %d indexes, %d rows, %d index entries in %s: ", res.Databases, res.Tables, res.Indexes, res.Rows, res.Keys, time.Since(start).Round(time.Millisecond))
+	fmt.Fprintf(cmd.OutOrStdout(), "%d databases, %d tables, %d indexes, %d rows, %d index entries, %d column files in %s: ", res.Databases, res.Tables, res.Indexes, res.Rows, res.Keys, res.ColumnFiles, time.Since(start).Round(time.Millisecond))
 	if n := len(res.Problems); n > 0 {
 		fmt.Fprintf(cmd.OutOrStdout(), "%d problems\n", n)
 		return fmt.Errorf("data directory %q is damaged", data)

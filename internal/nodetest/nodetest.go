@@ -173,12 +173,14 @@ func (n *Node) StopBy(sig syscall.Signal) {
 	}
 }
 
-// CheckData runs `basalt debug check` on the directory. REQUIRES: the server does not run.
-func (n *Node) CheckData() {
+// CheckData runs `basalt debug check` on the directory and gives what it prints. REQUIRES: the server does not run.
+func (n *Node) CheckData() string {
 	n.t.Helper()
-	if out, err := exec.Command(Binary(n.t), "debug", "check", "--data", n.data).CombinedOutput(); err != nil {
+	out, err := exec.Command(Binary(n.t), "debug", "check", "--data", n.data).CombinedOutput()
+	if err != nil {
 		n.t.Errorf("checking %s: %v\n%s", n.data, err, out)
 	}
+	return string(out)
 }
 
 // Log is what the process has printed; only to be read after Kill or Stop.

@@ -39,6 +39,8 @@ func (p Problem) String() string {
 type Result struct {
 	Problems                               []Problem
 	Databases, Tables, Indexes, Rows, Keys int64
+	// ColumnFiles is how many column files the directory of segments refers to.
+	ColumnFiles int64
 }
 
 // Options of Run.
@@ -95,6 +97,7 @@ func (c *checker) run(ctx context.Context) error {
 		}
 	}
 	if cols := c.Store.Columns(); cols != nil {
+		c.ColumnFiles = int64(len(cols.Files()))
 		damaged, err := cols.Check(ctx, c.Files)
 		if err != nil {
 			return err

@@ -80,6 +80,18 @@ func (p *Pin) check(ctx context.Context, files bool) (out []Damage, err error) {
 	return out, nil
 }
 
+// Files lists the numbers of the files that the directory refers to.
+func (s *Store) Files() map[uint64]bool {
+	out := map[uint64]bool{}
+	for _, c := range s.cells.Load().list {
+		if p := c.pin(); p != nil {
+			p.st.eachSegment(func(g *Segment) { out[g.number] = true })
+			p.Release()
+		}
+	}
+	return out
+}
+
 // checkLoose sees that where an older segment has a row of the loose one, the engine
 // has a version that hides it: one in between or, once that has been collected because
 // nobody reads before a later one, the later one.

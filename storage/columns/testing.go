@@ -41,18 +41,6 @@ func (s *Store) TestingPromote(sp Space) error {
 	return err
 }
 
-// TestingFiles lists the numbers of the files that the directory refers to.
-func (s *Store) TestingFiles() map[uint64]bool {
-	out := map[uint64]bool{}
-	for _, c := range s.cells.Load().list {
-		if p := c.pin(); p != nil {
-			p.st.eachSegment(func(g *Segment) { out[g.number] = true })
-			p.Release()
-		}
-	}
-	return out
-}
-
 // TestingSpans is the number of spans and loose segments of a space.
 func (s *Store) TestingSpans(sp Space) (spans, loose int) {
 	if p := s.PinSpace(sp); p != nil {
