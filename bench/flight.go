@@ -31,15 +31,19 @@ func flightCommand() *cobra.Command {
 		addr, user, password, database, name, jsonPath string
 		targets                                        []string
 		runs                                           int
+		stock                                          bool
 	)
 	cmd := &cobra.Command{
 		Use:   "flight",
 		Short: "Export a table through Arrow Flight SQL, beside binary COPY of servers given by --target",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ts, err := parseTargets(targets)
-			if err != nil {
-				return err
+			var ts []Target
+			var err error
+			if len(targets) > 0 { // else Flight alone
+				if ts, err = parseTargets(targets); err != nil {
+					return err
+				}
 			}
 			query := "SELECT * FROM " + pgx.Identifier{name}.Sanitize()
 			results := []exportResult{{Target: addr, Way: "flight"}}
@@ -51,7 +55,7 @@ func flightCommand() *cobra.Command {
 					r := &results[i]
 					start := time.Now()
 					if i == 0 {
-						r.Rows, r.Bytes, err = exportFlight(cmd.Context(), addr, user, password, database, query)
+						r.Rows, r.Bytes, err = exportFlight(cmd.Context(), addr, user, password, database, query, stock)
 					} else {
 						r.Rows, r.Bytes, err = exportCopy(cmd.Context(), ts[i-1], query)
 					}
@@ -88,14 +92,22 @@ func flightCommand() *cobra.Command {
 	f.StringVar(&name, "table", "lineitem", "table to export")
 	f.StringArrayVar(&targets, "target", nil, "NAME:DSN of a server to COPY from, repeatable")
 	f.IntVar(&runs, "runs", 3, "runs of each; the median counts")
+	f.BoolVar(&stock, "stock-client", false, "leave the memory for messages and vectors to Arrow's Go library, which takes it anew for each")
 	f.StringVar(&jsonPath, "json", "", "write the results to this file")
 	return cmd
 }
 
+// What clients that pull much ask of gRPC.
+const (
+	readBufferBytes = 256 << 10
+	windowBytes     = 16 << 20
+)
+
 // exportFlight pulls every endpoint of a query at once and drops what comes.
-func exportFlight(ctx context.Context, addr, user, password, database, query string) (rows, bytes int64, err error) {
+func exportFlight(ctx context.Context, addr, user, password, database, query string, stock bool) (rows, bytes int64, err error) {
 	client, err := flightsql.NewClient(addr, nil, nil, grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(16<<20)))
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(16<<20)), grpc.WithReadBufferSize(readBufferBytes),
+		grpc.WithInitialWindowSize(windowBytes), grpc.WithInitialConnWindowSize(windowBytes))
 	if err != nil {
 		return 0, 0, err
 	}
@@ -112,7 +124,7 @@ func exportFlight(ctx context.Context, addr, user, password, database, query str
 	sums := make([]sum, len(info.Endpoint))
 	g, gctx := errgroup.WithContext(ctx)
 	for i, e := range info.Endpoint {
-		g.Go(func() error { return drain(gctx, client, e, &sums[i].rows, &sums[i].bytes) })
+		g.Go(func() error { return drain(gctx, *client, e, stock, &sums[i].rows, &sums[i].bytes) })
 	}
 	if err := g.Wait(); err != nil {
 		return 0, 0, err
@@ -124,8 +136,13 @@ func exportFlight(ctx context.Context, addr, user, password, database, query str
 }
 
 // drain pulls one endpoint, from where it says or else from the client's own server.
-func drain(ctx context.Context, client *flightsql.Client, e *flight.FlightEndpoint, rows, bytes *int64) error {
-	r, err := client.DoGet(ctx, e.Ticket)
+func drain(ctx context.Context, client flightsql.Client, e *flight.FlightEndpoint, stock bool, rows, bytes *int64) error {
+	var options []grpc.CallOption
+	if !stock {
+		client.Alloc = newRecycler()
+		options = append(options, grpc.ForceCodecV2(newFlightCodec()))
+	}
+	r, err := client.DoGet(ctx, e.Ticket, options...)
 	if err != nil {
 		return err
 	}

@@ -71,6 +71,8 @@ type Exec struct {
 	// Sources opens the streams that ExchangeSource operators read; nil where no
 	// plan was cut.
 	Sources Sources
+	// Coded: what Next gives may have dictionary-coded text.
+	Coded bool
 	// BatchSize is the target number of rows of a batch; 0: DefaultBatchSize. Tests vary it.
 	BatchSize int
 }

@@ -67,7 +67,7 @@ func newQuery(e *Executor, stmt *planpb.Statement, env Exec) (q *query, err erro
 			q.inits[s] = st
 		}
 	}
-	if q.root, err = q.w.build(stmt.GetRoot()); err != nil {
+	if q.root, err = q.w.buildAs(stmt.GetRoot(), env.Coded, nil); err != nil {
 		q.Close()
 		return nil, err
 	}

@@ -23,8 +23,8 @@ import (
 const batchBytesMax = 7 << 19
 
 // record converts a batch to the types of schema. Columns whose vectors clients
-// can read as they are stay untouched.
-func record(env *types.Env, schema *arrow.Schema, ts []types.T, b *vexec.Batch) (arrow.Record, error) {
+// can read as they are stay untouched; most others are made in mem.
+func record(mem *arena, env *types.Env, schema *arrow.Schema, ts []types.T, b *vexec.Batch) (arrow.Record, error) {
 	cols := b.Cols[:len(ts)]
 	if b.Sel != nil {
 		cols = kernel.TakeCols(cols, b.Sel)
@@ -32,7 +32,7 @@ func record(env *types.Env, schema *arrow.Schema, ts []types.T, b *vexec.Batch) 
 	out := make([]arrow.Array, len(ts))
 	for i, t := range ts {
 		var err error
-		if out[i], err = convert(env, t, schema.Field(i).Type, kernel.Flatten(cols[i])); err != nil {
+		if out[i], err = convert(mem, env, t, schema.Field(i).Type, flatten(mem, cols[i])); err != nil {
 			return nil, err
 		}
 	}
@@ -40,10 +40,10 @@ func record(env *types.Env, schema *arrow.Schema, ts []types.T, b *vexec.Batch) 
 }
 
 // convert gives vector a of type t as Arrow type dt.
-func convert(env *types.Env, t types.T, dt arrow.DataType, a arrow.Array) (arrow.Array, error) {
+func convert(mem *arena, env *types.Env, t types.T, dt arrow.DataType, a arrow.Array) (arrow.Array, error) {
 	switch d := dt.(type) {
 	case *arrow.Decimal128Type:
-		return toDecimal(t, d, a)
+		return toDecimal(mem, t, d, a)
 	case *arrow.MonthDayNanoIntervalType:
 		return toMonthDayNano(dt, a)
 	case *arrow.ListType:
@@ -64,6 +64,54 @@ func validity(a arrow.Array) []byte {
 	out := make([]byte, bitutil.BytesForBits(int64(n)))
 	bitutil.CopyBitmap(a.NullBitmapBytes(), off, n, out, 0)
 	return out
+}
+
+// codedBytesMax is up to what length values of a dictionary are copied by fixed moves.
+const codedBytesMax = 32
+
+// flatten is kernel.Flatten in mem.
+func flatten(mem *arena, a arrow.Array) arrow.Array {
+	d, ok := a.(*array.Dictionary)
+	if !ok || mem == nil || d.NullN() > 0 {
+		return kernel.Flatten(a)
+	}
+	words, codes := kernel.Strings(array.MakeFromData(d.Data().Dictionary())), kernel.CodesOf(d).Codes
+	entries, longest := d.Data().Dictionary().Len(), 0
+	if entries == 0 || entries > len(codes)/4 {
+		return kernel.Flatten(a)
+	}
+	for i := range entries {
+		longest = max(longest, len(words.At(i)))
+	}
+	if longest > codedBytesMax {
+		return kernel.Flatten(a)
+	}
+	// Every move writes codedBytesMax bytes, whose end the next one writes over.
+	type word struct {
+		b [codedBytesMax]byte
+		n int32
+	}
+	ws := make([]word, entries)
+	for i := range ws {
+		ws[i].n = int32(copy(ws[i].b[:], words.At(i)))
+	}
+	n := len(codes)
+	offs := arrow.Int32Traits.CastFromBytes(mem.take(4 * (n + 1)))
+	data := mem.take(n*longest + codedBytesMax)
+	at := int32(0)
+	offs[0] = 0
+	ends := offs[1:]
+	for i, c := range codes[:len(ends)] {
+		w := &ws[c]
+		*(*[codedBytesMax]byte)(data[at:]) = w.b
+		at += w.n
+		ends[i] = at
+	}
+	return types.NewVarlen(dictionaryValues(d), offs, data[:at], nil, 0)
+}
+
+func dictionaryValues(d *array.Dictionary) arrow.DataType {
+	return d.DataType().(*arrow.DictionaryType).ValueType
 }
 
 // toText is the text form PostgreSQL shows.
@@ -94,13 +142,14 @@ var pow10 = func() (p [19]uint64) {
 }()
 
 // toDecimal makes decimals of one scale from either form of numeric.
-func toDecimal(t types.T, dt *arrow.Decimal128Type, a arrow.Array) (arrow.Array, error) {
+func toDecimal(mem *arena, t types.T, dt *arrow.Decimal128Type, a arrow.Array) (arrow.Array, error) {
 	n := a.Len()
-	out := make([]decimal128.Num, n)
+	out := arrow.Decimal128Traits.CastFromBytes(mem.take(n * arrow.Decimal128SizeBytes))
 	d, ok := a.(*types.Dec64Array)
 	if up := int(dt.Scale); ok && up >= int(d.Scale()) && up-int(d.Scale()) < len(pow10) {
 		values, m := d.Int64Values(), pow10[up-int(d.Scale())]
 		if m == 1 {
+			out = out[:len(values)]
 			for i, v := range values {
 				out[i] = decimal128.New(v>>63, uint64(v))
 			}
@@ -119,6 +168,7 @@ func toDecimal(t types.T, dt *arrow.Decimal128Type, a arrow.Array) (arrow.Array,
 	} else {
 		for i := range n {
 			if a.IsNull(i) {
+				out[i] = decimal128.Num{}
 				continue
 			}
 			var err error

@@ -6,6 +6,11 @@
 // ticket; DoGet redeems the ticket: a session runs the statement and hands its
 // batches, converted column by column (types.go, convert.go), to the stream.
 //
+// A message is never put together in memory (message.go): its body is a list of the vectors'
+// buffers, in the segment reader's memory or, where a vector had to be made for sending
+// (decimals, text out of its dictionary), in an arena that is used again once gRPC has
+// written the message (arena.go).
+//
 // Vocabulary. An identity is who calls and what he asked for in headers. A conn
 // is one SQL session (pgwire.Session, the same as the wire protocol drives) with
 // what makes it safe for many callers: one call at a time, cancellation, an end.

@@ -49,7 +49,9 @@ type Options struct {
 
 const (
 	// recvBytesMax bounds one message of a client: a batch of parameters.
-	recvBytesMax      = 64 << 20
+	recvBytesMax = 64 << 20
+	// writeBufferBytes is how much of a result is written to a connection at once.
+	writeBufferBytes  = 256 << 10
 	sweepInterval     = time.Second
 	keepaliveInterval = 30 * time.Second // to notice clients that vanished
 	keepaliveTimeout  = 15 * time.Second
@@ -98,6 +100,7 @@ func NewServer(o Options) (*Server, error) {
 		return nil, err
 	}
 	so := []grpc.ServerOption{
+		grpc.ForceServerCodecV2(newCodec()), grpc.WriteBufferSize(writeBufferBytes),
 		grpc.UnaryInterceptor(s.unaryInterceptor), grpc.StreamInterceptor(s.streamInterceptor), grpc.MaxRecvMsgSize(recvBytesMax),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveInterval, Timeout: keepaliveTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
@@ -106,7 +109,7 @@ func NewServer(o Options) (*Server, error) {
 		so = append(so, grpc.Creds(credentials.NewTLS(o.TLS)))
 	}
 	s.grpc = grpc.NewServer(so...)
-	flight.RegisterFlightServiceServer(s.grpc, flightsql.NewFlightServer(s))
+	flight.RegisterFlightServiceServer(s.grpc, service{flightsql.NewFlightServer(s), s})
 	s.done.Add(1)
 	go s.sweep()
 	return s, nil

@@ -52,12 +52,20 @@ func (k *sink) Rows(b *vexec.Batch) error {
 	if k.session != nil {
 		env = k.session.Env()
 	}
-	rec, err := record(env, k.arrow, k.types, b)
+	mem := newArena()
+	defer mem.free()
+	rec, err := record(mem, env, k.arrow, k.types, b)
 	if err != nil {
 		return err
 	}
-	return split(rec, k.rows)
+	return split(rec, func(r arrow.Record) error {
+		mem.refs.Add(1)
+		return k.rows(&rental{r, mem})
+	})
 }
+
+// CodedRows implements pgwire.CodedSink: what is sent is taken out of its dictionary on the way.
+func (k *sink) CodedRows() {}
 
 func (k *sink) Complete(tag string) error { k.tag = tag; return nil }
 func (k *sink) Empty() error              { return nil }

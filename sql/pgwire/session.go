@@ -97,6 +97,12 @@ type RowSink interface {
 	Row(row []types.Datum) error
 }
 
+// CodedSink is a Sink that takes batches with dictionary-coded text.
+type CodedSink interface {
+	Sink
+	CodedRows()
+}
+
 // Sink takes what a statement produces. Errors mean the client is gone.
 type Sink interface {
 	// Describe announces rows: a RowDescription unless silent (extended protocol).

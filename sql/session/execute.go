@@ -114,7 +114,9 @@ func (s *Session) run(ctx context.Context, c *compiled, params []types.Datum) (*
 			return s.runPoint(ctx, c, store, params)
 		}
 	}
-	cur, err := s.runPlan(ctx, c.planned, s.exec(ctx, params))
+	env := s.exec(ctx, params)
+	env.Coded = s.codedRows && c.command == query.CmdSelect
+	cur, err := s.runPlan(ctx, c.planned, env)
 	if err != nil {
 		return nil, err
 	}

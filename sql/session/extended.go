@@ -346,7 +346,9 @@ func (s *Session) Execute(ctx context.Context, name string, maxRows int, out pgw
 		if maxRows > 0 && optimizable(p.st.Node) {
 			p.res, err = newLasting().start(ctx, func(ctx context.Context) (*result, error) { return s.startStatement(ctx, p.st, p.params) })
 		} else {
+			_, s.codedRows = out.(pgwire.CodedSink)
 			p.res, err = s.startPrepared(ctx, p.prep, p.st, p.params)
+			s.codedRows = false
 		}
 		if err != nil {
 			return s.fix(ctx, err)

@@ -34,6 +34,8 @@ type Session struct {
 
 	// noParams: the statement being analysed came by the simple protocol, which has no $n.
 	noParams bool
+	// codedRows: the result being started goes to a pgwire.CodedSink.
+	codedRows bool
 
 	settings *settings.Settings
 	derived  derived
