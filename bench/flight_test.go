@@ -7,13 +7,13 @@ import (
 	"time"
 
 	"github.com/basaltdb/basalt/rpc/flight"
-	"github.com/basaltdb/basalt/sql/server"
+	sqlserver "github.com/basaltdb/basalt/sql/server"
 	"github.com/basaltdb/basalt/sql/server/servertest"
 )
 
 // TestExportFlight: the bench's client counts what the library's own counts.
 func TestExportFlight(t *testing.T) {
-	n := servertest.StartWith(t, server.Options{InMemory: true})
+	n := servertest.StartWith(t, sqlserver.Options{InMemory: true})
 	s, err := flight.NewServer(flight.Options{Backend: n.Node, NewPID: n.NewPID})
 	if err != nil {
 		t.Fatal(err)
