@@ -81,7 +81,7 @@ func columnKills(t *testing.T, stream uint64, args ...string) {
 	}
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, stream))
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute+time.Duration(*killRounds)*time.Minute/4)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute+time.Duration(*killRounds)*time.Minute)
 	defer cancel()
 	k := &columnKiller{t: t, data: filepath.Join(t.TempDir(), "data"), made: map[string]int64{}}
 	k.n = nodetest.Start(t, k.data, append(args, "--memory", "256MB")...)

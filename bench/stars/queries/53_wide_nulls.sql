@@ -1,0 +1,5 @@
+-- How many of some columns are known, and where they are known together.
+select count(*) as n, count(c021) as k021, count(c027) as k027, count(c033) as k033, count(c039) as k039, count(c045) as k045, count(c051) as k051, count(c057) as k057, count(c063) as k063, count(c069) as k069, count(c075) as k075, count(c081) as k081, count(c087) as k087, count(c093) as k093, count(c099) as k099, count(c105) as k105, count(c111) as k111, count(c117) as k117, count(c123) as k123, count(c129) as k129, count(c135) as k135, count(c141) as k141, count(c147) as k147, count(c153) as k153, count(c159) as k159, count(c165) as k165, count(c171) as k171, count(c177) as k177, count(c183) as k183, count(c189) as k189, count(c195) as k195, count(c201) as k201, count(c207) as k207, count(c213) as k213, count(c219) as k219, count(c225) as k225, count(c231) as k231, count(c237) as k237, count(c243) as k243, count(c249) as k249, count(c255) as k255, count(case when c050 is not null and c058 is not null and c066 is not null then 1 end) as together,
+       count(case when coalesce(c200, c208, c216) > 50 then 1 end) as any_of_three
+from wide
+where c041 is not null or c049 is null

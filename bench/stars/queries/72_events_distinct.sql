@@ -1,0 +1,2 @@
+-- Distinct keys.
+select count(distinct e_key) as keys from events
