@@ -20,8 +20,10 @@ type Env struct {
 	// none) before that, for relations and types, unless it is in the list.
 	SearchPath    []types.OID
 	TempNamespace types.OID
-	Types         *types.Env // its Resolver should be Catalog
-	CurrentUser   types.OID
+	// TempFirst: new objects without a schema go to the session's temporary one.
+	TempFirst   bool
+	Types       *types.Env // its Resolver should be Catalog
+	CurrentUser types.OID
 	// NoParams: the statement has no parameters, so that a $n is an error.
 	NoParams bool
 	// CurrentOf gives the key of the row a cursor stands on in a table, for WHERE

@@ -26,12 +26,12 @@ WHERE pg_has_role(n.nspowner, 'USAGE') OR has_schema_privilege(n.oid, 'CREATE, U
 
 CREATE VIEW information_schema.tables AS
 SELECT current_database()::name AS table_catalog, n.nspname AS table_schema, c.relname AS table_name,
-       CASE c.relkind WHEN 'r' THEN 'BASE TABLE' WHEN 'p' THEN 'BASE TABLE' WHEN 'v' THEN 'VIEW' WHEN 'f' THEN 'FOREIGN' END::varchar AS table_type,
+       CASE WHEN n.oid = pg_my_temp_schema() THEN 'LOCAL TEMPORARY' WHEN c.relkind IN ('r', 'p') THEN 'BASE TABLE' WHEN c.relkind = 'v' THEN 'VIEW' WHEN c.relkind = 'f' THEN 'FOREIGN' END::varchar AS table_type,
        NULL::name AS self_referencing_column_name, NULL::varchar AS reference_generation, NULL::name AS user_defined_type_catalog, NULL::name AS user_defined_type_schema, NULL::name AS user_defined_type_name,
        CASE WHEN c.relkind IN ('r', 'p') OR c.relkind = 'v' AND pg_relation_is_updatable(c.oid::regclass, false) & 8 = 8 THEN 'YES' ELSE 'NO' END::varchar(3) AS is_insertable_into,
        'NO'::varchar(3) AS is_typed, NULL::varchar AS commit_action
 FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_class c ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'v', 'f', 'p')
+WHERE c.relkind IN ('r', 'v', 'f', 'p') AND NOT pg_is_other_temp_schema(n.oid)
   AND (pg_has_role(c.relowner, 'USAGE') OR has_table_privilege(c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
        OR has_any_column_privilege(c.oid, 'SELECT, INSERT, UPDATE, REFERENCES'));
 
@@ -129,7 +129,7 @@ FROM pg_catalog.pg_constraint c
 JOIN pg_catalog.pg_class r ON c.conrelid = r.oid
 JOIN pg_catalog.pg_namespace nc ON nc.oid = c.connamespace
 JOIN pg_catalog.pg_namespace nr ON nr.oid = r.relnamespace
-WHERE c.contype IN ('c', 'f', 'p', 'u') AND r.relkind IN ('r', 'p')
+WHERE c.contype IN ('c', 'f', 'p', 'u') AND r.relkind IN ('r', 'p') AND NOT pg_is_other_temp_schema(nr.oid)
   AND (pg_has_role(r.relowner, 'USAGE') OR has_table_privilege(r.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
        OR has_any_column_privilege(r.oid, 'INSERT, UPDATE, REFERENCES'))
 UNION ALL
@@ -219,7 +219,7 @@ SELECT current_database()::name AS sequence_catalog, n.nspname AS sequence_schem
        s.seqstart::text::varchar AS start_value, s.seqmin::text::varchar AS minimum_value, s.seqmax::text::varchar AS maximum_value,
        s.seqincrement::text::varchar AS increment, CASE WHEN s.seqcycle THEN 'YES' ELSE 'NO' END::varchar(3) AS cycle_option
 FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid JOIN pg_catalog.pg_sequence s ON c.oid = s.seqrelid
-WHERE c.relkind = 'S' AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'i')
+WHERE c.relkind = 'S' AND NOT pg_is_other_temp_schema(n.oid) AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'i')
   AND (pg_has_role(c.relowner, 'USAGE') OR has_sequence_privilege(c.oid, 'SELECT, UPDATE, USAGE'));
 
 CREATE VIEW information_schema.table_privileges AS

@@ -159,6 +159,7 @@ type Transaction struct {
 	store   vexec.Store
 	private *state
 	writer  *Writer
+	temp    types.OID
 }
 
 // Transaction binds the catalog of a database to a transaction. store is the
@@ -173,10 +174,13 @@ func (m *Manager) Transaction(t txn.Txn, store vexec.Store, db types.OID, name s
 // Reader gives the state the next statement of the transaction sees.
 func (t *Transaction) Reader() Reader {
 	if t.private != nil {
-		return t.private
+		return WithTemp(t.private, t.temp)
 	}
-	return t.m.shared(t.db, t.name)
+	return WithTemp(t.m.shared(t.db, t.name), t.temp)
 }
+
+// SetTemp tells the schema of the session's temporary objects, 0 for none.
+func (t *Transaction) SetTemp(namespace types.OID) { t.temp = namespace }
 
 // HasDDL reports whether the transaction has changed the catalog.
 func (t *Transaction) HasDDL() bool { return t.writer != nil && t.writer.dirty }

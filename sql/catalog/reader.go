@@ -95,6 +95,13 @@ const (
 	KindComposite byte = 'c'
 )
 
+// Relation persistence (pg_class.relpersistence).
+const (
+	PersistencePermanent byte = 'p'
+	PersistenceUnlogged  byte = 'u'
+	PersistenceTemp      byte = 't'
+)
+
 // Relation describes a pg_class entry with everything that hangs on it.
 type Relation struct {
 	OID         types.OID

@@ -180,7 +180,7 @@ func regIn(r Reader, role types.OID, path []types.OID, reg types.OID, text strin
 		if err != nil {
 			return 0, err
 		}
-		if ns == nil {
+		if ns == nil || parts[0] == TempAlias { // an alias is no schema
 			return 0, pgerror.New(pgerror.InvalidSchemaName, "schema %q does not exist", parts[0])
 		}
 		return ns.OID, nil

@@ -145,7 +145,7 @@ func FormatTypeIn(r Reader, path []types.OID, oid types.OID, mod int32, given bo
 	name := QuoteIdent(ty.Name)
 	if !typeVisible(r, path, ty) {
 		if ns, err := r.Namespace(bg, ty.Namespace); err == nil && ns != nil {
-			name = QuoteIdent(ns.Name) + "." + name
+			name = QuoteIdent(SchemaName(r, ns.OID, ns.Name)) + "." + name
 		}
 	}
 	if mod >= 0 {

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"slices"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
@@ -13,15 +14,21 @@ var bg = context.Background()
 // DefaultPath is the effective search path where no session is at hand.
 var DefaultPath = []types.OID{PgCatalogNamespace, PublicNamespace}
 
-// EffectivePath turns the namespaces of search_path into the list that names
-// are looked up in: pg_catalog comes first unless it is listed.
-func EffectivePath(path []types.OID) []types.OID {
-	for _, n := range path {
-		if n == PgCatalogNamespace {
-			return path
-		}
+// EffectivePath turns the namespaces of search_path into the list that names of
+// relations and types are looked up in: the session's temporary schema and then
+// pg_catalog come first unless they are listed.
+func EffectivePath(r Reader, path []types.OID) []types.OID {
+	var first []types.OID
+	if t := TempNamespace(r); t != 0 && !slices.Contains(path, t) {
+		first = append(first, t)
 	}
-	return append([]types.OID{PgCatalogNamespace}, path...)
+	if !slices.Contains(path, PgCatalogNamespace) {
+		first = append(first, PgCatalogNamespace)
+	}
+	if len(first) == 0 {
+		return path
+	}
+	return append(first, path...)
 }
 
 // RelationVisible is pg_table_is_visible: an unqualified use of the relation's

@@ -283,6 +283,9 @@ func (c *Context) alterOne(ctx context.Context, rel *catalog.Relation, cmd *pg_q
 	case pg_query.AlterTableType_AT_ReplicaIdentity:
 		return c.replicaIdentity(ctx, rel, cmd.Def.GetReplicaIdentityStmt())
 	case pg_query.AlterTableType_AT_SetLogged:
+		if rel.Persistence == catalog.PersistenceTemp {
+			return pgerror.New(pgerror.InvalidTableDefinition, "cannot change logged status of table %q because it is temporary", rel.Name)
+		}
 		return c.setPersistence(ctx, rel, 'p')
 	}
 	return pgerror.Unsupported("this form of ALTER TABLE")

@@ -40,6 +40,8 @@ type Context struct {
 	PlainPassword func(password string) (verifier string, err error)
 	// Settings checks the settings of roles and databases; nil: they are refused with 0A000.
 	Settings Settings
+	// Temp keeps the session's temporary objects; nil: there can be none.
+	Temp TempSpace
 	// Bootstrap, when not 0, is the next OID to give out instead of a user's one, and
 	// permits objects in pg_catalog: a new store is being made.
 	Bootstrap types.OID
@@ -128,11 +130,12 @@ func (c *Context) reader() catalog.Reader { return c.Catalog.Reader() }
 func (c *Context) env() *analyze.Env {
 	e := *c.Env
 	e.Catalog = c.reader()
+	e.TempNamespace = catalog.TempNamespace(e.Catalog)
 	t := types.DefaultEnv()
 	if e.Types != nil {
 		*t = *e.Types
 	}
-	t.Resolver = catalog.NewResolver(e.Catalog, c.roleOfNames(), catalog.EffectivePath(e.SearchPath))
+	t.Resolver = catalog.NewResolver(e.Catalog, c.roleOfNames(), catalog.EffectivePath(e.Catalog, e.SearchPath))
 	e.Types, e.CurrentUser = t, c.roleOfNames()
 	return &e
 }
@@ -146,7 +149,7 @@ func (c *Context) roleOfNames() types.OID {
 }
 
 // path is the effective search path.
-func (c *Context) path() []types.OID { return catalog.EffectivePath(c.Env.SearchPath) }
+func (c *Context) path() []types.OID { return catalog.EffectivePath(c.reader(), c.Env.SearchPath) }
 
 // at gives the error position of a node's byte offset.
 func (c *Context) at(loc int32) int {

@@ -36,15 +36,9 @@ func selectInto(ctx context.Context, c *Context, s *pg_query.SelectStmt) (string
 }
 
 func (c *Context) createTableAs(ctx context.Context, into *pg_query.IntoClause, node *pg_query.Node, ifNotExists bool) (string, error) {
-	if err := checkPersistence(into.Rel, into.OnCommit); err != nil {
-		return "", err
-	}
-	schema, name, err := rangeVar(c, into.Rel)
-	if err != nil {
-		return "", err
-	}
+	name := into.Rel.Relname
 	if ifNotExists {
-		ns, err := creationNamespace(ctx, c, schema)
+		ns, _, err := c.relationNamespace(ctx, into.Rel)
 		if err != nil {
 			return "", err
 		}
@@ -61,14 +55,17 @@ func (c *Context) createTableAs(ctx context.Context, into *pg_query.IntoClause, 
 	if err != nil {
 		return "", err
 	}
-	ns, err := creationNamespace(ctx, c, schema)
+	ns, kept, err := c.relationNamespace(ctx, into.Rel)
+	if err == nil {
+		err = checkOnCommit(kept, into.OnCommit)
+	}
 	if err != nil {
 		return "", err
 	}
 	if len(into.ColNames) > countOutput(q) {
 		return "", pgerror.New(pgerror.SyntaxError, "too many column names were specified")
 	}
-	r := relation{namespace: ns, name: name, kind: catalog.KindTable, owner: c.User, persistence: 'p'}
+	r := relation{namespace: ns, name: name, kind: catalog.KindTable, owner: c.User, persistence: kept}
 	if r.options, err = relOptions(into.Options, tableOptions); err != nil {
 		return "", err
 	}
@@ -93,6 +90,7 @@ func (c *Context) createTableAs(ctx context.Context, into *pg_query.IntoClause, 
 	if err != nil {
 		return "", err
 	}
+	c.noteTemp(oid, kept, into.OnCommit)
 	rel, err := c.reader().Relation(ctx, oid)
 	if err == nil {
 		err = checkDistribution(rel)

@@ -100,7 +100,7 @@ func (c *Context) dropRelation(ctx context.Context, parts []string, kind byte, n
 			c.notice(notice(pgerror.SuccessfulCompletion, "%s %q does not exist, skipping", noun, name))
 			return o, false, nil
 		}
-		return o, false, pgerror.New(code, "%s %q does not exist", noun, dotted(schema, name))
+		return o, false, pgerror.New(code, "%s %q does not exist", noun, name)
 	}
 	if rel.Kind != kind {
 		return o, false, pgerror.New(pgerror.WrongObjectType, "%q is not %s", rel.Name, article(noun)).WithHint("%s", removeHints[rel.Kind])
@@ -171,7 +171,7 @@ func (c *Context) dropOther(ctx context.Context, s *pg_query.DropStmt, n *pg_que
 		if err != nil {
 			return o, false, err
 		}
-		if ns == nil {
+		if ns == nil || name == catalog.TempAlias {
 			if s.MissingOk {
 				c.notice(notice(pgerror.SuccessfulCompletion, "schema %q does not exist, skipping", name))
 				return o, false, nil

@@ -34,6 +34,9 @@ func (c *Context) addForeignKey(ctx context.Context, relid types.OID, k *constra
 	if rel, err = c.reader().Relation(ctx, relid); err != nil {
 		return err
 	}
+	if err := c.checkTempKey(rel, pk); err != nil {
+		return err
+	}
 	var fkAtts, pkAtts []int
 	for _, n := range k.columns {
 		a := attnum(rel, n)

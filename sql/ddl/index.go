@@ -241,6 +241,9 @@ func (c *Context) rewriteTable(ctx context.Context, old *catalog.Relation, relid
 	if err != nil {
 		return err
 	}
+	if err := c.refuseOtherTemp(cur, "rewrite"); err != nil {
+		return err
+	}
 	if err := c.newStorage(ctx, cur); err != nil {
 		return err
 	}
@@ -304,6 +307,9 @@ func (c *Context) createIndex(ctx context.Context, rel *catalog.Relation, s *pg_
 		return pgerror.New(pgerror.WrongObjectType, "cannot create index on relation %q", rel.Name).WithDetail("%s", noSupport(rel.Kind))
 	}
 	if err := c.checkOwner(ctx, rel); err != nil {
+		return err
+	}
+	if err := c.refuseOtherTemp(rel, "create indexes on"); err != nil {
 		return err
 	}
 	ns, err := c.reader().Namespace(ctx, rel.Namespace)

@@ -56,9 +56,12 @@ func dotted(schema, name string) string {
 	return schema + "." + name
 }
 
-// namespaceByName finds a schema that must exist.
+// namespaceByName finds a schema that must exist, by its own name: pg_temp is none.
 func namespaceByName(ctx context.Context, c *Context, name string) (*catalog.Namespace, error) {
 	ns, err := c.reader().NamespaceByName(ctx, name)
+	if name == catalog.TempAlias {
+		ns = nil
+	}
 	if err == nil && ns == nil {
 		err = pgerror.New(pgerror.InvalidSchemaName, "schema %q does not exist", name)
 	}
@@ -78,7 +81,11 @@ func usableNamespace(ctx context.Context, c *Context, name string) (*catalog.Nam
 func creationNamespace(ctx context.Context, c *Context, schema string) (*catalog.Namespace, error) {
 	var ns *catalog.Namespace
 	var err error
-	if schema != "" {
+	if schema == catalog.TempAlias || schema == "" && c.Env.TempFirst {
+		if ns, err = c.tempNamespace(ctx); err != nil {
+			return nil, err
+		}
+	} else if schema != "" {
 		if ns, err = namespaceByName(ctx, c, schema); err != nil {
 			return nil, err
 		}

@@ -144,6 +144,9 @@ func createRelation(ctx context.Context, c *Context, r relation) (types.OID, err
 	if old != nil {
 		return 0, pgerror.New(pgerror.DuplicateTable, "relation %q already exists", r.name)
 	}
+	if t := catalog.TempNamespace(c.reader()); t != 0 && r.namespace.OID == t {
+		r.persistence = catalog.PersistenceTemp
+	}
 	if err := checkColumnNames(c, r.columns, r.kind); err != nil {
 		return 0, err
 	}

@@ -321,7 +321,7 @@ func setSchema(ctx context.Context, c *Context, s *pg_query.AlterObjectSchemaStm
 		if err := c.checkTypeOwner(ctx, t); err != nil {
 			return "", err
 		}
-		ns, err := namespaceByName(ctx, c, s.Newschema)
+		ns, err := c.moveTarget(ctx, t.Namespace, s.Newschema)
 		if err != nil {
 			return "", err
 		}
@@ -362,7 +362,7 @@ func setSchema(ctx context.Context, c *Context, s *pg_query.AlterObjectSchemaStm
 				WithDetail("Sequence %q is linked to table %q.", rel.Name, t.Name)
 		}
 	}
-	ns, err := namespaceByName(ctx, c, s.Newschema)
+	ns, err := c.moveTarget(ctx, rel.Namespace, s.Newschema)
 	if err != nil {
 		return "", err
 	}

@@ -243,14 +243,8 @@ func (c *Context) makeSequence(ctx context.Context, ns *catalog.Namespace, name 
 }
 
 func createSequence(ctx context.Context, c *Context, s *pg_query.CreateSeqStmt) (string, error) {
-	if s.Sequence.Relpersistence == "t" {
-		return "", pgerror.Unsupported("temporary sequences")
-	}
-	schema, name, err := rangeVar(c, s.Sequence)
-	if err != nil {
-		return "", err
-	}
-	ns, err := creationNamespace(ctx, c, schema)
+	name := s.Sequence.Relname
+	ns, _, err := c.relationNamespace(ctx, s.Sequence)
 	if err != nil {
 		return "", err
 	}

@@ -43,14 +43,11 @@ func (c *Context) createTable(ctx context.Context, s *pg_query.CreateStmt, owner
 	case s.AccessMethod != "" && s.AccessMethod != "heap":
 		return 0, pgerror.New(pgerror.UndefinedObject, "access method %q does not exist", s.AccessMethod)
 	}
-	if err := checkPersistence(s.Relation, s.Oncommit); err != nil {
-		return 0, err
+	name := s.Relation.Relname
+	ns, kept, err := c.relationNamespace(ctx, s.Relation)
+	if err == nil {
+		err = checkOnCommit(kept, s.Oncommit)
 	}
-	schema, name, err := rangeVar(c, s.Relation)
-	if err != nil {
-		return 0, err
-	}
-	ns, err := creationNamespace(ctx, c, schema)
 	if err != nil {
 		if e := pgerror.From(err); e.Code == pgerror.InvalidSchemaName {
 			return 0, e.WithPosition(c.at(s.Relation.Location))
@@ -97,15 +94,16 @@ func (c *Context) createTable(ctx context.Context, s *pg_query.CreateStmt, owner
 			return 0, pgerror.Unsupported("this kind of table element")
 		}
 	}
-	def.kept = s.Relation.Relpersistence[0]
-	return c.buildTable(ctx, def)
+	def.kept = kept
+	oid, err := c.buildTable(ctx, def)
+	if err == nil {
+		c.noteTemp(oid, kept, s.Oncommit)
+	}
+	return oid, err
 }
 
-func checkPersistence(v *pg_query.RangeVar, oncommit pg_query.OnCommitAction) error {
-	if v.Relpersistence == "t" || v.Schemaname == "pg_temp" {
-		return pgerror.Unsupported("temporary tables")
-	}
-	if oncommit > pg_query.OnCommitAction_ONCOMMIT_NOOP {
+func checkOnCommit(kept byte, oncommit pg_query.OnCommitAction) error {
+	if oncommit > pg_query.OnCommitAction_ONCOMMIT_NOOP && kept != catalog.PersistenceTemp {
 		return pgerror.New(pgerror.InvalidTableDefinition, "ON COMMIT can only be used on temporary tables")
 	}
 	return nil

@@ -28,6 +28,9 @@ func truncate(ctx context.Context, c *Context, s *pg_query.TruncateStmt) (string
 		if rel.OID < types.FirstNormalOID {
 			return pgerror.New(pgerror.InsufficientPrivilege, "permission denied: %q is a system catalog", rel.Name)
 		}
+		if err := c.refuseOtherTemp(rel, "truncate"); err != nil {
+			return err
+		}
 		have[rel.OID] = true
 		rels = append(rels, rel)
 		return nil

@@ -14,19 +14,13 @@ import (
 )
 
 func createView(ctx context.Context, c *Context, s *pg_query.ViewStmt) (string, error) {
-	if s.View.Relpersistence == "t" {
-		return "", pgerror.Unsupported("temporary views")
-	}
 	if s.View.Relpersistence == "u" {
 		return "", pgerror.New(pgerror.SyntaxError, "views cannot be unlogged because they do not have storage")
 	}
 	if sel := s.Query.GetSelectStmt(); sel != nil && sel.IntoClause != nil {
 		return "", pgerror.New(pgerror.FeatureNotSupported, "views must not contain SELECT INTO")
 	}
-	schema, name, err := rangeVar(c, s.View)
-	if err != nil {
-		return "", err
-	}
+	target, name := s.View, s.View.Relname
 	q, err := analyze.AnalyzeNode(ctx, c.env(), c.source, s.Query, nil)
 	if err != nil {
 		return "", err
@@ -78,7 +72,17 @@ func createView(ctx context.Context, c *Context, s *pg_query.ViewStmt) (string, 
 	if len(cols) == 0 {
 		return "", pgerror.New(pgerror.InvalidTableDefinition, "view must have at least one column")
 	}
-	ns, err := creationNamespace(ctx, c, schema)
+	if target.Relpersistence != "t" {
+		temp, err := c.usesTemp(ctx, q)
+		if err != nil {
+			return "", err
+		}
+		if temp {
+			c.notice(notice(pgerror.SuccessfulCompletion, "view %q will be a temporary view", name))
+			target = &pg_query.RangeVar{Catalogname: target.Catalogname, Schemaname: target.Schemaname, Relname: name, Relpersistence: "t"}
+		}
+	}
+	ns, kept, err := c.relationNamespace(ctx, target)
 	if err != nil {
 		return "", err
 	}
@@ -89,11 +93,26 @@ func createView(ctx context.Context, c *Context, s *pg_query.ViewStmt) (string, 
 	if old != nil && s.Replace {
 		return "", c.replaceView(ctx, old, q, cols, options)
 	}
-	oid, err := createRelation(ctx, c, relation{namespace: ns, name: name, kind: catalog.KindView, owner: c.User, persistence: 'p', columns: cols, options: options})
+	oid, err := createRelation(ctx, c, relation{namespace: ns, name: name, kind: catalog.KindView, owner: c.User, persistence: kept, columns: cols, options: options})
 	if err != nil {
 		return "", err
 	}
 	return "", c.storeRule(ctx, oid, q)
+}
+
+// usesTemp reports whether a query reads a temporary relation.
+func (c *Context) usesTemp(ctx context.Context, q *query.Query) (found bool, err error) {
+	query.EachQuery(q, func(q *query.Query) {
+		for _, rte := range q.RTable {
+			if rte.Kind != query.RTERelation || found || err != nil {
+				continue
+			}
+			var rel *catalog.Relation
+			rel, err = c.reader().Relation(ctx, rte.Relid)
+			found = rel != nil && rel.Persistence == catalog.PersistenceTemp
+		}
+	})
+	return found, err
 }
 
 // storeRule writes a view's definition.

@@ -41,7 +41,7 @@ type IndexKeyPrinter struct{}
 func (IndexKeyPrinter) IndexKey(ctx context.Context, e query.Expr, r *catalog.Relation, cat catalog.Reader) string {
 	path := []types.OID{catalog.PublicNamespace}
 	env := *types.DefaultEnv()
-	env.Resolver = catalog.NewResolver(cat, 0, catalog.EffectivePath(path))
+	env.Resolver = catalog.NewResolver(cat, 0, catalog.EffectivePath(cat, path))
 	return IndexKeyExpr(e, Context{Ctx: ctx, Catalog: cat, Types: &env, SearchPath: path, Relation: r, Pretty: true})
 }
 

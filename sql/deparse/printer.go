@@ -160,7 +160,7 @@ func (p *printer) relationName(oid types.OID) string {
 	if p.visible(rel) {
 		return QuoteIdent(rel.Name)
 	}
-	return QuoteIdent(rel.Schema) + "." + QuoteIdent(rel.Name)
+	return QuoteIdent(catalog.SchemaName(p.Catalog, rel.Namespace, rel.Schema)) + "." + QuoteIdent(rel.Name)
 }
 
 func (p *printer) visible(rel *catalog.Relation) bool {
@@ -176,15 +176,8 @@ func (p *printer) visible(rel *catalog.Relation) bool {
 	return false
 }
 
-// path is the search path with pg_catalog in front unless it is named.
-func (p *printer) path() []types.OID {
-	for _, ns := range p.SearchPath {
-		if ns == catalog.PgCatalogNamespace {
-			return p.SearchPath
-		}
-	}
-	return append([]types.OID{catalog.PgCatalogNamespace}, p.SearchPath...)
-}
+// path is where unqualified names are looked for.
+func (p *printer) path() []types.OID { return catalog.EffectivePath(p.Catalog, p.SearchPath) }
 
 // functionName is a function's name, qualified when its schema is not on the path.
 func (p *printer) functionName(oid types.OID, name string) string {

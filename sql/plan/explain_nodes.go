@@ -147,11 +147,20 @@ func (d *describer) cond(label string, qs []query.Expr, x *description) {
 	}
 }
 
+// shownSchema is a schema as EXPLAIN names it. Plans read no temporary tables but the
+// session's own.
+func shownSchema(schema string) string {
+	if catalog.IsTempSchema(schema) {
+		return catalog.TempAlias
+	}
+	return schema
+}
+
 // onName is a relation with its alias: " on t" or " on t a".
 func (d *describer) onName(schema, name, alias string) string {
 	s := " on "
 	if d.opts.Verbose && schema != "" {
-		s += quoteName(schema) + "."
+		s += quoteName(shownSchema(schema)) + "."
 	}
 	s += quoteName(name)
 	if alias != "" && alias != name {
@@ -214,7 +223,7 @@ func (d *describer) fill(n *Node, x *description) {
 	relation := func(t *catalog.Relation, alias string) {
 		x.fields = append(x.fields, property{label: "Relation Name", value: t.Name})
 		if d.opts.Verbose {
-			x.fields = append(x.fields, property{label: "Schema", value: t.Schema})
+			x.fields = append(x.fields, property{label: "Schema", value: shownSchema(t.Schema)})
 		}
 		x.fields = append(x.fields, property{label: "Alias", value: alias})
 	}

@@ -303,3 +303,31 @@ func shiftCTELevels(q *Query, delta, depth int) *Query {
 	}
 	return out
 }
+
+// EachQuery visits q and every query inside it.
+func EachQuery(q *Query, f func(*Query)) {
+	f(q)
+	for _, c := range q.CTEs {
+		EachQuery(c.Query, f)
+	}
+	for _, r := range q.RTable {
+		if r.Subquery != nil {
+			EachQuery(r.Subquery, f)
+		}
+	}
+	EachExpr(q, func(e Expr) {
+		Walk(e, func(e Expr) bool {
+			switch s := e.(type) {
+			case *SubLink:
+				if s.Query != nil {
+					EachQuery(s.Query, f)
+				}
+			case *MultiAssignRef:
+				if s.Column == 1 && s.SubLink.Query != nil {
+					EachQuery(s.SubLink.Query, f)
+				}
+			}
+			return true
+		})
+	})
+}

@@ -77,6 +77,12 @@ func (c *Cluster) pids() (first, end int32) {
 	return int32(c.Self) << pidBits, int32(c.Self+1) << pidBits
 }
 
+// tempSlots is where this node's numbers of temporary schemas begin.
+func (c *Cluster) tempSlots() int {
+	first, _ := c.pids()
+	return int(first)
+}
+
 // open opens the store of a lone node; a node of several has one.
 func open(o Options, so storage.Options) (*storage.Node, error) {
 	if o.Cluster != nil {

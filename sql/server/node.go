@@ -94,8 +94,22 @@ func (s *Server) newNode(ctx context.Context, registry *expr.Registry, executor 
 	return s.sessions(manager, executor, registry, ds), nil
 }
 
+// removeLeftovers drops the temporary tables of sessions that a crash has ended.
+func (s *Server) removeLeftovers(ctx context.Context) error {
+	dbs, err := s.manager.Databases(ctx)
+	if err != nil {
+		return err
+	}
+	for _, db := range dbs {
+		if err := s.Node.RemoveLeftovers(ctx, db); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (s *Server) sessions(manager *catalog.Manager, executor *vexec.Executor, registry *expr.Registry, ds dataStore) *session.Node {
-	cfg := session.Config{DB: s.db, Catalog: manager, Executor: executor, Registry: registry, Cluster: described{s}, Lower: plan.Lowerer{}, Workers: s.opts.Workers, Parameters: s.opts.parameters()}
+	cfg := session.Config{DB: s.db, Catalog: manager, Executor: executor, Registry: registry, Cluster: described{s}, Lower: plan.Lowerer{}, Workers: s.opts.Workers, Parameters: s.opts.parameters(), TempSlotBase: s.opts.Cluster.tempSlots()}
 	if f := s.opts.TestingDB; f != nil {
 		cfg.DB = f(cfg.DB)
 	}

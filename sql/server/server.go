@@ -143,6 +143,11 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 	if s.Node, err = s.newNode(ctx, registry, s.executor); err != nil {
 		return nil, errors.Join(err, s.closeStore())
 	}
+	if o.Cluster == nil {
+		if err := s.removeLeftovers(ctx); err != nil {
+			return nil, errors.Join(err, s.closeStore())
+		}
+	}
 	firstPID, endPID := o.Cluster.pids()
 	s.wire = pgwire.NewServer(pgwire.Options{Backend: s.Node, TLS: o.TLS, NoTrust: o.NoTrust, MaxConnections: o.MaxConnections, ReservedConnections: o.reserved(),
 		AuthenticationTimeout: o.AuthenticationTimeout, Memory: s.executor, Log: o.Log, FirstPID: firstPID, EndPID: endPID})

@@ -22,39 +22,11 @@ type accessCheck struct {
 
 func relationMode(m uint8) txn.RelationLock { return txn.RelationLock(m) }
 
-// eachQuery visits q and every query inside it.
-func eachQuery(q *query.Query, f func(*query.Query)) {
-	f(q)
-	for _, c := range q.CTEs {
-		eachQuery(c.Query, f)
-	}
-	for _, r := range q.RTable {
-		if r.Subquery != nil {
-			eachQuery(r.Subquery, f)
-		}
-	}
-	query.EachExpr(q, func(e query.Expr) {
-		query.Walk(e, func(e query.Expr) bool {
-			switch s := e.(type) {
-			case *query.SubLink:
-				if s.Query != nil {
-					eachQuery(s.Query, f)
-				}
-			case *query.MultiAssignRef:
-				if s.Column == 1 && s.SubLink.Query != nil {
-					eachQuery(s.SubLink.Query, f)
-				}
-			}
-			return true
-		})
-	})
-}
-
 // locksOf lists the relation locks a query needs, the strongest per relation, in
 // OID order, so that two statements take them in the same order.
 func locksOf(db types.OID, q *query.Query) []relationLock {
 	modes := map[types.OID]uint8{}
-	eachQuery(q, func(q *query.Query) {
+	query.EachQuery(q, func(q *query.Query) {
 		for i, r := range q.RTable {
 			if r.Kind != query.RTERelation || r.Relid < types.FirstNormalOID {
 				continue
@@ -86,7 +58,7 @@ func relationKey(db, oid types.OID) uint64 { return uint64(db)<<32 | uint64(oid)
 // is behind a view is its owner's affair.
 func accessOf(q *query.Query) []accessCheck {
 	var out []accessCheck
-	eachQuery(q, func(q *query.Query) {
+	query.EachQuery(q, func(q *query.Query) {
 		for i, r := range q.RTable {
 			if r.Kind != query.RTERelation {
 				continue
@@ -216,7 +188,7 @@ func writesOf(q *query.Query) (name string) {
 	if q.Command != query.CmdSelect {
 		return commandNames[q.Command]
 	}
-	eachQuery(q, func(in *query.Query) {
+	query.EachQuery(q, func(in *query.Query) {
 		switch {
 		case in.Command != query.CmdSelect:
 			name = commandNames[in.Command]

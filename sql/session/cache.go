@@ -83,7 +83,8 @@ type planID struct {
 	start  int
 	params string
 	env    string
-	sites  int // storage nodes that tables are spread over
+	temp   types.OID // the session's temporary schema
+	sites  int       // storage nodes that tables are spread over
 }
 
 // compiled is a statement analysed and planned.
@@ -96,9 +97,13 @@ type compiled struct {
 	cols    []pgwire.Column // nil: delivers no rows
 	locks   []relationLock
 	access  []accessCheck
-	// writes names the command for read-only transactions, "" when it only reads.
-	writes  string
-	command query.CommandType
+	// writes names the command, "" when it only reads; forbidden is what a read-only
+	// transaction refuses: temporary tables may be written.
+	writes    string
+	forbidden string
+	command   query.CommandType
+	// temp: it uses temporary tables of the session.
+	temp bool
 	// momentary plans hold for one execution.
 	momentary bool
 }
@@ -151,13 +156,14 @@ type heldPlan struct {
 	params []types.OID
 	user   types.OID
 	env    string
+	temp   types.OID
 	sites  int
 }
 
 // held gives a prepared statement's last plan if it still holds.
 func (s *Session) held(p *prepared, r catalog.Reader, params []types.OID) *compiled {
 	h := &p.plan
-	if h.c == nil || r.Private() || h.c.version != r.Version() || h.user != s.currentUser.OID || h.env != s.current().planKey || h.sites != s.node.siteCount() || !slices.Equal(h.params, params) || s.outgrown(h.c.planned) {
+	if h.c == nil || r.Private() || h.c.version != r.Version() || h.user != s.currentUser.OID || h.env != s.current().planKey || h.temp != s.temp.namespace || h.sites != s.node.siteCount() || !slices.Equal(h.params, params) || s.outgrown(h.c.planned) {
 		return nil
 	}
 	return h.c
@@ -176,7 +182,7 @@ func (s *Session) compileFor(ctx context.Context, p *prepared, source string, st
 			}
 		}
 	}
-	id := planID{db: s.db.OID, user: s.currentUser.OID, text: source, start: start, params: paramKey(params), env: s.current().planKey, sites: s.node.siteCount()}
+	id := planID{db: s.db.OID, user: s.currentUser.OID, text: source, start: start, params: paramKey(params), env: s.current().planKey, temp: s.temp.namespace, sites: s.node.siteCount()}
 	cacheable := len(source) <= cacheTextBytesMax
 	for {
 		r := s.reader()
@@ -209,7 +215,7 @@ func (s *Session) compileFor(ctx context.Context, p *prepared, source string, st
 			}
 		}
 		if p != nil && !r.Private() && c.planned.Cacheable && !c.momentary {
-			p.plan = heldPlan{c, params, id.user, id.env, id.sites}
+			p.plan = heldPlan{c, params, id.user, id.env, id.temp, id.sites}
 		}
 		return c, nil
 	}
@@ -249,6 +255,13 @@ func (s *Session) compileQuery(ctx context.Context, r catalog.Reader, q *query.Q
 	}
 	c.query = rw
 	c.locks = locksOf(s.db.OID, rw)
+	used, only, err := checkTemp(ctx, r, rw)
+	if err != nil {
+		return nil, err
+	}
+	if c.temp = used; !used || !only {
+		c.forbidden = writesOf(rw)
+	}
 	c.writes = writesOf(rw)
 	return c, s.lockRelations(ctx, c.locks)
 }

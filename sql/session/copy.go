@@ -402,9 +402,6 @@ func fileError(name, doing string, err error) error {
 
 // copyFrom runs COPY FROM: a planned INSERT whose rows come from the client.
 func (s *Session) copyFrom(ctx context.Context, st *parse.Statement, c *pg_query.CopyStmt, o *copyfmt.Options) (*result, error) {
-	if err := s.forbidReadOnly("COPY FROM"); err != nil {
-		return nil, err
-	}
 	r := s.reader()
 	env, err := s.analyzeEnv(ctx, r)
 	if err != nil {
@@ -413,6 +410,15 @@ func (s *Session) copyFrom(ctx context.Context, st *parse.Statement, c *pg_query
 	rel, err := analyze.ResolveRelation(ctx, env, st.Source, c.Relation)
 	if err != nil {
 		return nil, withoutPosition(err)
+	}
+	if rel.Persistence != catalog.PersistenceTemp {
+		if err := s.forbidReadOnly("COPY FROM"); err != nil {
+			return nil, err
+		}
+	} else if catalog.OtherTemp(r, rel) {
+		return nil, errOtherTemp
+	} else {
+		s.cur.temp = true
 	}
 	if err := s.cur.tx.LockRelation(ctx, relationKey(s.db.OID, rel.OID), txn.RowExclusive, txn.WaitBlock); err != nil {
 		return nil, err

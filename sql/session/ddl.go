@@ -31,18 +31,12 @@ func (s *Session) ddlStmt(ctx context.Context, st *parse.Statement, tag string, 
 	if err := s.forbidReadOnly(tag); err != nil {
 		return nil, err
 	}
-	tx, err := s.statementTxn(ctx)
-	if err != nil {
+	if _, err := s.statementTxn(ctx); err != nil {
 		return nil, err
 	}
-	env, err := s.analyzeEnv(ctx, s.reader())
+	c, err := s.ddlContext(ctx, params)
 	if err != nil {
 		return nil, err
-	}
-	c := &ddl.Context{
-		Txn: tx, Manager: s.node.Catalog, Catalog: s.cur.cat, Env: env, User: s.currentUser.OID, SessionUser: s.sessionUser.OID,
-		Runner: ddlRunner{s, params.values}, Lower: s.node.Lower, ParamTypes: params.types,
-		InTransactionBlock: s.phase == phaseBlock || s.inQueryString, PlainPassword: auth.NewVerifier, Settings: s,
 	}
 	s.ri.BeginStatement()
 	r, err := ddl.Execute(ctx, c, *st)
@@ -56,6 +50,19 @@ func (s *Session) ddlStmt(ctx context.Context, st *parse.Statement, tag string, 
 		return nil, err
 	}
 	return done(r.Tag), nil
+}
+
+// ddlContext is what DDL runs with in the session's transaction.
+func (s *Session) ddlContext(ctx context.Context, params bound) (*ddl.Context, error) {
+	env, err := s.analyzeEnv(ctx, s.reader())
+	if err != nil {
+		return nil, err
+	}
+	return &ddl.Context{
+		Txn: s.cur.tx, Manager: s.node.Catalog, Catalog: s.cur.cat, Env: env, User: s.currentUser.OID, SessionUser: s.sessionUser.OID,
+		Runner: ddlRunner{s, params.values}, Lower: s.node.Lower, ParamTypes: params.types, Temp: s,
+		InTransactionBlock: s.phase == phaseBlock || s.inQueryString, PlainPassword: auth.NewVerifier, Settings: s,
+	}, nil
 }
 
 // ddlRunner implements ddl.Runner in the session's transaction.

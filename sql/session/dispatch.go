@@ -49,7 +49,7 @@ func (s *Session) utility(ctx context.Context, st *parse.Statement, params bound
 		s.ensure()
 		return done(tag), s.closeStmt(n.ClosePortalStmt)
 	case *pg_query.Node_DiscardStmt:
-		return s.discardStmt(n.DiscardStmt)
+		return s.discardStmt(ctx, n.DiscardStmt)
 	case *pg_query.Node_ExplainStmt:
 		return s.explainStmt(ctx, st, n.ExplainStmt, params)
 	case *pg_query.Node_CopyStmt:

@@ -100,11 +100,12 @@ func (s *Session) run(ctx context.Context, c *compiled, params []types.Datum) (*
 	if err := c.planned.ConstError; err != nil {
 		return nil, err
 	}
-	if c.writes != "" {
-		if err := s.forbidReadOnly(c.writes); err != nil {
+	if c.forbidden != "" {
+		if err := s.forbidReadOnly(c.forbidden); err != nil {
 			return nil, err
 		}
 	}
+	s.cur.temp = s.cur.temp || c.temp
 	if err := s.checkAccess(ctx, c.access); err != nil {
 		return nil, err
 	}

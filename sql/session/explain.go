@@ -163,8 +163,9 @@ func (s *Session) explainStmt(ctx context.Context, st *parse.Statement, e *pg_qu
 
 // explainAnalyze runs the statement and collects its counters.
 func (s *Session) explainAnalyze(ctx context.Context, c *compiled, params bound, opts *plan.ExplainOptions) error {
-	if c.writes != "" {
-		if err := s.forbidReadOnly(c.writes); err != nil {
+	s.cur.temp = s.cur.temp || c.temp
+	if c.forbidden != "" {
+		if err := s.forbidReadOnly(c.forbidden); err != nil {
 			return err
 		}
 	}

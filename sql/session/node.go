@@ -34,6 +34,8 @@ type Config struct {
 	// Parameters are values of server parameters (SHOW) that differ from PostgreSQL's
 	// defaults, in canonical form by lower-case name.
 	Parameters map[string]string
+	// TempSlotBase is added to the numbers of temporary schemas, which no other process may use.
+	TempSlotBase int
 	// WorkMem in bytes bounds each operator that can spill; 0: by the session's work_mem; 64 MiB unless that is set.
 	WorkMem int64
 }
@@ -69,9 +71,10 @@ type Node struct {
 	Config
 	plans planCache
 
-	mu       sync.Mutex
-	sessions map[int32]*Session
-	dbConns  map[types.OID]int
+	mu        sync.Mutex
+	sessions  map[int32]*Session
+	dbConns   map[types.OID]int
+	tempSlots map[int]bool // N of pg_temp_N in use
 	// Cancel and terminate by process number; set by the server that owns the connections.
 	control atomic.Pointer[Control]
 }
@@ -84,7 +87,7 @@ type Control interface {
 
 // NewNode makes the SQL side of a node.
 func NewNode(cfg Config) *Node {
-	n := &Node{Config: cfg, sessions: map[int32]*Session{}, dbConns: map[types.OID]int{}}
+	n := &Node{Config: cfg, sessions: map[int32]*Session{}, dbConns: map[types.OID]int{}, tempSlots: map[int]bool{}}
 	n.plans.init()
 	return n
 }

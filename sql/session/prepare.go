@@ -58,7 +58,7 @@ func (s *Session) deallocateStmt(d *pg_query.DeallocateStmt) (*result, error) {
 }
 
 // discardStmt runs DISCARD.
-func (s *Session) discardStmt(d *pg_query.DiscardStmt) (*result, error) {
+func (s *Session) discardStmt(ctx context.Context, d *pg_query.DiscardStmt) (*result, error) {
 	switch d.Target {
 	case pg_query.DiscardMode_DISCARD_ALL:
 		if err := s.preventBlock("DISCARD ALL"); err != nil {
@@ -67,18 +67,19 @@ func (s *Session) discardStmt(d *pg_query.DiscardStmt) (*result, error) {
 		s.dropPortals(-1)
 		s.dropAllPrepared()
 		s.settings.ResetAll()
-		if err := s.setSessionAuthorization(context.Background(), "", true, false); err != nil {
+		if err := s.setSessionAuthorization(ctx, "", true, false); err != nil {
 			return nil, err
 		}
 		s.seq.Forget()
 		s.AdvisoryUnlockAll()
 		s.ensure()
-		return done("DISCARD ALL"), nil
+		return done("DISCARD ALL"), s.removeTemp(ctx)
 	case pg_query.DiscardMode_DISCARD_PLANS:
 		return done("DISCARD PLANS"), nil
 	case pg_query.DiscardMode_DISCARD_SEQUENCES:
 		s.seq.Forget()
 		return done("DISCARD SEQUENCES"), nil
 	}
-	return done("DISCARD TEMP"), nil
+	s.ensure()
+	return done("DISCARD TEMP"), s.removeTemp(ctx)
 }

@@ -24,7 +24,7 @@ func (r *sessionResolver) byPath() types.Resolver {
 		if err != nil {
 			path = nil // the look-ups that follow fail the same way and can say so
 		}
-		r.r = catalog.NewResolver(r.Reader, r.s.currentUser.OID, catalog.EffectivePath(path))
+		r.r = catalog.NewResolver(r.Reader, r.s.currentUser.OID, catalog.EffectivePath(r.Reader, path))
 	})
 	return r.r
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -52,6 +53,8 @@ type Session struct {
 	prepared map[string]*prepared
 	portals  map[string]*portal
 	seq      sys.SequenceMemory
+
+	temp tempSpace
 
 	activity activity
 }
@@ -295,46 +298,51 @@ func (s *Session) reader() catalog.Reader {
 	if s.cur.cat != nil {
 		return s.cur.cat.Reader()
 	}
-	return s.node.Catalog.Reader(s.db.OID, s.db.Name)
+	return catalog.WithTemp(s.node.Catalog.Reader(s.db.OID, s.db.Name), s.temp.namespace)
 }
 
 // searchPath resolves search_path's names to the namespaces that exist and that
 // the user has USAGE on.
 func (s *Session) searchPath(ctx context.Context, r catalog.Reader) ([]types.OID, error) {
+	path, _, err := s.creationPath(ctx, r)
+	return path, err
+}
+
+// creationPath is searchPath that also tells whether new objects go to the session's
+// temporary schema, which may not exist yet.
+func (s *Session) creationPath(ctx context.Context, r catalog.Reader) (path []types.OID, tempFirst bool, err error) {
 	names := s.current().searchPath
 	out := make([]types.OID, 0, len(names))
 	for _, n := range names {
 		if n == "$user" {
 			n = s.currentUser.Name
 		}
-		if n == "pg_temp" {
-			continue
-		}
+		tempFirst = tempFirst || n == catalog.TempAlias && len(out) == 0
 		ns, err := r.NamespaceByName(ctx, n)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		if ns == nil {
+		if ns == nil || slices.Contains(out, ns.OID) {
 			continue
 		}
 		ok, err := catalog.HasPrivilege(ctx, r, s.currentUser.OID, catalog.ObjectSchema, ns.Owner, ns.ACL, catalog.PrivUsage)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if ok {
 			out = append(out, ns.OID)
 		}
 	}
-	return out, nil
+	return out, tempFirst, nil
 }
 
 // analyzeEnv is what parse analysis gets.
 func (s *Session) analyzeEnv(ctx context.Context, r catalog.Reader) (*analyze.Env, error) {
-	path, err := s.searchPath(ctx, r)
+	path, tempFirst, err := s.creationPath(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	return &analyze.Env{Catalog: r, SearchPath: path, Types: s.typesEnv(r), CurrentUser: s.currentUser.OID, Notice: s.Notice, CurrentOf: s.currentOf, NoParams: s.noParams}, nil
+	return &analyze.Env{Catalog: r, SearchPath: path, TempNamespace: catalog.TempNamespace(r), TempFirst: tempFirst, Types: s.typesEnv(r), CurrentUser: s.currentUser.OID, Notice: s.Notice, CurrentOf: s.currentOf, NoParams: s.noParams}, nil
 }
 
 // fix gives an error its final form: what a cancelled context stands for, and a copy of shared ones.
@@ -410,6 +418,7 @@ func (s *Session) Close() {
 	s.dropPortals(-1)
 	s.dropAllPrepared()
 	s.AdvisoryUnlockAll()
+	s.closeTemp()
 	s.node.forget(s)
 }
 

@@ -34,6 +34,8 @@ type transaction struct {
 	savepoints []savepoint
 	// lost is why tx is gone though the block goes on: it could not be rolled back to a savepoint.
 	lost error
+	// temp: temporary objects were used.
+	temp bool
 	// uncommitted: READ UNCOMMITTED was asked for; it is READ COMMITTED by another name.
 	uncommitted bool
 }
@@ -45,6 +47,7 @@ type savepoint struct {
 	settings int
 	deferred int
 	advisory int
+	temp     types.OID // the session's temporary schema
 	readOnly bool
 }
 
@@ -72,7 +75,7 @@ func (s *Session) ensure() {
 func (s *Session) txn() txn.Txn {
 	s.ensure()
 	if s.cur.tx == nil {
-		s.cur.opts.ReadOnly = s.cur.readOnly
+		s.cur.opts.ReadOnly = s.cur.readOnly && s.temp.namespace == 0 // temporary tables may be written all the same
 		s.cur.opts.ProcessID = s.start.PID
 		s.cur.tx = s.node.DB.Begin(s.cur.opts)
 		if s.advisory != nil {
@@ -80,6 +83,7 @@ func (s *Session) txn() txn.Txn {
 		}
 		s.cur.store = s.node.Storage.Store(s.cur.tx, s.typesEnv(s.reader()))
 		s.cur.cat = s.node.Catalog.Transaction(s.cur.tx, s.cur.store, s.db.OID, s.db.Name)
+		s.cur.cat.SetTemp(s.temp.namespace)
 	}
 	return s.cur.tx
 }
@@ -124,6 +128,9 @@ func (s *Session) commit(ctx context.Context) error {
 	if err == nil {
 		err = s.holdCursors(ctx)
 	}
+	if err == nil {
+		err = s.endTemp(ctx)
+	}
 	if err != nil {
 		s.rollback()
 		return s.fix(ctx, err)
@@ -135,6 +142,7 @@ func (s *Session) commit(ctx context.Context) error {
 			return s.fix(ctx, err)
 		}
 	}
+	s.temp.lasting = s.temp.namespace != 0
 	s.report(s.settings.Commit())
 	s.end()
 	return nil
@@ -147,6 +155,7 @@ func (s *Session) rollback() {
 	}
 	s.dropPortals(0)
 	s.cur.forget()
+	s.rollbackTemp(0)
 	s.undoSettings(0)
 	s.end()
 }
@@ -172,6 +181,7 @@ func (s *Session) abort() {
 		}
 		s.dropPortals(0)
 		s.cur.forget()
+		s.rollbackTemp(0)
 		s.releaseAdvisory(0)
 		s.undoSettings(0)
 		s.ri.Reset()
@@ -195,6 +205,7 @@ func (s *Session) rollbackTo(i int) error {
 			s.cur.cat.Invalidate()
 		}
 	}
+	s.rollbackTemp(sp.temp)
 	s.undoSettings(sp.settings)
 	s.ri.Truncate(sp.deferred)
 	s.releaseAdvisory(sp.advisory)

@@ -110,7 +110,7 @@ func (s *Session) vacuumStmt(ctx context.Context, st *parse.Statement, v *pg_que
 			if err != nil {
 				return nil, err
 			}
-			if rel != nil {
+			if rel != nil && !catalog.OtherTemp(s.reader(), rel) {
 				targets = append(targets, target{rel: rel})
 			}
 		}

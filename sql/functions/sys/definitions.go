@@ -24,7 +24,12 @@ func relationText(ctx context.Context, s Session, rel *catalog.Relation) string 
 	if catalog.RelationVisible(ctx, s.CatalogReader(), path(s), rel.Namespace, rel.Name) {
 		return catalog.QuoteIdent(rel.Name)
 	}
-	return catalog.QuoteQualified(rel.Schema, rel.Name)
+	return qualified(s, rel)
+}
+
+// qualified is a relation's name with its schema.
+func qualified(s Session, rel *catalog.Relation) string {
+	return catalog.QuoteQualified(catalog.SchemaName(s.CatalogReader(), rel.Namespace, rel.Schema), rel.Name)
 }
 
 func getExpr(ctx *expr.Context, s Session, text string, relid types.OID, pretty bool) (types.Datum, error) {
@@ -152,7 +157,7 @@ func indexDef(ctx *expr.Context, s Session, oid types.OID, col int32, pretty boo
 	if ix.Unique {
 		unique = "UNIQUE "
 	}
-	table := catalog.QuoteQualified(rel.Schema, rel.Name)
+	table := qualified(s, rel)
 	if pretty {
 		table = relationText(ctx.Ctx, s, rel)
 	}
@@ -295,7 +300,7 @@ func serialSequence(ctx *expr.Context, s Session, table, column string) (types.D
 		if err != nil || seq == nil {
 			return nil, err
 		}
-		return catalog.QuoteQualified(seq.Schema, seq.Name), nil
+		return qualified(s, seq), nil
 	}
 	return nil, pgerror.New(pgerror.UndefinedColumn, "column %q of relation %q does not exist", column, rel.Name)
 }
@@ -420,7 +425,7 @@ func registerDefinitions(r *expr.Registry) {
 		if err != nil || def == nil {
 			return nil, err
 		}
-		name := catalog.QuoteQualified(rel.Schema, rel.Name)
+		name := qualified(s, rel)
 		if pretty {
 			name = relationText(ctx.Ctx, s, rel)
 		}

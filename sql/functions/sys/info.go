@@ -16,7 +16,7 @@ import (
 const versionText = "PostgreSQL 16.4 (Basalt)"
 
 // path is the effective search path.
-func path(s Session) []types.OID { return catalog.EffectivePath(s.SchemaPath()) }
+func path(s Session) []types.OID { return catalog.EffectivePath(s.CatalogReader(), s.SchemaPath()) }
 
 // zero adapts a function of no arguments over the session.
 func zero(f func(ctx *expr.Context, s Session) (types.Datum, error)) expr.Kernel {
@@ -133,8 +133,17 @@ func registerSession(r *expr.Registry) {
 	add(r, "pg_is_in_recovery()", zero(func(*expr.Context, Session) (types.Datum, error) { return false, nil }))
 	add(r, "pg_postmaster_start_time()", zero(func(_ *expr.Context, s Session) (types.Datum, error) { return s.StartTime(), nil }))
 	add(r, "pg_conf_load_time()", zero(func(_ *expr.Context, s Session) (types.Datum, error) { return s.StartTime(), nil }))
-	add(r, "pg_my_temp_schema()", zero(func(*expr.Context, Session) (types.Datum, error) { return types.OID(0), nil }))
-	add(r, "pg_is_other_temp_schema(oid)", one(func(*expr.Context, Session, types.OID) (types.Datum, error) { return false, nil }))
+	add(r, "pg_my_temp_schema()", zero(func(_ *expr.Context, s Session) (types.Datum, error) {
+		return catalog.TempNamespace(s.CatalogReader()), nil
+	}))
+	add(r, "pg_is_other_temp_schema(oid)", one(func(ctx *expr.Context, s Session, oid types.OID) (types.Datum, error) {
+		r := s.CatalogReader()
+		ns, err := r.Namespace(ctx.Ctx, oid)
+		if err != nil || ns == nil {
+			return false, err
+		}
+		return catalog.IsTempSchema(ns.Name) && oid != catalog.TempNamespace(r), nil
+	}))
 	add(r, "pg_jit_available()", zero(func(*expr.Context, Session) (types.Datum, error) { return false, nil }))
 	addr := func(get func(Session) types.Datum) expr.Kernel {
 		return zero(func(_ *expr.Context, s Session) (types.Datum, error) { return get(s), nil })

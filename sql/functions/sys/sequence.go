@@ -84,7 +84,7 @@ func nextval(ctx *expr.Context, _ *expr.Call, oid types.OID) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if s.ReadOnly() {
+	if s.ReadOnly() && rel.Persistence != catalog.PersistenceTemp {
 		return 0, pgerror.New(pgerror.ReadOnlySQLTransaction, "cannot execute nextval() in a read-only transaction")
 	}
 	m := s.Sequences()
@@ -150,7 +150,7 @@ func setval(ctx *expr.Context, oid types.OID, v int64, called bool) (int64, erro
 	if err != nil {
 		return 0, err
 	}
-	if s.ReadOnly() {
+	if s.ReadOnly() && rel.Persistence != catalog.PersistenceTemp {
 		return 0, pgerror.New(pgerror.ReadOnlySQLTransaction, "cannot execute setval() in a read-only transaction")
 	}
 	if err := s.CatalogManager().SetValue(ctx.Ctx, q, rel.Name, v, called); err != nil {
