@@ -21,9 +21,13 @@ type Branches struct {
 	records func(node NodeID) (Participant, error)
 
 	mu sync.Mutex
-	// open by transaction. ended remembers those that recovery has ended, so that a
-	// late call does not make them anew.
+	// open by transaction.
 	open map[ID]*branch
+	// ended remembers transactions whose branch here has ended, or was to end before it
+	// was made, so that a late call does not make it anew: those of this period
+	// and of the one before.
+	ended      [2]map[ID]struct{}
+	endedSince time.Time
 
 	// decide64 orders what reads and writes the record of a transaction, by ID.
 	decide64 [64]sync.Mutex
@@ -38,7 +42,7 @@ type branch struct {
 	prepared bool
 	applied  bool
 	gone     bool   // ended while a call waited for mu
-	cuts     uint64 // rollbacks to savepoints so far: fragments from before one write no more
+	cuts     uint64 // Branch.Cuts of the newest call
 	record   NodeID
 }
 
@@ -73,7 +77,7 @@ func (p *Branches) with(ctx context.Context, b Branch, at ReadAt, f func(x *bran
 	p.mu.Lock()
 	x := p.open[b.Txn]
 	if x == nil {
-		if b.Begun {
+		if b.Begun || p.hasEnded(b.Txn) {
 			p.mu.Unlock()
 			return lost(b.Txn)
 		}
@@ -91,11 +95,43 @@ func (p *Branches) with(ctx context.Context, b Branch, at ReadAt, f func(x *bran
 	if ctx.Err() != nil { // whoever called may have rolled back what this would do
 		return contextError(ctx)
 	}
+	if err := x.hear(b); err != nil {
+		return err
+	}
 	if at.Snapshot != 0 {
 		x.t.stmt = at.Statement
 		x.t.snap = &snapshot{ts: at.Snapshot, refs: 1}
 	}
 	return f(x)
+}
+
+// hear takes note of the call's number of rollbacks, and refuses a call from before the
+// last one. REQUIRES: x.mu held.
+func (x *branch) hear(b Branch) error {
+	if b.Cuts < x.cuts { // nobody waits for the answer
+		return pgerror.New(pgerror.QueryCanceled, "canceling statement due to user request").WithDetail("What the call belongs to has been rolled back.")
+	}
+	x.cuts = b.Cuts
+	return nil
+}
+
+// endedPeriod is how long ended transactions are remembered at least. Connections that
+// deliver nothing are closed much sooner (keepalive), with the calls that they hold.
+const endedPeriod = 30 * time.Second
+
+// hasEnded reports whether the transaction's branch here has ended. REQUIRES: p.mu held.
+func (p *Branches) hasEnded(id ID) bool {
+	_, now := p.ended[0][id]
+	_, before := p.ended[1][id]
+	return now || before
+}
+
+// noteEnd remembers that a branch has ended. REQUIRES: p.mu held.
+func (p *Branches) noteEnd(id ID) {
+	if now := time.Now(); now.Sub(p.endedSince) > endedPeriod || p.ended[0] == nil {
+		p.ended[0], p.ended[1], p.endedSince = map[ID]struct{}{}, p.ended[0], now
+	}
+	p.ended[0][id] = struct{}{}
 }
 
 // find is the branch of a transaction, nil when there is none.
@@ -295,7 +331,9 @@ func (p *Branches) RollbackTo(_ context.Context, b Branch, seq uint64) error {
 	if x.gone {
 		return lost(b.Txn)
 	}
-	x.cuts++
+	if err := x.hear(b); err != nil {
+		return err
+	}
 	return x.t.RollbackTo(Savepoint{Seq: seq})
 }
 
@@ -309,6 +347,7 @@ func (p *Branches) Release(_ context.Context, b Branch) error {
 func (p *Branches) Abort(_ context.Context, b Branch) error {
 	x := p.find(b.Txn)
 	if x == nil {
+		p.end(b.Txn)
 		return nil
 	}
 	x.mu.Lock()
@@ -328,6 +367,7 @@ func (p *Branches) end(id ID) {
 	p.mu.Lock()
 	x := p.open[id]
 	delete(p.open, id)
+	p.noteEnd(id)
 	p.mu.Unlock()
 	if x == nil {
 		return
@@ -420,6 +460,8 @@ func (p *Branches) settle(ctx context.Context, x *branch) error {
 	p.m.cancelWait(x.b.Txn, lost(x.b.Txn))
 	x.mu.Lock()
 	prepared, record, applied := x.prepared, x.record, x.applied
+	b := x.b
+	b.Cuts = x.cuts
 	x.mu.Unlock()
 	if !prepared || applied {
 		// Without intents here nothing was promised: either it is the only participant,
@@ -439,10 +481,10 @@ func (p *Branches) settle(ctx context.Context, x *branch) error {
 		return err
 	}
 	if state == OutcomeCommitted {
-		if err := p.Apply(ctx, x.b, ts); err != nil {
+		if err := p.Apply(ctx, b, ts); err != nil {
 			return err
 		}
-		return p.Release(ctx, x.b)
+		return p.Release(ctx, b)
 	}
-	return p.Abort(ctx, x.b)
+	return p.Abort(ctx, b)
 }

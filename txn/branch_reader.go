@@ -27,8 +27,11 @@ func (p *Branches) Fragment(b Branch, at ReadAt, seq SeqRange, lockTimeout time.
 			return nil, nil, lost(b.Txn)
 		}
 		x.mu.Lock()
-		f.cuts = x.cuts
+		err := x.hear(b)
 		x.mu.Unlock()
+		if err != nil {
+			return nil, nil, err
+		}
 	}
 	return f, f.done, nil
 }
@@ -40,7 +43,6 @@ type fragment struct {
 	at        ReadAt
 	t         *transaction // the branch's, or an empty one
 	next, end uint64
-	cuts      uint64 // of the branch, when the fragment began
 	timeout   time.Duration
 	onCommit  []func(ts Timestamp)
 }
@@ -133,10 +135,9 @@ func (f *fragment) change(ctx context.Context, n uint64, do func(t *transaction)
 	if err != nil {
 		return err
 	}
+	// When its statement has been rolled back and it does not know yet, the branch has
+	// heard of more cuts and refuses.
 	return f.p.with(ctx, f.b, f.at, func(x *branch) error {
-		if x.cuts != f.cuts { // its statement has been rolled back, and it does not know yet
-			return pgerror.New(pgerror.QueryCanceled, "canceling statement due to user request")
-		}
 		x.t.SetLockTimeout(f.timeout)
 		x.t.prepareOwner()
 		x.t.seq = first - 1

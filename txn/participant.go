@@ -19,6 +19,10 @@ type Branch struct {
 	// Begun: the branch has been made before. A branch that is then not there is lost
 	// (08006): its node has restarted, or recovery has ended it.
 	Begun bool
+	// Cuts is how often the transaction had rolled back to a savepoint when the call was
+	// made. A branch refuses calls from before the last one it has heard of: they were
+	// given up, and the network has kept them.
+	Cuts uint64
 }
 
 // ReadAt is what a read sees: commits at or below Snapshot, own writes of

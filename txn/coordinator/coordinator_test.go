@@ -37,6 +37,8 @@ type cluster struct {
 	oracle *txn.OracleService
 	// fault, when set, is asked around every call to a participant.
 	fault atomic.Pointer[func(n txn.NodeID, call string, after bool) error]
+	// keep, when set, may take a call, which then fails for its caller and is made when deliver is.
+	keep atomic.Pointer[func(n txn.NodeID, call string, deliver func() error) bool]
 }
 
 type node struct {
@@ -176,6 +178,11 @@ func via[T any](ctx context.Context, f *faulty, call string, do func(ctx context
 		if h := f.c.fault.Load(); h != nil {
 			if err := (*h)(f.id, call, false); err != nil {
 				return zero, err
+			}
+		}
+		if k := f.c.keep.Load(); k != nil {
+			if (*k)(f.id, call, func() error { _, err := do(n.ctx, n.br); return err }) {
+				return zero, errDown
 			}
 		}
 		ctx, cancel := context.WithCancel(ctx)

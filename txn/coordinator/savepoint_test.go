@@ -162,3 +162,86 @@ func TestSavepointsAndLostCalls(t *testing.T) {
 	}
 	t.Logf("%d commits, %d transactions lost, %d statements failed", commits, lost, failed)
 }
+
+// TestLateCalls: a call that the network keeps while its statement is given up, and
+// delivers after the savepoint or the transaction was rolled back, changes nothing and makes nothing anew.
+func TestLateCalls(t *testing.T) {
+	for _, call := range []string{"lock", "write"} {
+		for _, begun := range []bool{true, false} {
+			for _, whole := range []bool{false, true} {
+				if !begun && !whole { // the rollback to the savepoint cannot know whether there is a branch
+					continue
+				}
+				c := newCluster(t, 3)
+				g := c.gateway(1)
+				c.deposit(g, 12, 100)
+				x := begin(g, txn.ReadCommitted)
+				if begun { // accounts 2 and 8 are of one tablet
+					_, err := x.LockRow(ctx, c.key(2), txn.LockNoKeyUpdate, txn.WaitBlock)
+					must(t, err)
+					must(t, x.Put(ctx, c.key(2), money(1)))
+					_, _, err = x.Get(ctx, c.key(2))
+					must(t, err)
+				}
+				sp := x.Savepoint()
+				x.BeginStatement()
+				var mu sync.Mutex
+				var late []func() error
+				keep := func(n txn.NodeID, cl string, deliver func() error) bool {
+					mu.Lock()
+					defer mu.Unlock()
+					if cl != call || len(late) > 0 {
+						return false
+					}
+					late = append(late, deliver)
+					return true
+				}
+				c.keep.Store(&keep)
+				var err error
+				if call == "lock" {
+					_, err = x.LockRow(ctx, c.key(8), txn.LockNoKeyUpdate, txn.WaitBlock)
+				} else {
+					must(t, x.Put(ctx, c.key(8), money(2)))
+					x.BeginStatement()
+					_, _, err = x.Get(ctx, c.key(8))
+				}
+				if err == nil || len(late) != 1 {
+					t.Fatalf("%s, begun %v: no call was kept", call, begun)
+				}
+				c.keep.Store(nil)
+				if whole {
+					x.Rollback()
+				} else {
+					must(t, x.RollbackTo(sp))
+				}
+				if err := late[0](); err == nil {
+					t.Errorf("%s, begun %v, whole %v: the late call was done", call, begun, whole)
+				}
+				if !whole {
+					x.BeginStatement()
+					if v, _, err := x.Get(ctx, c.key(8)); err != nil || amount(v) != 100 {
+						t.Errorf("%s: the transaction reads %d, %v", call, amount(v), err)
+					}
+				}
+				// Nobody holds account 8.
+				y := begin(g, txn.ReadCommitted)
+				y.SetLockTimeout(time.Second)
+				_, err = y.LockRow(ctx, c.key(8), txn.LockUpdate, txn.WaitError)
+				if err != nil {
+					t.Errorf("%s, begun %v, whole %v: account 8: %v", call, begun, whole, err)
+				}
+				y.Rollback()
+				want := int64(12 * 100)
+				if !whole {
+					_, err = x.Commit(ctx)
+					must(t, err)
+					want -= 99
+				}
+				if sum, rows, err := c.total(g); err != nil || sum != want || rows != 12 {
+					t.Errorf("%s, begun %v, whole %v: %d of %d rows, %v; want %d", call, begun, whole, sum, rows, err, want)
+				}
+				must(t, g.Close())
+			}
+		}
+	}
+}

@@ -18,6 +18,7 @@ type transaction struct {
 
 	stmt  uint32
 	seq   uint64
+	cuts  uint64        // Branch.Cuts
 	snap  txn.Timestamp // 0: none yet
 	outer txn.Timestamp // the transaction's own while ReadNewest has put another in snap
 	// snapErr is why the last BeginStatement got no snapshot; it fails what follows.
@@ -284,7 +285,7 @@ func (t *transaction) partAt(n txn.NodeID) (*part, error) {
 // branch names the branch of a part. REQUIRES: t.mu held where others may run.
 func (t *transaction) branch(p *part) txn.Branch {
 	pid := t.opts.ProcessID
-	return txn.Branch{Txn: txn.ID(t.id.Load()), Gateway: t.c.cfg.Self, Epoch: t.epoch, Isolation: t.opts.Isolation, ProcessID: pid, Begun: p.begun}
+	return txn.Branch{Txn: txn.ID(t.id.Load()), Gateway: t.c.cfg.Self, Epoch: t.epoch, Isolation: t.opts.Isolation, ProcessID: pid, Begun: p.begun, Cuts: t.cuts}
 }
 
 // flush sends a part's pending writes. When it fails they stay: the node, which may have
@@ -458,6 +459,7 @@ func (t *transaction) RollbackTo(sp txn.Savepoint) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.cuts++
 	for _, p := range t.parts {
 		for n := len(p.pending); n > 0 && p.pending[n-1].Seq > sp.Seq; n-- {
 			p.pendingBytes -= len(p.pending[n-1].Key) + len(p.pending[n-1].Value)

@@ -576,6 +576,7 @@ type Branch struct {
 	Isolation     uint32                 `protobuf:"varint,4,opt,name=isolation,proto3" json:"isolation,omitempty"`
 	ProcessId     int32                  `protobuf:"varint,5,opt,name=process_id,json=processId,proto3" json:"process_id,omitempty"`
 	Begun         bool                   `protobuf:"varint,6,opt,name=begun,proto3" json:"begun,omitempty"`
+	Cuts          uint64                 `protobuf:"varint,7,opt,name=cuts,proto3" json:"cuts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -650,6 +651,13 @@ func (x *Branch) GetBegun() bool {
 		return x.Begun
 	}
 	return false
+}
+
+func (x *Branch) GetCuts() uint64 {
+	if x != nil {
+		return x.Cuts
+	}
+	return 0
 }
 
 type ReadAt struct {
@@ -3945,7 +3953,7 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\x02ts\x18\x01 \x01(\x04R\x02ts\"C\n" +
 	"\x13FinishCommitRequest\x12\x0e\n" +
 	"\x02ts\x18\x01 \x01(\x04R\x02ts\x12\x1c\n" +
-	"\tcommitted\x18\x02 \x01(\bR\tcommitted\"\x9d\x01\n" +
+	"\tcommitted\x18\x02 \x01(\bR\tcommitted\"\xb1\x01\n" +
 	"\x06Branch\x12\x10\n" +
 	"\x03txn\x18\x01 \x01(\x04R\x03txn\x12\x18\n" +
 	"\agateway\x18\x02 \x01(\rR\agateway\x12\x14\n" +
@@ -3953,7 +3961,8 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\tisolation\x18\x04 \x01(\rR\tisolation\x12\x1d\n" +
 	"\n" +
 	"process_id\x18\x05 \x01(\x05R\tprocessId\x12\x14\n" +
-	"\x05begun\x18\x06 \x01(\bR\x05begun\"B\n" +
+	"\x05begun\x18\x06 \x01(\bR\x05begun\x12\x12\n" +
+	"\x04cuts\x18\a \x01(\x04R\x04cuts\"B\n" +
 	"\x06ReadAt\x12\x1a\n" +
 	"\bsnapshot\x18\x01 \x01(\x04R\bsnapshot\x12\x1c\n" +
 	"\tstatement\x18\x02 \x01(\rR\tstatement\"v\n" +
