@@ -162,6 +162,9 @@ func (c *conn) Terminate(reason *pgerror.Error) {
 // Notice implements pgwire.Client. Flight SQL has no place for notices.
 func (c *conn) Notice(*pgerror.Error) {}
 
+// Wake implements pgwire.Client. Nor for notifications.
+func (c *conn) Wake() {}
+
 // ParameterStatus implements pgwire.Client.
 func (c *conn) ParameterStatus(string, string) {}
 

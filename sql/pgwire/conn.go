@@ -45,6 +45,8 @@ type conn struct {
 	ctx        context.Context
 	cancel     context.CancelCauseFunc
 	running    bool
+	listening  bool // for the client's next message
+	woken      bool // the session may have notifications
 	terminated *pgerror.Error
 }
 
@@ -175,22 +177,10 @@ func (c *conn) read() (byte, []byte, error) {
 	wait := c.in.br.Buffered() == 0
 	var reason *pgerror.Error
 	if wait {
-		var d time.Duration
-		d, reason = c.session.IdleTimeout()
-		c.mu.Lock()
-		stop := c.terminated
-		if stop == nil {
-			if d > 0 {
-				c.net.SetReadDeadline(time.Now().Add(d))
-			} else {
-				reason = nil
-			}
+		var err error
+		if reason, err = c.idle(); err != nil {
+			return 0, nil, err
 		}
-		c.mu.Unlock()
-		if stop != nil {
-			return 0, nil, stop
-		}
-		c.session.SetIdle(true)
 	}
 	typ, body, err := c.in.message()
 	if wait {
@@ -211,6 +201,64 @@ func (c *conn) read() (byte, []byte, error) {
 		}
 	}
 	return typ, body, err
+}
+
+// idle waits for the client's next message to begin and sends notifications
+// meanwhile. A read that times out from now on stands for reason, nil for none. What
+// ends the wait beside a message is for the next read to report.
+func (c *conn) idle() (reason *pgerror.Error, err error) {
+	d, reason := c.session.IdleTimeout()
+	var deadline time.Time
+	if d > 0 {
+		deadline = time.Now().Add(d)
+	} else {
+		reason = nil
+	}
+	for first := true; ; first = false {
+		c.mu.Lock()
+		stop, woken := c.terminated, c.woken
+		c.woken = false
+		if c.listening = stop == nil && !woken; c.listening && (reason != nil || !first) {
+			c.net.SetReadDeadline(deadline)
+		}
+		c.mu.Unlock()
+		if stop != nil {
+			return nil, stop
+		}
+		if woken {
+			c.notify()
+			continue
+		}
+		c.session.SetIdle(true)
+		_, err := c.in.br.Peek(1)
+		c.mu.Lock()
+		c.listening = false
+		woken = c.woken && c.terminated == nil
+		if woken && err == nil {
+			c.net.SetReadDeadline(deadline) // that of Wake must not stay
+		}
+		c.mu.Unlock()
+		if !woken || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return reason, nil
+		}
+	}
+}
+
+// Wake implements Client.
+func (c *conn) Wake() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.woken = true
+	if c.listening && c.terminated == nil {
+		c.net.SetReadDeadline(time.Now())
+	}
+}
+
+// notify sends the notifications that have come.
+func (c *conn) notify() {
+	for _, n := range c.session.Notifications() {
+		c.out.notification(n, c.client())
+	}
 }
 
 // beginCall gives the context of a call; it is made anew only after it was cancelled.
@@ -328,6 +376,9 @@ func (c *conn) sendParameters() {
 func (c *conn) ready() {
 	c.in.narrow()
 	c.sendParameters()
+	if c.session.Status() == 'I' {
+		c.notify()
+	}
 	c.out.readyForQuery(c.session.Status())
 }
 

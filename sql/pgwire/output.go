@@ -90,6 +90,23 @@ func (o *output) readyForQuery(status byte) {
 	o.buf = append(o.buf, 'Z', 0, 0, 0, 5, status)
 }
 
+// notification is what NOTIFY has sent.
+func (o *output) notification(n Notification, client types.Transcoder) {
+	at := o.begin('A')
+	o.buf = binary.BigEndian.AppendUint32(o.buf, uint32(n.PID))
+	for _, s := range []string{n.Channel, n.Payload} {
+		b := []byte(s)
+		if client != nil {
+			if t, err := client.FromUTF8(b); err == nil {
+				b = t
+			}
+		}
+		o.buf = append(append(o.buf, b...), 0)
+	}
+	o.end(at)
+	_ = o.spill() // kept in err
+}
+
 // commandComplete, and the messages without a body.
 func (o *output) commandComplete(tag string) {
 	at := o.begin('C')

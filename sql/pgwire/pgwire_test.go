@@ -94,12 +94,14 @@ func (s *fakeSession) DescribePortal(context.Context, string) ([]Column, []int16
 func (s *fakeSession) Execute(_ context.Context, _ string, _ int, out Sink) error {
 	return out.Complete("SET")
 }
-func (s *fakeSession) CloseStatement(string) error                  { return nil }
-func (s *fakeSession) ClosePortal(string) error                     { return nil }
-func (s *fakeSession) Sync(context.Context) error                   { return nil }
-func (s *fakeSession) Failed()                                      {}
-func (s *fakeSession) Status() byte                                 { return 'I' }
-func (s *fakeSession) Env() *types.Env                              { return s.env }
+func (s *fakeSession) CloseStatement(string) error   { return nil }
+func (s *fakeSession) ClosePortal(string) error      { return nil }
+func (s *fakeSession) Sync(context.Context) error    { return nil }
+func (s *fakeSession) Failed()                       {}
+func (s *fakeSession) Status() byte                  { return 'I' }
+func (s *fakeSession) Env() *types.Env               { return s.env }
+func (s *fakeSession) Notifications() []Notification { return nil }
+
 func (s *fakeSession) IdleTimeout() (time.Duration, *pgerror.Error) { return 0, nil }
 func (s *fakeSession) SetIdle(bool)                                 {}
 func (s *fakeSession) Close()                                       {}

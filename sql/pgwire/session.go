@@ -41,8 +41,16 @@ type Client interface {
 	// Cancel cancels the running call with cause, from any goroutine. A *pgerror.Error
 	// cause becomes the call's error.
 	Cancel(cause error)
+	// Wake has an idle connection ask its session for Notifications soon, from any goroutine.
+	Wake()
 	// Terminate ends the connection with a FATAL report, from any goroutine.
 	Terminate(reason *pgerror.Error)
+}
+
+// Notification is what NOTIFY sends.
+type Notification struct {
+	PID              int32 // of the session that has sent it
+	Channel, Payload string
 }
 
 // Column describes a result column.
@@ -83,6 +91,9 @@ type Session interface {
 	Status() byte
 	// Env is how values are shown now.
 	Env() *types.Env
+	// Notifications gives what has come for the session since it was last asked, nothing
+	// while it is in a transaction.
+	Notifications() []Notification
 	// IdleTimeout is how long the client may stay silent now and what it is told
 	// then; 0 without bound.
 	IdleTimeout() (time.Duration, *pgerror.Error)

@@ -110,6 +110,9 @@ func (s *Server) removeLeftovers(ctx context.Context) error {
 
 func (s *Server) sessions(manager *catalog.Manager, executor *vexec.Executor, registry *expr.Registry, ds dataStore) *session.Node {
 	cfg := session.Config{DB: s.db, Catalog: manager, Executor: executor, Registry: registry, Cluster: described{s}, Lower: plan.Lowerer{}, Workers: s.opts.Workers, Parameters: s.opts.parameters(), TempSlotBase: s.opts.Cluster.tempSlots()}
+	if s.opts.Cluster == nil {
+		cfg.Notifications = session.NewNotifications()
+	}
 	if f := s.opts.TestingDB; f != nil {
 		cfg.DB = f(cfg.DB)
 	}

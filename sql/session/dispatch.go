@@ -66,10 +66,13 @@ func (s *Session) utility(ctx context.Context, st *parse.Statement, params bound
 		}
 		s.ensure()
 		return done(tag), nil
-	case *pg_query.Node_ListenStmt, *pg_query.Node_NotifyStmt:
-		return nil, pgerror.Unsupported("%s", tag)
-	case *pg_query.Node_UnlistenStmt: // nothing can be listened to, so nothing is to stop
+	case *pg_query.Node_ListenStmt:
+		return done(tag), s.listenStmt(n.ListenStmt)
+	case *pg_query.Node_NotifyStmt:
 		s.ensure()
+		return done(tag), s.Notify(n.NotifyStmt.Conditionname, n.NotifyStmt.Payload)
+	case *pg_query.Node_UnlistenStmt:
+		s.unlistenStmt(n.UnlistenStmt.Conditionname)
 		return done(tag), nil
 	case *pg_query.Node_DoStmt:
 		return nil, pgerror.Unsupported("DO")

@@ -34,6 +34,8 @@ type Config struct {
 	// Parameters are values of server parameters (SHOW) that differ from PostgreSQL's
 	// defaults, in canonical form by lower-case name.
 	Parameters map[string]string
+	// Notifications carries NOTIFY to the sessions that listen; nil, over several nodes: there is none.
+	Notifications *Notifications
 	// TempSlotBase is added to the numbers of temporary schemas, which no other process may use.
 	TempSlotBase int
 	// WorkMem in bytes bounds each operator that can spill; 0: by the session's work_mem; 64 MiB unless that is set.

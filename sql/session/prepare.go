@@ -72,7 +72,7 @@ func (s *Session) discardStmt(ctx context.Context, d *pg_query.DiscardStmt) (*re
 		}
 		s.seq.Forget()
 		s.AdvisoryUnlockAll()
-		s.ensure()
+		s.unlistenStmt("")
 		return done("DISCARD ALL"), s.removeTemp(ctx)
 	case pg_query.DiscardMode_DISCARD_PLANS:
 		return done("DISCARD PLANS"), nil

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/basaltdb/basalt/sql/analyze"
@@ -54,7 +55,9 @@ type Session struct {
 	portals  map[string]*portal
 	seq      sys.SequenceMemory
 
-	temp tempSpace
+	temp     tempSpace
+	said     said
+	notified atomic.Bool // notifications have come
 
 	activity activity
 }
@@ -417,8 +420,11 @@ func (s *Session) Close() {
 	s.rollback()
 	s.dropPortals(-1)
 	s.dropAllPrepared()
-	s.AdvisoryUnlockAll()
+	if n := s.node.Notifications; n != nil {
+		n.leave(s)
+	}
 	s.closeTemp()
+	s.AdvisoryUnlockAll()
 	s.node.forget(s)
 }
 

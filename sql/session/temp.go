@@ -244,3 +244,4 @@ func (nobody) Notice(*pgerror.Error)          {}
 func (nobody) ParameterStatus(string, string) {}
 func (nobody) Cancel(error)                   {}
 func (nobody) Terminate(*pgerror.Error)       {}
+func (nobody) Wake()                          {}

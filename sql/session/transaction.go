@@ -48,6 +48,7 @@ type savepoint struct {
 	deferred int
 	advisory int
 	temp     types.OID // the session's temporary schema
+	said     saidMark
 	readOnly bool
 }
 
@@ -136,11 +137,16 @@ func (s *Session) commit(ctx context.Context) error {
 		return s.fix(ctx, err)
 	}
 	s.closePortals()
-	if tx := s.cur.tx; tx != nil {
-		if _, err = tx.Commit(ctx); err != nil {
-			s.rollback()
-			return s.fix(ctx, err)
+	err = s.commitSaid(ctx, func() error {
+		if s.cur.tx == nil {
+			return nil
 		}
+		_, err := s.cur.tx.Commit(ctx)
+		return err
+	})
+	if err != nil {
+		s.rollback()
+		return s.fix(ctx, err)
 	}
 	s.temp.lasting = s.temp.namespace != 0
 	s.report(s.settings.Commit())
@@ -161,6 +167,7 @@ func (s *Session) rollback() {
 }
 
 func (s *Session) end() {
+	s.said.reset()
 	s.releaseAdvisory(0)
 	s.phase = phaseIdle
 	s.cur = transaction{}
@@ -182,6 +189,7 @@ func (s *Session) abort() {
 		s.dropPortals(0)
 		s.cur.forget()
 		s.rollbackTemp(0)
+		s.said.reset()
 		s.releaseAdvisory(0)
 		s.undoSettings(0)
 		s.ri.Reset()
@@ -206,6 +214,7 @@ func (s *Session) rollbackTo(i int) error {
 		}
 	}
 	s.rollbackTemp(sp.temp)
+	s.said.cut(sp.said)
 	s.undoSettings(sp.settings)
 	s.ri.Truncate(sp.deferred)
 	s.releaseAdvisory(sp.advisory)

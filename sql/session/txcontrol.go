@@ -45,7 +45,7 @@ func (s *Session) transactionStmt(ctx context.Context, st *pg_query.TransactionS
 		if err := s.requireBlock("SAVEPOINT"); err != nil {
 			return "", err
 		}
-		sp := savepoint{name: st.SavepointName, settings: s.settings.Mark(), deferred: s.ri.Mark(), advisory: s.advisoryMark(), temp: s.temp.namespace, readOnly: s.cur.readOnly}
+		sp := savepoint{name: st.SavepointName, settings: s.settings.Mark(), deferred: s.ri.Mark(), advisory: s.advisoryMark(), temp: s.temp.namespace, said: s.said.mark(), readOnly: s.cur.readOnly}
 		if s.cur.tx != nil {
 			sp.at, sp.begun = s.cur.tx.Savepoint(), true
 		}

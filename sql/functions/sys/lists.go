@@ -79,8 +79,19 @@ func registerFactLists(r *expr.Registry) {
 		}
 		return nil
 	})
-	// LISTEN is not there, so nobody listens.
-	addSet(r, "pg_listening_channels()", func(*expr.Context, Session, []types.Datum, func(row ...types.Datum) error) error { return nil })
+	addSet(r, "pg_listening_channels()", func(_ *expr.Context, s Session, _ []types.Datum, emit func(row ...types.Datum) error) error {
+		for _, c := range s.ListeningChannels() {
+			if err := emit(c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	add(r, "pg_notify(text,text)", anyArgs(func(_ *expr.Context, _ *expr.Call, s Session, args []types.Datum) (types.Datum, error) {
+		channel, _ := args[0].(string)
+		payload, _ := args[1].(string)
+		return "", s.Notify(channel, payload)
+	}))
 	add(r, "oidvectortypes(oidvector)", one(func(_ *expr.Context, s Session, v *types.Array) (types.Datum, error) {
 		names := make([]string, len(v.Elems))
 		for i, o := range v.Elems {

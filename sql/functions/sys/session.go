@@ -42,6 +42,10 @@ type Session interface {
 	AdvisoryLock(ctx context.Context, k AdvisoryKey, shared, xact, try bool) (got bool, err error)
 	AdvisoryUnlock(k AdvisoryKey, shared bool) (held bool, err error)
 	AdvisoryUnlockAll()
+	// Notify is NOTIFY, ListeningChannels what the session listens to.
+	Notify(channel, payload string) error
+	ListeningChannels() []string
+	NotificationQueueUsage() float64
 	// SafeSnapshotBlockers are the processes that keep a DEFERRABLE transaction waiting.
 	SafeSnapshotBlockers(pid int32) []int32
 	// TransactionID is the transaction's ID; assign gives it one if it has none yet (ok false then never).
