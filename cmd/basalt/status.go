@@ -21,7 +21,7 @@ func describe(s *rpcpb.StatusReply) ([]sys.ClusterNode, []sys.ClusterTablet) {
 		if nanos == 0 {
 			return nil
 		}
-		ts := types.Timestamp(nanos / 1000)
+		ts := types.TimestampOf(time.Unix(0, nanos))
 		return &ts
 	}
 	var nodes []sys.ClusterNode

@@ -48,6 +48,8 @@ func convert(mem *arena, env *types.Env, t types.T, dt arrow.DataType, a arrow.A
 		return toMonthDayNano(dt, a)
 	case *arrow.ListType:
 		return toList(env, t, d, a)
+	case *arrow.TimestampType:
+		return toTimestamp(t, dt, a)
 	}
 	if same(t) {
 		return a, nil
@@ -227,6 +229,39 @@ func nanoseconds(micros int64) (int64, error) {
 	return micros * 1000, nil
 }
 
+// toTimestamp counts from 1970 as Arrow does.
+func toTimestamp(t types.T, dt arrow.DataType, a arrow.Array) (arrow.Array, error) {
+	from := a.(*array.Timestamp)
+	out := make([]arrow.Timestamp, from.Len())
+	for i := range out {
+		if from.IsNull(i) {
+			continue
+		}
+		var err error
+		if out[i], err = arrowTimestamp(t, types.Timestamp(from.Value(i))); err != nil {
+			return nil, err
+		}
+	}
+	return types.NewFixed(dt, arrow.TimestampTraits.CastToBytes(out), len(out), validity(a), a.NullN()), nil
+}
+
+// arrowTimestamp is v as clients get it; infinity is the end of Arrow's range.
+func arrowTimestamp(t types.T, v types.Timestamp) (arrow.Timestamp, error) {
+	if !v.Finite() {
+		return arrow.Timestamp(v), nil
+	}
+	us, ok := v.UnixMicros()
+	if !ok || us == math.MaxInt64 {
+		s, err := types.Out(types.DefaultEnv(), t.NoMod(), v)
+		if err != nil {
+			return 0, err
+		}
+		return 0, pgerror.New(pgerror.DatetimeFieldOverflow, "timestamp \"%s\" is out of range for Arrow's microseconds since 1970", s).
+			WithHint("Cast the column to text.")
+	}
+	return arrow.Timestamp(us), nil
+}
+
 // toList makes lists of one-dimensional arrays.
 func toList(env *types.Env, t types.T, dt *arrow.ListType, a arrow.Array) (arrow.Array, error) {
 	b := array.NewListBuilderWithField(memory.DefaultAllocator, dt.ElemField())
@@ -281,7 +316,11 @@ func appendDatum(env *types.Env, t types.T, b array.Builder, d types.Datum) erro
 	case *array.Time64Builder:
 		b.Append(arrow.Time64(d.(types.Time)))
 	case *array.TimestampBuilder:
-		b.Append(arrow.Timestamp(d.(types.Timestamp)))
+		v, err := arrowTimestamp(t, d.(types.Timestamp))
+		if err != nil {
+			return err
+		}
+		b.Append(v)
 	case *array.FixedSizeBinaryBuilder:
 		u := d.(types.UUID)
 		b.Append(u[:])

@@ -82,11 +82,7 @@ func paramText(t types.T, a arrow.Array, i int) ([]byte, error) {
 		if x := infinite(int64(a.Value(i)), int64(types.TimestampNegInfinity), int64(types.TimestampPosInfinity)); x != nil {
 			return x, nil
 		}
-		at := a.Value(i).ToTime(dt.Unit)
-		if dt.TimeZone != "" {
-			return timeText(at, "2006-01-02 15:04:05.999999+00"), nil
-		}
-		return timeText(at, "2006-01-02 15:04:05.999999"), nil
+		return timestampText(int64(a.Value(i)), dt)
 	case *array.Duration:
 		d := time.Duration(a.Value(i)) * a.DataType().(*arrow.DurationType).Unit.Multiplier()
 		return fmt.Appendf(nil, "%d microseconds", d.Microseconds()), nil
@@ -109,6 +105,28 @@ func paramText(t types.T, a arrow.Array, i int) ([]byte, error) {
 		return paramText(t, a.Storage(), i)
 	}
 	return nil, pgerror.Unsupported("a parameter of Arrow type %s", a.DataType())
+}
+
+// timestampText is a number of Arrow's units since 1970.
+func timestampText(v int64, dt *arrow.TimestampType) ([]byte, error) {
+	sec, us := v, int64(0)
+	if unit := dt.Unit.Multiplier(); unit < time.Second {
+		per := int64(time.Second / unit)
+		rest := v % per
+		if sec = v / per; rest < 0 {
+			sec, rest = sec-1, rest+per
+		}
+		us = rest * int64(unit) / 1000
+	}
+	at, ok := types.TimestampOfUnix(sec, us)
+	if !ok {
+		return nil, pgerror.New(pgerror.DatetimeFieldOverflow, "timestamp out of range: Arrow's %d %s since 1970", v, dt.Unit)
+	}
+	t := types.Of(types.TimestampOID)
+	if dt.TimeZone != "" {
+		t = types.Of(types.TimestampTZOID)
+	}
+	return types.AppendOut(types.DefaultEnv(), t, nil, at)
 }
 
 // infinite is the text of a date's or timestamp's extreme values, which stand for

@@ -31,16 +31,21 @@ func same(t types.T) bool {
 	switch t.OID {
 	case types.Bool, types.Int2, types.Int4, types.Int8, types.Float4, types.Float8, types.Oid, types.Xid, types.Cid, types.Xid8,
 		types.Text, types.VarChar, types.BPChar, types.Name, types.JSON, types.Unknown, types.Bytea, types.Bit, types.VarBit,
-		types.DateOID, types.TimeOID, types.TimestampOID, types.TimestampTZOID, types.UUIDOID:
+		types.DateOID, types.TimeOID, types.UUIDOID:
 		return true
 	}
 	return false
 }
 
+// isTimestamp reports the types whose vectors count from another moment than Arrow.
+func isTimestamp(t types.T) bool {
+	return t.Class == types.ClassBase && (t.OID == types.TimestampOID || t.OID == types.TimestampTZOID)
+}
+
 // arrowType is the type of t in results.
 func arrowType(t types.T) arrow.DataType {
 	switch {
-	case same(t):
+	case same(t), isTimestamp(t):
 		return types.ArrowType(t)
 	case t.Class == types.ClassArray:
 		return arrow.ListOfField(field("item", t.ElemType(), true))

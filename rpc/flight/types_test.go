@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/apache/arrow/go/v17/arrow/flight"
 	"github.com/apache/arrow/go/v17/arrow/memory"
 )
@@ -46,6 +47,8 @@ func TestTypes(t *testing.T) {
 		{"time", "12:34:56.789", "24:00:00", "time64[us]", "12:34:56.789000", "00:00:00.000000"},
 		{"timetz", "12:34:56+02", "00:00:00-11:30", "utf8", "12:34:56+02", "00:00:00-11:30"},
 		{"timestamp", "2024-02-29 12:00:00.5", "1900-01-01 00:00:00", "timestamp[us]", "2024-02-29 12:00:00.5Z", "1900-01-01 00:00:00Z"},
+		{"timestamp", "294247-01-10 04:00:54.775806", "4714-11-24 00:00:00 BC", "timestamp[us]", "294247-01-10 04:00:54.775806Z", "-4713-11-24 00:00:00Z"},
+		{"timestamptz[]", "{1970-01-01 00:00:00+00,NULL,1999-12-31 23:59:59.999999+00}", "{}", "list<item: timestamp[us, tz=UTC], nullable>", `["1970-01-01 00:00:00Z",null,"1999-12-31 23:59:59.999999Z"]`, "[]"},
 		{"timestamptz", "2024-02-29 12:00:00+02", "1900-01-01 00:00:00+00", "timestamp[us, tz=UTC]", "2024-02-29 10:00:00Z", "1900-01-01 00:00:00Z"},
 		{"interval", "1 year 2 mons 3 days 04:05:06.5", "-1 day", "month_day_nano_interval", `{"months":14,"days":3,"nanoseconds":14706500000000}`, `{"months":0,"days":-1,"nanoseconds":0}`},
 		{"uuid", uuid, "00000000-0000-0000-0000-000000000000", "fixed_size_binary[16]", "oO68mZwLTvi7bWu5vTgKEQ==", "AAAAAAAAAAAAAAAAAAAAAA=="},
@@ -146,6 +149,9 @@ func TestWithoutArrowForm(t *testing.T) {
 		{"SELECT ARRAY['NaN'::numeric(5,2)]::numeric(5,2)[]", "22003"},
 		{"SELECT '2562047788:00:00'::interval", "22015"},
 		{"SELECT '{{1,2},{3,4}}'::int[]", "0A000"},
+		{"SELECT '294247-01-10 04:00:54.775807'::timestamp", "22008"},
+		{"SELECT '294276-12-31 23:59:59.999999+00'::timestamptz", "22008"},
+		{"SELECT ARRAY['294276-12-31'::timestamp]", "22008"},
 	} {
 		_, err := query(ctxOf(t), c, x.sql)
 		wantState(t, err, x.state)
@@ -157,7 +163,8 @@ func TestThereAndBack(t *testing.T) {
 	f := start(t, nil)
 	c := f.client(t, nil)
 	for _, x := range [][2]string{{"date", "infinity"}, {"date", "-infinity"}, {"date", "0044-03-15 BC"}, {"date", "12345-02-28"}, {"date", "0001-01-01"},
-		{"timestamp", "infinity"}, {"timestamp", "0044-03-15 12:00:00.000001 BC"}, {"timestamptz", "-infinity"}, {"timestamptz", "12345-12-31 23:59:59+00"},
+		{"timestamp", "infinity"}, {"timestamp", "294247-01-10 04:00:54.775806"}, {"timestamptz", "4714-11-24 00:00:00+00 BC"},
+		{"timestamp[]", "{1970-01-01,infinity,1999-12-31 23:59:59.999999}"}, {"timestamp", "0044-03-15 12:00:00.000001 BC"}, {"timestamptz", "-infinity"}, {"timestamptz", "12345-12-31 23:59:59+00"},
 		{"interval", "-1 mons +3 days -04:05:06.000007"}, {"numeric(38,37)", "-9.9999999999999999999999999999999999999"}, {"float8", "-Infinity"}, {"float4", "3.4028235e+38"},
 		{"time", "00:00:00.000001"}, {"timetz", "12:00:00+02"}, {"jsonb", `{"a": [1, null]}`}, {"bytea", `\x00`}, {"oid", "4294967295"}} {
 		ctx := ctxOf(t)
@@ -206,6 +213,11 @@ func TestParameters(t *testing.T) {
 		{"time", `["12:34:56.5"]`, "12:34:56.5", arrow.FixedWidthTypes.Time64us},
 		{"timestamp", `["2024-02-29 12:00:00.25"]`, "2024-02-29 12:00:00.25", arrow.FixedWidthTypes.Timestamp_ns},
 		{"timestamptz", `["2024-02-29 12:00:00Z"]`, "2024-02-29 12:00:00+00", arrow.FixedWidthTypes.Timestamp_us},
+		{"timestamp", `[-1]`, "1969-12-31 23:59:59.999999", arrow.FixedWidthTypes.Timestamp_ns},
+		{"timestamp", `[9224318015]`, "2262-04-22 22:33:35", arrow.FixedWidthTypes.Timestamp_s},
+		{"timestamptz", `[9224318015999]`, "2262-04-22 22:33:35.999+00", arrow.FixedWidthTypes.Timestamp_ms},
+		{"timestamp", `[9224318015999]`, "294276-12-31 23:59:59", arrow.FixedWidthTypes.Timestamp_s},
+		{"timestamp", `[-210866803200000]`, "4714-11-24 00:00:00 BC", arrow.FixedWidthTypes.Timestamp_ms},
 		{"interval", `[{"months": 14, "days": -3, "nanoseconds": 5000000}]`, "1 year 2 mons -3 days +00:00:00.005", arrow.FixedWidthTypes.MonthDayNanoInterval},
 		{"int4[]", `[[1,null,3]]`, "{1,NULL,3}", arrow.ListOf(arrow.PrimitiveTypes.Int64)},
 		{"text[]", `[["a\"b","c\\", ""]]`, `{"a\"b","c\\",""}`, arrow.ListOf(arrow.BinaryTypes.String)},
@@ -226,5 +238,37 @@ func TestParameters(t *testing.T) {
 		if got := texts(recs); err != nil || len(got) != 1 || got[0][0] != x.want {
 			t.Errorf("%s from %s: got %q, %v; want %q", x.typ, x.arrow, got, err, x.want)
 		}
+	}
+}
+
+// TestTimestampParameters: what PostgreSQL has no timestamp for is refused.
+func TestTimestampParameters(t *testing.T) {
+	f := start(t, nil)
+	c := f.client(t, nil)
+	for _, x := range []struct {
+		v   arrow.Timestamp
+		typ arrow.DataType
+	}{
+		{9224318016000, arrow.FixedWidthTypes.Timestamp_s},
+		{9223372036854775806, arrow.FixedWidthTypes.Timestamp_s},
+		{9224318016000000, arrow.FixedWidthTypes.Timestamp_ms},
+		{-210866803200000001, arrow.FixedWidthTypes.Timestamp_us},
+	} {
+		p, err := c.Prepare(ctxOf(t), "SELECT $1::timestamp::text")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := array.NewTimestampBuilder(memory.DefaultAllocator, x.typ.(*arrow.TimestampType))
+		b.Append(x.v)
+		p.SetParameters(array.NewRecord(arrow.NewSchema([]arrow.Field{{Name: "p", Type: x.typ}}, nil), []arrow.Array{b.NewArray()}, 1))
+		info, err := p.Execute(ctxOf(t))
+		if err == nil {
+			var recs []arrow.Record
+			if _, recs, err = fetch(ctxOf(t), c, info); err == nil {
+				t.Errorf("%d as %s: %q", x.v, x.typ, texts(recs))
+				continue
+			}
+		}
+		wantState(t, err, "22008")
 	}
 }

@@ -21,7 +21,7 @@ type settings struct {
 	StmtTime         int64  `json:"stmt_time"`
 }
 
-const settingsVersion = 1
+const settingsVersion = 2 // version 1 had timestamps that count from 1970
 
 func encodeSettings(e *types.Env) ([]byte, error) {
 	if e == nil {

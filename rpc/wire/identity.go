@@ -11,8 +11,9 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// ProtocolVersion is the version of rpc/proto/node.proto.
-const ProtocolVersion = 1
+// ProtocolVersion is the version of rpc/proto/node.proto and of the values it carries.
+// Version 2: timestamps count from 2000 (types.Timestamp), in version 1 from 1970.
+const ProtocolVersion = 2
 
 const (
 	protocolKey = "basalt-protocol"

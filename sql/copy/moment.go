@@ -1,8 +1,8 @@
 package copy
 
-// The ISO forms of dates and moments, which files consist of.
+import "github.com/basaltdb/basalt/sql/types"
 
-const dayMicros = 86400 * 1000000
+// The ISO forms of dates and moments, which files consist of.
 
 // clock reads HH:MM:SS with up to six decimals, and gives what follows.
 func clock(f []byte) (micros int64, rest []byte, ok bool) {
@@ -36,7 +36,7 @@ func twoDigits(f []byte) int {
 	return int(a)*10 + int(b)
 }
 
-// moment reads a date and a time of day.
+// moment reads a date and a time of day as a types.Timestamp.
 func moment(f []byte) (micros int64, rest []byte, ok bool) {
 	if len(f) < 19 || f[10] != ' ' && f[10] != 'T' {
 		return 0, nil, false
@@ -46,7 +46,7 @@ func moment(f []byte) (micros int64, rest []byte, ok bool) {
 		return 0, nil, false
 	}
 	t, rest, ok := clock(f[11:])
-	return int64(day)*dayMicros + t, rest, ok
+	return int64(types.AtDay(int64(day), t)), rest, ok
 }
 
 func isoTimestamp(f []byte) (int64, bool) {

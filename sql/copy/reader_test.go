@@ -124,6 +124,32 @@ func TestISODate(t *testing.T) {
 	}
 }
 
+// TestISOMoment: the fast parsers agree with the type's input.
+func TestISOMoment(t *testing.T) {
+	env := types.DefaultEnv()
+	parse := func(oid types.OID, s string) {
+		t.Helper()
+		want, err := types.In(env, types.Of(oid), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fast := isoTimestamp
+		if oid == types.TimestampTZOID {
+			fast = isoTimestampTZ
+		}
+		if got, ok := fast([]byte(s)); !ok || types.Timestamp(got) != want {
+			t.Errorf("%s: %d %v, want %d", s, got, ok, want)
+		}
+	}
+	for _, day := range []string{"0001-01-01", "1900-02-28", "1969-12-31", "1970-01-01", "1999-12-31", "2000-01-01", "2024-02-29", "9999-12-31"} {
+		for _, clock := range []string{"00:00:00", "23:59:59.999999", "12:34:56.7"} {
+			parse(types.TimestampOID, day+" "+clock)
+			parse(types.TimestampTZOID, day+" "+clock+"+00")
+			parse(types.TimestampTZOID, day+"T"+clock+"-05:30")
+		}
+	}
+}
+
 func FuzzReader(f *testing.F) {
 	f.Add([]byte("1\tx\t1.5\n"), byte(0))
 	f.Add([]byte("1,\"x\",1.5\n"), byte(1))

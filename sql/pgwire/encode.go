@@ -199,7 +199,9 @@ func (e *columnEncoder) set(env *types.Env, t types.T, arr arrow.Array, bin bool
 			e.kind = encodeDateISO
 		}
 	case *array.Timestamp:
-		if !bin && env.DateStyle == types.DateStyleISO && t.OID == types.TimestampOID {
+		if bin { // the number itself
+			e.i64, e.kind = arrow.Int64Traits.CastFromBytes(arrow.TimestampTraits.CastToBytes(a.TimestampValues())), encodeInt64Binary
+		} else if env.DateStyle == types.DateStyleISO && t.OID == types.TimestampOID {
 			e.kind = encodeTimestampISO
 		}
 	}
@@ -243,7 +245,7 @@ func (e *columnEncoder) append(env *types.Env, buf []byte, i int) ([]byte, error
 			return out, nil
 		}
 	case encodeTimestampISO:
-		if out, ok := appendTimestampISO(buf, int64(e.arr.(*array.Timestamp).Value(i))); ok {
+		if out, ok := appendTimestampISO(buf, types.Timestamp(e.arr.(*array.Timestamp).Value(i))); ok {
 			return out, nil
 		}
 	case encodeGeneralBinary:
@@ -290,13 +292,8 @@ func appendDateISO(buf []byte, days int64) ([]byte, bool) {
 		byte('0'+m/10), byte('0'+m%10), '-', byte('0'+d/10), byte('0'+d%10)), true
 }
 
-func appendTimestampISO(buf []byte, micros int64) ([]byte, bool) {
-	const day = 86_400_000_000
-	days := micros / day
-	rest := micros % day
-	if rest < 0 {
-		days, rest = days-1, rest+day
-	}
+func appendTimestampISO(buf []byte, t types.Timestamp) ([]byte, bool) {
+	days, rest := t.Day()
 	buf, ok := appendDateISO(buf, days)
 	if !ok {
 		return buf, false

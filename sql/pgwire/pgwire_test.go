@@ -345,9 +345,9 @@ func TestTextEncodings(t *testing.T) {
 			t.Fatalf("day %d: %s, want %s", day, got, want)
 		}
 	}
-	for _, us := range []int64{0, 1, -1, 951_782_400_000_000, -62_135_596_800_000_000, 123456789012345, 1_700_000_000_120_000} {
+	for _, us := range []types.Timestamp{0, 1, -1, types.AtDay(0, 0), types.AtDay(-719162, 0), types.AtDay(2932896, types.USecsPerDay-1), types.AtDay(11016, 500_000), 123456789012345} {
 		got, ok := appendTimestampISO(nil, us)
-		want, _ := types.Out(env, types.Of(types.TimestampOID), types.Timestamp(us))
+		want, _ := types.Out(env, types.Of(types.TimestampOID), us)
 		if !ok || !bytes.Equal(got, []byte(want)) {
 			t.Fatalf("timestamp %d: %s, want %s", us, got, want)
 		}

@@ -235,7 +235,7 @@ func scalarOf(d types.Datum) (float64, bool) {
 	case types.OID:
 		return float64(v), true
 	case types.Date:
-		return float64(v) * 86400e6, true
+		return (float64(v) - float64(types.PGEpochDays)) * 86400e6, true // on the scale of timestamps
 	case types.Timestamp:
 		return float64(v), true
 	case types.Time:

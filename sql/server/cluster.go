@@ -62,7 +62,7 @@ func (d described) Fragments() []sys.ClusterFragments {
 
 // micros is a time as SQL has it.
 func micros(t time.Time) *types.Timestamp {
-	ts := types.Timestamp(t.UnixMicro())
+	ts := types.TimestampOf(t)
 	return &ts
 }
 

@@ -169,7 +169,7 @@ func shownQuery(text string) string {
 // noteQuery records a statement for pg_stat_activity.
 func (s *Session) noteQuery(text string) {
 	at := time.Now()
-	s.stmtTime = types.Timestamp(at.UnixMicro())
+	s.stmtTime = types.TimestampOf(at)
 	a := &s.activity
 	a.mu.Lock()
 	a.query, a.queryStart = shownQuery(text), at

@@ -103,7 +103,7 @@ func timestamp(t time.Time) *types.Timestamp {
 	if t.IsZero() {
 		return nil
 	}
-	ts := types.Timestamp(t.UnixMicro())
+	ts := types.TimestampOf(t)
 	return &ts
 }
 
@@ -161,7 +161,7 @@ func (s *Session) SnapshotTimestamp() uint64 {
 	return uint64(s.cur.tx.Snapshot())
 }
 
-func (s *Session) StartTime() types.Timestamp { return types.Timestamp(s.start.Started.UnixMicro()) }
+func (s *Session) StartTime() types.Timestamp { return types.TimestampOf(s.start.Started) }
 func (s *Session) ReadOnly() bool             { return s.cur.readOnly }
 
 func (s *Session) ClientAddress() (string, int32) {

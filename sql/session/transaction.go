@@ -52,7 +52,7 @@ type savepoint struct {
 	readOnly bool
 }
 
-func now() types.Timestamp { return types.Timestamp(time.Now().UnixMicro()) }
+func now() types.Timestamp { return types.TimestampOf(time.Now()) }
 
 // isolationNames by txn.Isolation.
 var isolationNames = [...]string{txn.ReadCommitted: "read committed", txn.RepeatableRead: "repeatable read", txn.Serializable: "serializable"}

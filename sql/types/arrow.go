@@ -26,8 +26,8 @@ import (
 //	jsonb                                   Binary (JSONB bytes)
 //	date                                    Date32
 //	time                                    Time64[us]
-//	timestamp                               Timestamp[us]
-//	timestamptz                             Timestamp[us, UTC]
+//	timestamp                               Timestamp[us]      NB: since 2000-01-01 (timestamp.go),
+//	timestamptz                             Timestamp[us, UTC] not since 1970 as Arrow has it; rpc/flight converts
 //	timetz                                  FixedSizeBinary(12): int64 micros, int32 zone, little endian
 //	interval                                FixedSizeBinary(16): int32 months, int32 days, int64 micros, little endian
 //	uuid                                    FixedSizeBinary(16)

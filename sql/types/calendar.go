@@ -11,17 +11,11 @@ const (
 	USecsPerHour         = 60 * USecsPerMinute
 	USecsPerDay          = 24 * USecsPerHour
 
-	// PGEpochDays is 2000-01-01, the zero of the wire forms, in days since 1970.
-	PGEpochDays int64 = 10957
 	// julianUnixEpoch is the Julian day number of 1970-01-01.
 	julianUnixEpoch int64 = 2440588
 
-	minDate      = -julianUnixEpoch             // 4714-11-24 BC, Julian day 0
-	endDate      = 2147483494 - julianUnixEpoch // 5874898-01-01, exclusive
-	minTimestamp = Timestamp(minDate * 86400_000_000)
-	// NB: microseconds since 1970 end at 294247-01-10; PostgreSQL, counting from
-	// 2000, reaches 294276-12-31. The last thirty years are out of range here.
-	maxTimestamp = TimestampPosInfinity - 1
+	minDate = -julianUnixEpoch             // 4714-11-24 BC, Julian day 0
+	endDate = 2147483494 - julianUnixEpoch // 5874898-01-01, exclusive
 )
 
 // Civil is a calendar date of the proleptic Gregorian calendar; Year 0 is 1 BC.
@@ -120,14 +114,6 @@ type Clock struct {
 	Micro          int // of the second
 }
 
-// Split breaks a finite timestamp without zone down.
-func (t Timestamp) Split() Clock {
-	days := floorDiv64(int64(t), USecsPerDay)
-	c := Clock{Civil: CivilFromDays(days)}
-	c.setTime(int64(t) - days*USecsPerDay)
-	return c
-}
-
 func (c *Clock) setTime(us int64) {
 	c.Hour, us = int(us/USecsPerHour), us%USecsPerHour
 	c.Min, us = int(us/USecsPerMinute), us%USecsPerMinute
@@ -137,28 +123,6 @@ func (c *Clock) setTime(us int64) {
 // timeMicros is the time of day.
 func (c *Clock) timeMicros() int64 {
 	return int64(c.Hour)*USecsPerHour + int64(c.Min)*USecsPerMinute + int64(c.Sec)*USecsPerSec + int64(c.Micro)
-}
-
-// Timestamp puts the fields together; ok is false when the result is out of range.
-func (c *Clock) Timestamp() (Timestamp, bool) {
-	t, ok := c.local()
-	return t, ok && t >= minTimestamp
-}
-
-// local is Timestamp with a day to spare at the lower end: a local time that a
-// zone moves into range.
-func (c *Clock) local() (Timestamp, bool) {
-	d := DaysFromCivil(c.Year, c.Month, c.Day)
-	if c.Year < -4714 || d < minDate-1 || d > int64(maxTimestamp)/USecsPerDay {
-		return 0, false
-	}
-	us := c.timeMicros()
-	// Negative days with time near the bound do not overflow: minTimestamp is far inside int64.
-	t := d * USecsPerDay
-	if t > 0 && t > int64(maxTimestamp)-us {
-		return 0, false
-	}
-	return Timestamp(t + us), true
 }
 
 // Years writes the EXTRACT(year) of finite dates into out (which is as long) and
@@ -183,17 +147,11 @@ func Years(dates []Date, out []int64) bool {
 	return true
 }
 
-// Finite reports whether a timestamp is not an infinity.
-func (t Timestamp) Finite() bool { return t != TimestampPosInfinity && t != TimestampNegInfinity }
-
 // Finite reports whether a date is not an infinity.
 func (d Date) Finite() bool { return d != DatePosInfinity && d != DateNegInfinity }
 
 // ValidDate reports whether a day number since 1970 is a date PostgreSQL has.
 func ValidDate(days int64) bool { return days >= minDate && days < endDate }
-
-// ValidTimestamp reports whether t is in range (finite).
-func ValidTimestamp(t Timestamp) bool { return t >= minTimestamp && t <= maxTimestamp }
 
 // Errors of arithmetic (22008).
 func errTimestampRange() error {

@@ -7,10 +7,8 @@ import (
 	"github.com/basaltdb/basalt/sql/pgerror"
 )
 
-// Codecs of date, time, timetz, timestamp and timestamptz. On the wire days and
-// microseconds count from 2000-01-01.
-
-const pgEpochMicros = PGEpochDays * 86400_000_000
+// Codecs of date, time, timetz, timestamp and timestamptz. On the wire days count
+// from 2000-01-01, as microseconds do everywhere.
 
 var timeScale = [...]int64{1_000_000, 100_000, 10_000, 1000, 100, 10, 1}
 
@@ -29,13 +27,14 @@ func roundMicros(v int64, mod int32) int64 {
 	return -((-v + s/2) / s * s)
 }
 
-// RoundTimestamp applies the modifier of timestamp(p) and timestamptz(p).
+// RoundTimestamp applies the modifier of timestamp(p) and timestamptz(p). As in
+// PostgreSQL the last half of a unit before the end of the range becomes the end
+// itself, which no arithmetic takes.
 func RoundTimestamp(t Timestamp, mod int32) Timestamp {
 	if !t.Finite() {
 		return t
 	}
-	// NB: rounding counts from 2000, so that values halfway go where PostgreSQL puts them.
-	return Timestamp(roundMicros(int64(t)-pgEpochMicros, mod) + pgEpochMicros)
+	return Timestamp(roundMicros(int64(t), mod))
 }
 
 // RoundTime applies the modifier of time(p) and timetz(p).
@@ -196,24 +195,20 @@ func timestampIn(env *Env, t T, s string, zoned bool) (Datum, error) {
 	}
 	switch d.special {
 	case dtEpoch:
-		return Timestamp(0), nil
+		return unixEpoch, nil
 	case dtPosInf:
 		return TimestampPosInfinity, nil
 	case dtNegInf:
 		return TimestampNegInfinity, nil
 	}
-	v, ok := d.clock.local()
+	v, ok := d.clock.Local()
 	if ok && zoned {
 		v -= Timestamp(int64(d.offset) * USecsPerSec)
 	}
-	if ok = ok && ValidTimestamp(v); ok {
-		v = RoundTimestamp(v, t.Mod)
-		ok = ValidTimestamp(v)
-	}
-	if !ok {
+	if !ok || !ValidTimestamp(v) {
 		return nil, pgerror.New(pgerror.DatetimeFieldOverflow, "timestamp out of range: \"%s\"", s)
 	}
-	return v, nil
+	return RoundTimestamp(v, t.Mod), nil
 }
 
 func timestampCodecOf(zoned bool) codec {
@@ -226,24 +221,14 @@ func timestampCodecOf(zoned bool) codec {
 			if err := checkLen(b, 8); err != nil {
 				return nil, err
 			}
-			v := int64(binary.BigEndian.Uint64(b))
-			switch v {
-			case math.MaxInt64:
-				return TimestampPosInfinity, nil
-			case math.MinInt64:
-				return TimestampNegInfinity, nil
-			}
-			if v > math.MaxInt64-pgEpochMicros || !ValidTimestamp(Timestamp(v+pgEpochMicros)) {
+			v := Timestamp(binary.BigEndian.Uint64(b))
+			if v.Finite() && !ValidTimestamp(v) {
 				return nil, errTimestampRange()
 			}
-			return RoundTimestamp(Timestamp(v+pgEpochMicros), t.Mod), nil
+			return RoundTimestamp(v, t.Mod), nil
 		},
 		send: func(_ *Env, _ T, buf []byte, d Datum) ([]byte, error) {
-			v := d.(Timestamp)
-			if v.Finite() {
-				v -= Timestamp(pgEpochMicros)
-			}
-			return binary.BigEndian.AppendUint64(buf, uint64(v)), nil
+			return binary.BigEndian.AppendUint64(buf, uint64(d.(Timestamp))), nil
 		},
 		compare: func(_ *Env, a, b Datum) int { return cmpInt64(int64(a.(Timestamp)), int64(b.(Timestamp))) },
 		key: func(_ *Env, buf []byte, d Datum) []byte {

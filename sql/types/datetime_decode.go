@@ -730,7 +730,8 @@ func (d *dtDecoder) reserved(u dtUnit) (dtMask, dtError) {
 		return 0, dtBadFormat
 	}
 	day := func(shift int64) (dtMask, dtError) {
-		d.clock.Civil = CivilFromDays(floorDiv64(int64(d.now()), USecsPerDay) + shift)
+		today, _ := d.now().Day()
+		d.clock.Civil = CivilFromDays(today + shift)
 		return mDate, dtOK
 	}
 	switch u {

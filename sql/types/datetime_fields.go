@@ -58,7 +58,7 @@ type FieldValue struct {
 	frac  int64 // microseconds of the day
 	exact bool
 	big   *big.Int
-	float float64 // epoch of an interval: date_part sums it in floating point
+	float float64 // epoch, where date_part computes it in floating point
 }
 
 // Numeric is the value as EXTRACT gives it.
@@ -209,15 +209,26 @@ func (f DateField) OfTimestamp(env *Env, t Timestamp, zoned bool) (FieldValue, e
 		return f.infiniteField(t > 0, false, typ)
 	}
 	if f.unit == unitEpoch {
-		return FieldValue{Units: int64(t), Scale: 6}, nil
+		if us, ok := t.UnixMicros(); ok && us < math.MaxInt64 {
+			return FieldValue{Units: us, Scale: 6}, nil
+		}
+		// NB: of numbers beyond 64 bits PostgreSQL keeps sixteen digits.
+		b := big.NewInt(int64(t))
+		q, err := NumericFromBig(b.Sub(b, big.NewInt(int64(unixEpoch))), 0).Div(NumericFromInt64(USecsPerSec, 0))
+		if err != nil {
+			return FieldValue{}, err
+		}
+		if q, err = q.Round(6); err != nil {
+			return FieldValue{}, err
+		}
+		return FieldValue{big: q.Big(), Scale: 6, float: (float64(t) - float64(unixEpoch)) / 1e6}, nil
 	}
 	off := 0
 	if zoned {
 		off, _ = ZoneOffset(env.TimeZone, t)
 		t += Timestamp(int64(off) * USecsPerSec)
 	}
-	days := floorDiv64(int64(t), USecsPerDay)
-	us := int64(t) - days*USecsPerDay
+	days, us := t.Day()
 	if v, ok := timeField(f.unit, us); ok {
 		return v, nil
 	}
@@ -329,8 +340,18 @@ func truncYear(u dtUnit, y int) int {
 	return y
 }
 
-// TruncTimestamp is date_trunc of a local timestamp; coarse: the unit is a day or more.
-func (f DateField) TruncTimestamp(t Timestamp, typ string) (r Timestamp, coarse bool, err error) {
+// TruncTimestamp is date_trunc of a timestamp.
+func (f DateField) TruncTimestamp(t Timestamp) (Timestamp, error) {
+	r, _, err := f.truncLocal(t, "timestamp without time zone")
+	if err == nil && r.Finite() && !ValidTimestamp(r) {
+		err = errTimestampRange()
+	}
+	return r, err
+}
+
+// truncLocal is date_trunc of a local time, which may lie a zone's offset out of range;
+// coarse: the unit is a day or more.
+func (f DateField) truncLocal(t Timestamp, typ string) (r Timestamp, coarse bool, err error) {
 	if !t.Finite() {
 		return t, false, nil // whatever the unit, as in PostgreSQL
 	}
@@ -356,7 +377,7 @@ func (f DateField) TruncTimestamp(t Timestamp, typ string) (r Timestamp, coarse 
 	if step > 0 {
 		return Timestamp(floorDiv64(int64(t), step) * step), coarse, nil
 	}
-	days := floorDiv64(int64(t), USecsPerDay)
+	days, _ := t.Day()
 	if f.unit == unitWeek {
 		days -= int64((Weekday(days) + 6) % 7)
 	} else {
@@ -370,10 +391,10 @@ func (f DateField) TruncTimestamp(t Timestamp, typ string) (r Timestamp, coarse 
 		}
 		days = DaysFromCivil(c.Year, c.Month, 1)
 	}
-	if days < minDate {
+	if !inDays(days) {
 		return 0, false, errTimestampRange()
 	}
-	return Timestamp(days * USecsPerDay), true, nil
+	return AtDay(days, 0), true, nil
 }
 
 // TruncTimestampTZ is date_trunc of a timestamptz in a zone.
@@ -386,7 +407,7 @@ func (f DateField) TruncTimestampTZ(z Zone, t Timestamp) (Timestamp, error) {
 	if t.Finite() {
 		local += Timestamp(int64(off) * USecsPerSec)
 	}
-	r, coarse, err := f.TruncTimestamp(local, "timestamp with time zone")
+	r, coarse, err := f.truncLocal(local, "timestamp with time zone")
 	if err != nil || !t.Finite() {
 		return r, err
 	}

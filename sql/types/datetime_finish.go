@@ -82,11 +82,11 @@ func (d *dtDecoder) finish() (dtError, error) {
 		}
 		when.Civil = d.now().Split().Civil
 	}
-	local := Timestamp(DaysFromCivil(when.Year, when.Month, when.Day))
-	if int64(local) > int64(maxTimestamp)/USecsPerDay || int64(local) < minDate-1 {
-		local = 0 // out of range: reported by the caller
+	day := DaysFromCivil(when.Year, when.Month, when.Day)
+	if !inDays(day) {
+		day = 0 // out of range: reported by the caller
 	}
-	local = local*Timestamp(USecsPerDay) + Timestamp(when.timeMicros())
+	local := AtDay(day, when.timeMicros())
 	switch {
 	case d.named != nil:
 		d.offset = LocalOffset(d.named, local)

@@ -2,6 +2,7 @@ package types
 
 import (
 	"math"
+	"time"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
 )
@@ -14,9 +15,16 @@ func (t Timestamp) AddInterval(v Interval) (Timestamp, error) {
 	if !t.Finite() {
 		return t, nil
 	}
-	if v.Months != 0 || v.Days != 0 {
-		var err error
-		if t, err = t.addMonthsDays(v.Months, v.Days); err != nil {
+	var err error
+	if v.Months != 0 {
+		day, us := t.Day()
+		if t, err = atValidDay(addMonths(day, v.Months), us); err != nil {
+			return 0, err
+		}
+	}
+	if v.Days != 0 {
+		day, us := t.Day()
+		if t, err = atValidDay(day+int64(v.Days), us); err != nil {
 			return 0, err
 		}
 	}
@@ -27,43 +35,52 @@ func (t Timestamp) AddInterval(v Interval) (Timestamp, error) {
 	return Timestamp(us), nil
 }
 
-func (t Timestamp) addMonthsDays(months, days int32) (Timestamp, error) {
-	day := floorDiv64(int64(t), USecsPerDay)
-	us := int64(t) - day*USecsPerDay
-	if months != 0 {
-		c := CivilFromDays(day)
-		m := int64(c.Year)*12 + int64(c.Month-1) + int64(months)
-		c.Year, c.Month = int(floorDiv64(m, 12)), int(m-floorDiv64(m, 12)*12)+1
-		c.Day = min(c.Day, DaysInMonth(c.Year, c.Month))
-		day = DaysFromCivil(c.Year, c.Month, c.Day)
-	}
-	day += int64(days)
-	if day < minDate || day > int64(maxTimestamp)/USecsPerDay {
-		return 0, errTimestampRange()
-	}
-	us += day * USecsPerDay
-	if us < int64(minTimestamp) {
-		return 0, errTimestampRange()
-	}
-	return Timestamp(us), nil
+// addMonths moves a day (since 1970) by months, clipped to the month's end.
+func addMonths(day int64, months int32) int64 {
+	c := CivilFromDays(day)
+	m := int64(c.Year)*12 + int64(c.Month-1) + int64(months)
+	c.Year, c.Month = int(floorDiv64(m, 12)), int(m-floorDiv64(m, 12)*12)+1
+	return DaysFromCivil(c.Year, c.Month, min(c.Day, DaysInMonth(c.Year, c.Month)))
 }
 
-// AddIntervalTZ is timestamptz + interval: months and days move the local date
-// of the session's zone.
+// atValidDay is AtDay for a day that may be any.
+func atValidDay(day, us int64) (Timestamp, error) {
+	if inDays(day) {
+		if t := AtDay(day, us); ValidTimestamp(t) {
+			return t, nil
+		}
+	}
+	return 0, errTimestampRange()
+}
+
+// AddIntervalTZ is timestamptz + interval: months, and then days, move the local
+// date of the session's zone.
 func (t Timestamp) AddIntervalTZ(env *Env, v Interval) (Timestamp, error) {
 	if !t.Finite() {
 		return t, nil
 	}
-	if v.Months != 0 || v.Days != 0 {
-		local, err := env.ToLocal(t).addMonthsDays(v.Months, v.Days)
-		if err != nil {
+	var err error
+	if v.Months != 0 {
+		day, us := env.ToLocal(t).Day()
+		if t, err = env.fromLocalDay(addMonths(day, v.Months), us); err != nil {
 			return 0, err
 		}
-		if t, err = env.FromLocal(local); err != nil {
+	}
+	if v.Days != 0 {
+		day, us := env.ToLocal(t).Day()
+		if t, err = env.fromLocalDay(day+int64(v.Days), us); err != nil {
 			return 0, err
 		}
 	}
 	return t.AddInterval(Interval{Micros: v.Micros})
+}
+
+// fromLocalDay is FromLocal of AtDay for a day that may be any.
+func (e *Env) fromLocalDay(day, us int64) (Timestamp, error) {
+	if !inDays(day) {
+		return 0, errTimestampRange()
+	}
+	return e.FromLocal(AtDay(day, us))
 }
 
 // Neg is −v.
@@ -207,21 +224,34 @@ func (t Timestamp) Sub(u Timestamp) (Interval, error) {
 	return Interval{Micros: int64(t) - int64(u)}.JustifyHours()
 }
 
-// Age is the symbolic difference of two local timestamps in years, months, days and time.
-func Age(t, u Timestamp) (Interval, error) {
+// Age is the symbolic difference of two local timestamps in years, months, days and
+// time. As in PostgreSQL +infinity is the point in time its number would be, and
+// -infinity, for which the calendar has no day, is out of range.
+func Age(t, u Timestamp) (Interval, error) { return age(time.UTC, t, u) }
+
+// AgeTZ is Age of two instants by the calendar of the session's zone.
+func AgeTZ(env *Env, t, u Timestamp) (Interval, error) { return age(env.TimeZone, t, u) }
+
+func age(zone *time.Location, t, u Timestamp) (Interval, error) {
+	if t == TimestampNegInfinity || u == TimestampNegInfinity {
+		return Interval{}, errTimestampRange()
+	}
+	split := func(t Timestamp) Clock {
+		off, _ := ZoneOffset(zone, t)
+		return t.SplitAt(off)
+	}
 	if t < u {
-		v, err := ageOrdered(u, t)
+		v, err := ageOrdered(split(u), split(t))
 		if err != nil {
 			return v, err
 		}
 		return v.Neg()
 	}
-	return ageOrdered(t, u)
+	return ageOrdered(split(t), split(u))
 }
 
-// ageOrdered is Age for later ≥ earlier. Days are borrowed from the earlier date's month.
-func ageOrdered(later, earlier Timestamp) (Interval, error) {
-	a, b := later.Split(), earlier.Split()
+// ageOrdered is age for later ≥ earlier. Days are borrowed from the earlier date's month.
+func ageOrdered(a, b Clock) (Interval, error) {
 	us := a.timeMicros() - b.timeMicros()
 	day, mon, year := a.Day-b.Day, a.Month-b.Month, a.Year-b.Year
 	for us < 0 {
@@ -251,10 +281,10 @@ func DateToTimestamp(d Date) (Timestamp, error) {
 	case DateNegInfinity:
 		return TimestampNegInfinity, nil
 	}
-	if int64(d) > int64(maxTimestamp)/USecsPerDay {
+	if int64(d) >= endTimestampDay {
 		return 0, errDateRangeForTimestamp()
 	}
-	return Timestamp(int64(d) * USecsPerDay), nil
+	return AtDay(int64(d), 0), nil
 }
 
 // DateToTimestampTZ is midnight of a day in the session's zone.
@@ -278,12 +308,8 @@ func TimestampToDate(t Timestamp) Date {
 	case TimestampNegInfinity:
 		return DateNegInfinity
 	}
-	return Date(floorDiv64(int64(t), USecsPerDay))
-}
-
-// TimeOfDay is the time part of a finite timestamp.
-func (t Timestamp) TimeOfDay() Time {
-	return Time(int64(t) - floorDiv64(int64(t), USecsPerDay)*USecsPerDay)
+	day, _ := t.Day()
+	return Date(day)
 }
 
 // CompareDateTimestamp orders a date (as midnight) and a timestamp without overflow.
@@ -361,8 +387,8 @@ func DateBin(stride Interval, t, origin Timestamp) (Timestamp, error) {
 	if us <= 0 {
 		return 0, pgerror.New(pgerror.DatetimeFieldOverflow, "stride must be greater than zero")
 	}
-	diff := int64(t) - int64(origin)
-	if t > 0 && origin < 0 && diff < 0 {
+	diff := int64(t)
+	if !addInt64(&diff, -int64(origin)) {
 		return 0, errIntervalRange()
 	}
 	mod := diff % us

@@ -20,7 +20,7 @@ import "math"
 //	date                                        Date
 //	time                                        Time
 //	timetz                                      TimeTZ
-//	timestamp, timestamptz                      Timestamp (timestamptz: UTC)
+//	timestamp, timestamptz                      Timestamp (timestamp.go)
 //	interval                                    Interval
 //	uuid                                        UUID
 //	every array, int2vector, oidvector          *Array
@@ -45,9 +45,6 @@ type TimeTZ struct {
 	Zone   int32
 }
 
-// Timestamp counts microseconds since 1970-01-01 00:00:00 (timestamptz: UTC), with ±infinity at the ends.
-type Timestamp int64
-
 // Interval is PostgreSQL's three-part interval.
 type Interval struct {
 	Months, Days int32
@@ -57,12 +54,10 @@ type Interval struct {
 // UUID is sixteen bytes in network order.
 type UUID [16]byte
 
-// Infinities of date and timestamp.
+// Infinities of date.
 const (
-	DatePosInfinity      Date      = math.MaxInt32
-	DateNegInfinity      Date      = math.MinInt32
-	TimestampPosInfinity Timestamp = math.MaxInt64
-	TimestampNegInfinity Timestamp = math.MinInt64
+	DatePosInfinity Date = math.MaxInt32
+	DateNegInfinity Date = math.MinInt32
 )
 
 // Array is a PostgreSQL array: rectangular, row-major, with a lower bound per

@@ -7,6 +7,9 @@
 // form of its T (see ArrowType). An Env is what the session adds: time zone,
 // DateStyle, catalog look-ups for user types.
 //
+// Dates and day numbers count from 1970, timestamps from 2000 (see Timestamp),
+// in every form a value has.
+//
 // Invariants. Every function here is pure but for its Env, safe for concurrent
 // use, and keeps no reference to its inputs unless it says so. Errors are
 // *pgerror.Error with PostgreSQL's SQLSTATE and text. Values given to Out,

@@ -53,7 +53,7 @@ func (a ZoneAbbrev) OffsetAt(utc Timestamp) (seconds int, dst bool) {
 	if a.Zone == "" || !ok {
 		return a.Offset, a.DST
 	}
-	t := time.Unix(floorDiv64(int64(utc), USecsPerSec), 0).In(loc)
+	t := time.Unix(utc.UnixSeconds(), 0).In(loc)
 	_, now := t.Zone()
 	off := abbrevOffsetAt(a, loc, utc, now)
 	return off, off == now && t.IsDST()
@@ -247,13 +247,13 @@ func ZoneOffset(loc *time.Location, t Timestamp) (int, string) {
 	if loc == time.UTC {
 		return 0, "UTC"
 	}
-	name, off := time.Unix(floorDiv64(int64(t), USecsPerSec), 0).In(loc).Zone()
+	name, off := time.Unix(t.UnixSeconds(), 0).In(loc).Zone()
 	return off, name
 }
 
 // ZoneIsDST reports whether daylight saving is in force at t (UTC).
 func ZoneIsDST(loc *time.Location, t Timestamp) bool {
-	return time.Unix(floorDiv64(int64(t), USecsPerSec), 0).In(loc).IsDST()
+	return time.Unix(t.UnixSeconds(), 0).In(loc).IsDST()
 }
 
 // LocalOffset gives the seconds east of UTC that a local date and time has in a
@@ -263,7 +263,7 @@ func LocalOffset(loc *time.Location, local Timestamp) int {
 	if loc == time.UTC {
 		return 0
 	}
-	sec := floorDiv64(int64(local), USecsPerSec)
+	sec := local.UnixSeconds() // as if it were UTC
 	day := time.Unix(sec-86400, 0).In(loc)
 	_, before := day.Zone()
 	_, end := day.ZoneBounds()
@@ -309,7 +309,7 @@ func AbbrevOffset(a ZoneAbbrev, loc *time.Location, at Timestamp) int {
 }
 
 func abbrevOffsetAt(a ZoneAbbrev, loc *time.Location, utc Timestamp, otherwise int) int {
-	t := time.Unix(floorDiv64(int64(utc), USecsPerSec), 0).In(loc)
+	t := time.Unix(utc.UnixSeconds(), 0).In(loc)
 	for range 200 {
 		if n, o := t.Zone(); n == a.Name {
 			return o
@@ -320,7 +320,7 @@ func abbrevOffsetAt(a ZoneAbbrev, loc *time.Location, utc Timestamp, otherwise i
 		}
 		t = start.Add(-time.Second)
 	}
-	t = time.Unix(floorDiv64(int64(utc), USecsPerSec), 0).In(loc)
+	t = time.Unix(utc.UnixSeconds(), 0).In(loc)
 	for range 200 {
 		_, end := t.ZoneBounds()
 		if end.IsZero() || end.Year() > 2100 {
@@ -362,6 +362,22 @@ func FindZone(name string) (Zone, error) {
 	return Zone{}, errZone(name)
 }
 
+// ReadZone is FindZone for make_timestamptz, which takes offsets as dates show them:
+// -05 is five hours west.
+func ReadZone(name string) (Zone, error) {
+	if name != "" && name[0] >= '0' && name[0] <= '9' {
+		return Zone{}, pgerror.New(pgerror.InvalidParameterValue, "invalid input syntax for type numeric time zone: \"%s\"", name).
+			WithHint("Numeric time zones must have \"-\" or \"+\" as first character.")
+	}
+	switch off, e := decodeOffset(name); e {
+	case dtOK:
+		return Zone{Fixed: true, Offset: off}, nil
+	case dtZoneOverflow:
+		return Zone{}, pgerror.New(pgerror.InvalidParameterValue, "numeric time zone \"%s\" out of range", name)
+	}
+	return FindZone(name)
+}
+
 // AtUTC is the offset in force at a UTC time.
 func (z Zone) AtUTC(t Timestamp) int {
 	switch {
@@ -386,7 +402,8 @@ func (z Zone) AtLocal(local Timestamp) int {
 	return LocalOffset(z.Loc, local)
 }
 
-// ToLocal turns timestamptz into the session zone's local timestamp.
+// ToLocal turns timestamptz into the session zone's local timestamp, which may lie
+// beyond the ends of the range.
 func (e *Env) ToLocal(t Timestamp) Timestamp {
 	if !t.Finite() || e.TimeZone == time.UTC {
 		return t
@@ -397,7 +414,7 @@ func (e *Env) ToLocal(t Timestamp) Timestamp {
 
 // FromLocal turns a local timestamp of the session zone into timestamptz.
 func (e *Env) FromLocal(t Timestamp) (Timestamp, error) {
-	if !t.Finite() || e.TimeZone == time.UTC {
+	if !t.Finite() {
 		return t, nil
 	}
 	u := t - Timestamp(int64(LocalOffset(e.TimeZone, t))*USecsPerSec)

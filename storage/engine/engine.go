@@ -18,12 +18,16 @@ import (
 	"github.com/basaltdb/basalt/sql/pgerror"
 )
 
-// FormatVersion is the version of everything this store writes. A store of a
-// newer version is refused.
+// FormatVersion is the version of everything this store writes. A store of another
+// version is refused.
 //
 // Version 1: engine keys as in key.go, values as in value.go, rows as in
-// storage/rowcodec version 1, index keys as in sql/types/keyenc.
-const FormatVersion = 1
+// storage/rowcodec version 1, index keys as in sql/types/keyenc; timestamps, wherever
+// they are (rows, keys, column segments, trees of the catalog), count from 1970.
+//
+// Version 2: timestamps count from 2000 (types.Timestamp), so that they reach as far
+// as PostgreSQL's. The bytes of a store of version 1 would be read thirty years off.
+const FormatVersion = 2
 
 var formatKey = []byte("format")
 
@@ -63,7 +67,7 @@ type Engine struct {
 
 // Open opens or creates the store in dir. Errors: 58P01 and 42501-like I/O
 // errors with the path, 55006 when another process has it open, XX001 when it is
-// damaged, 0A000 when it was written by a newer version.
+// damaged, 0A000 when it has another format version.
 func Open(dir string, o Options) (*Engine, error) {
 	if o.FS == nil {
 		o.FS = vfs.Default
@@ -213,9 +217,14 @@ func (e *Engine) checkFormat() error {
 		if len(v) != 4 {
 			return pgerror.New(pgerror.DataCorrupted, "data directory \"%s\" has a malformed format record", e.dir)
 		}
-		if got := binary.LittleEndian.Uint32(v); got == 0 || got > FormatVersion {
+		switch got := binary.LittleEndian.Uint32(v); {
+		case got == 0 || got > FormatVersion:
 			return pgerror.New(pgerror.FeatureNotSupported,
-				"data directory \"%s\" has format version %d, this program reads versions up to %d", e.dir, got, FormatVersion)
+				"data directory \"%s\" has format version %d, this program reads version %d", e.dir, got, FormatVersion)
+		case got < FormatVersion:
+			return pgerror.New(pgerror.FeatureNotSupported,
+				"data directory \"%s\" has format version %d, which an older basalt wrote; this program reads version %d: dump it with that basalt (pg_dump) and load the dump into a new directory",
+				e.dir, got, FormatVersion)
 		}
 		return nil
 	}

@@ -147,17 +147,36 @@ func TestOpenErrors(t *testing.T) {
 	if _, err = Open(dir, Options{}); !pgerror.Is(err, pgerror.ObjectInUse) || !strings.Contains(err.Error(), "is in use by another process") {
 		t.Error(err)
 	}
-	if err := e.LocalSet(formatKey, binary.LittleEndian.AppendUint32(nil, FormatVersion+1), true); err != nil {
-		t.Fatal(err)
-	}
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err = Open(dir, Options{}); err == nil || !strings.Contains(err.Error(), "has format version 2, this program reads versions up to 1") {
-		t.Error(err)
-	}
 	if _, err = Open(dir+"/LOCK/x", Options{}); !pgerror.Is(err, pgerror.IoError) {
 		t.Error(err)
+	}
+}
+
+// TestFormatVersions: a store of another version is refused, with one line that says what to do.
+func TestFormatVersions(t *testing.T) {
+	for version, want := range map[uint32]string{
+		FormatVersion + 1: "has format version 3, this program reads version 2",
+		1: "has format version 1, which an older basalt wrote; this program reads version 2: " +
+			"dump it with that basalt (pg_dump) and load the dump into a new directory",
+	} {
+		dir := t.TempDir()
+		e, err := Open(dir, Options{MemoryBytes: 8 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.LocalSet(formatKey, binary.LittleEndian.AppendUint32(nil, version), true); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		_, err = Open(dir, Options{})
+		if !pgerror.Is(err, pgerror.FeatureNotSupported) || !strings.HasSuffix(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("version %d: %v", version, err)
+		}
 	}
 }
 

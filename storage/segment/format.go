@@ -8,7 +8,7 @@ import (
 	"github.com/basaltdb/basalt/sql/types"
 )
 
-// The bytes of a file (version 1; integers little endian, uv = unsigned varint):
+// The bytes of a file (version 2: timestamps count from 2000, in version 1 from 1970; integers little endian, uv = unsigned varint):
 //
 //	header     16  magic "BSLTSEG\n", version (4), 0 (4)
 //	chunks         for every column its blocks in order, then its dictionary or
@@ -37,7 +37,7 @@ import (
 //	    integers: Min (8), Max (8); decimals: scale (1), Min (8), Max (8)
 //	    bytes: MinBytes, MaxBytes (uv length, bytes), MaxCut (1)
 const (
-	formatVersion = 1
+	formatVersion = 2
 	headerLen     = 16
 	trailerLen    = 32
 	checksumLen   = 4

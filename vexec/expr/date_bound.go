@@ -1,7 +1,6 @@
 package expr
 
 import (
-	"math"
 	"sync"
 
 	"github.com/basaltdb/basalt/sql/catalog/facts"
@@ -33,19 +32,12 @@ func dateBound(oid types.OID, ts []types.T, args []node) (types.OID, []types.T, 
 		return oid, ts, args
 	}
 	at, ok := c.value.(types.Timestamp)
-	if !ok || at == types.TimestampPosInfinity || at == types.TimestampNegInfinity {
+	if !ok || !at.Finite() {
 		return oid, ts, args
 	}
-	const day = 24 * 60 * 60 * 1_000_000
-	k := int64(math.Floor(float64(at) / day))
-	for k*day > int64(at) {
-		k--
-	}
-	for (k+1)*day <= int64(at) {
-		k++
-	}
-	midnight, err := types.DateToTimestamp(types.Date(k))
-	if err != nil || int64(midnight) != k*day {
+	k := types.TimestampToDate(at)
+	midnight, err := types.DateToTimestamp(k)
+	if err != nil {
 		return oid, ts, args
 	}
 	if midnight != at { // within the day that begins at midnight
@@ -63,5 +55,5 @@ func dateBound(oid types.OID, ts []types.T, args []node) (types.OID, []types.T, 
 	if !ok {
 		return oid, ts, args
 	}
-	return types.OID(to), []types.T{ts[0], date}, []node{args[0], &constNode{t: date, value: types.Date(k)}}
+	return types.OID(to), []types.T{ts[0], date}, []node{args[0], &constNode{t: date, value: k}}
 }

@@ -14,8 +14,9 @@ import (
 	"github.com/basaltdb/basalt/vexec/kernel"
 )
 
-// Version is the format's version, in the metadata of every schema.
-const Version = 1
+// Version is the format's version, in the metadata of every schema. Version 2:
+// timestamps count from 2000 (types.Timestamp), in version 1 from 1970 as Arrow says.
+const Version = 2
 
 const versionKey = "basalt.ipc"
 

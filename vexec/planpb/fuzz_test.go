@@ -16,7 +16,7 @@ func sample() *planpb.Fragment {
 	scan := &planpb.Plan{Id: 1, Output: []*planpb.Type{planpb.NewType(t)}, Op: &planpb.Plan_Scan{Scan: &planpb.Scan{Table: table, Columns: []int32{0},
 		Filter: planpb.NewFunc(types.Of(types.Bool), 65, planpb.NewColumn(t, 0), planpb.NewConst(t, int32(1)))}}}
 	sort := &planpb.Plan{Id: 2, Output: scan.Output, Op: &planpb.Plan_Sort{Sort: &planpb.Sort{Input: scan, Keys: []*planpb.SortKey{{Expr: planpb.NewColumn(t, 0)}}}}}
-	return &planpb.Fragment{Version: 1, Statement: &planpb.Statement{Root: sort, ExecSlots: 1}}
+	return &planpb.Fragment{Version: planpb.FragmentVersion, Statement: &planpb.Statement{Root: sort, ExecSlots: 1}}
 }
 
 func TestValidate(t *testing.T) {
@@ -24,7 +24,7 @@ func TestValidate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, breakIt := range map[string]func(f *planpb.Fragment){
-		"version":  func(f *planpb.Fragment) { f.Version = 2 },
+		"version":  func(f *planpb.Fragment) { f.Version = planpb.FragmentVersion + 1 },
 		"root":     func(f *planpb.Fragment) { f.Statement.Root = nil },
 		"operator": func(f *planpb.Fragment) { f.Statement.Root.Op = nil },
 		"width":    func(f *planpb.Fragment) { f.Statement.Root.Output = nil },

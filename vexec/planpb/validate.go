@@ -7,8 +7,9 @@ import (
 	"github.com/basaltdb/basalt/sql/types"
 )
 
-// FragmentVersion is the format this build writes and reads.
-const FragmentVersion = 1
+// FragmentVersion is the format this build writes and reads. Version 2: timestamps
+// count from 2000 (types.Timestamp), in version 1 from 1970.
+const FragmentVersion = 2
 
 // Bounds of what a plan may be; beyond them it is malformed or hostile.
 const (

@@ -2,7 +2,7 @@
 // protocol; this file is its wire form.
 //
 // Versioning: every call carries the metadata "basalt-protocol" (this file's
-// version, now 1) and "basalt-cluster" (the database's id, 16 bytes in hex). A node
+// version, now 2) and "basalt-cluster" (the database's id, 16 bytes in hex). A node
 // refuses what it does not know: FAILED_PRECONDITION. Field numbers are never reused.
 //
 // Errors are gRPC statuses with one Error among their details, which carries the

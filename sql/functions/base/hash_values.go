@@ -71,20 +71,7 @@ func (h hasher) timetz(v types.TimeTZ) uint64 {
 	return hashInt8(v.Micros, h.seed) ^ hashWord(uint32(v.Zone), h.seed)
 }
 
-// timestamp hashes the microseconds since PostgreSQL's epoch.
-func (h hasher) timestamp(v types.Timestamp) uint64 {
-	n := int64(v)
-	if v != types.TimestampPosInfinity && v != types.TimestampNegInfinity {
-		n -= pgEpochMicros
-	}
-	return hashInt8(n, h.seed)
-}
-
-// pgEpochMicros is 2000-01-01 as a types.Timestamp, pgEpochDays as a types.Date.
-const (
-	pgEpochMicros = 946684800 * 1_000_000
-	pgEpochDays   = 10957
-)
+func (h hasher) timestamp(v types.Timestamp) uint64 { return hashInt8(int64(v), h.seed) }
 
 // jsonb mixes the hashes of keys and scalars, depth first, with a mark per container.
 func (h hasher) jsonb(v types.JSONBValue, acc uint64) (uint64, error) {
@@ -187,7 +174,7 @@ func (h hasher) value(t types.T, d types.Datum) (uint64, error) {
 	case types.Date:
 		n := int32(v)
 		if v != types.DatePosInfinity && v != types.DateNegInfinity {
-			n -= pgEpochDays
+			n -= int32(types.PGEpochDays)
 		}
 		return h.cut(hashWord(uint32(n), h.seed)), nil
 	case types.Time:

@@ -118,8 +118,7 @@ func registerFields(r *expr.Registry) {
 		if !ok {
 			f = types.FindDateField(name)
 		}
-		v, _, err := f.TruncTimestamp(t, "timestamp without time zone")
-		return v, err
+		return f.TruncTimestamp(t)
 	}), prepareField)
 	adapt.Add(r, "date_trunc(text,timestamptz)", adapt.C2(func(ctx *expr.Context, call *expr.Call, name string, t types.Timestamp) (types.Timestamp, error) {
 		f, ok := fieldOf(call)

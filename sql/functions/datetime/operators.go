@@ -66,7 +66,7 @@ func dateTimeTZ(d types.Date, t types.TimeTZ) (types.Timestamp, error) {
 	}
 	ts += types.Timestamp(t.Micros + int64(t.Zone)*types.USecsPerSec)
 	if !types.ValidTimestamp(ts) {
-		return 0, outOfRange("date")
+		return 0, pgerror.New(pgerror.DatetimeFieldOverflow, "date out of range for timestamp")
 	}
 	return ts, nil
 }
@@ -152,23 +152,27 @@ func registerOperators(r *expr.Registry) {
 
 	adapt.Add(r, "age(timestamp,timestamp)", adapt.E2(types.Age))
 	adapt.Add(r, "age(timestamptz,timestamptz)", adapt.C2(func(ctx *expr.Context, _ *expr.Call, a, b ts) (iv, error) {
-		return types.Age(ctx.Env.ToLocal(a), ctx.Env.ToLocal(b))
+		return types.AgeTZ(ctx.Env, a, b)
 	}))
 	// Age from midnight of today.
 	today := func(env *types.Env) ts {
-		t := env.ToLocal(env.XactTime)
-		return t - ts(t.TimeOfDay())
+		day, _ := env.ToLocal(env.XactTime).Day()
+		return types.AtDay(day, 0)
 	}
 	adapt.Add(r, "age(timestamp)", adapt.C1(func(ctx *expr.Context, _ *expr.Call, t ts) (iv, error) { return types.Age(today(ctx.Env), t) }))
 	adapt.Add(r, "age(timestamptz)", adapt.C1(func(ctx *expr.Context, _ *expr.Call, t ts) (iv, error) {
-		return types.Age(today(ctx.Env), ctx.Env.ToLocal(t))
+		midnight, err := ctx.Env.FromLocal(today(ctx.Env))
+		if err != nil {
+			return iv{}, err
+		}
+		return types.AgeTZ(ctx.Env, midnight, t)
 	}))
 
 	for _, f := range []string{"now()", "transaction_timestamp()"} {
 		adapt.Add(r, f, adapt.C0(func(ctx *expr.Context, _ *expr.Call) (ts, error) { return ctx.Env.XactTime, nil }))
 	}
 	adapt.Add(r, "statement_timestamp()", adapt.C0(func(ctx *expr.Context, _ *expr.Call) (ts, error) { return ctx.Env.StmtTime, nil }))
-	adapt.Add(r, "clock_timestamp()", adapt.C0(func(*expr.Context, *expr.Call) (ts, error) { return ts(time.Now().UnixMicro()), nil }))
+	adapt.Add(r, "clock_timestamp()", adapt.C0(func(*expr.Context, *expr.Call) (ts, error) { return types.TimestampOf(time.Now()), nil }))
 	adapt.Add(r, "timeofday()", adapt.C0(func(ctx *expr.Context, _ *expr.Call) (string, error) {
 		return time.Now().In(ctx.Env.TimeZone).Format("Mon Jan 02 15:04:05.000000 2006 MST"), nil
 	}))
@@ -185,7 +189,11 @@ func registerCasts(r *expr.Registry) {
 		return types.TimestampToDate(ctx.Env.ToLocal(t)), nil
 	}))
 	adapt.Add(r, "timestamp(timestamptz)", adapt.C1(func(ctx *expr.Context, _ *expr.Call, t ts) (ts, error) {
-		return ctx.Env.ToLocal(t), nil
+		local := ctx.Env.ToLocal(t)
+		if local.Finite() && !types.ValidTimestamp(local) {
+			return 0, outOfRange("timestamp")
+		}
+		return local, nil
 	}))
 	adapt.Add(r, "timestamptz(timestamp)", adapt.C1(func(ctx *expr.Context, _ *expr.Call, t ts) (ts, error) { return ctx.Env.FromLocal(t) }))
 	adapt.Add(r, "time(timestamp)", adapt.F1(func(t ts) types.Datum {
@@ -216,15 +224,8 @@ func registerCasts(r *expr.Registry) {
 	adapt.Add(r, "interval(time)", adapt.F1(func(t types.Time) types.Interval { return types.Interval{Micros: int64(t)} }))
 	adapt.Add(r, "time(interval)", adapt.F1(func(v types.Interval) types.Time { return types.Time(0).AddInterval(types.Interval{Micros: v.Micros}) }))
 
-	round := func(t ts, mod int32) (ts, error) {
-		v := types.RoundTimestamp(t, mod)
-		if t.Finite() && !types.ValidTimestamp(v) {
-			return 0, outOfRange("timestamp")
-		}
-		return v, nil
-	}
-	adapt.Add(r, "timestamp(timestamp,int4)", adapt.E2(round))
-	adapt.Add(r, "timestamptz(timestamptz,int4)", adapt.E2(round))
+	adapt.Add(r, "timestamp(timestamp,int4)", adapt.F2(types.RoundTimestamp))
+	adapt.Add(r, "timestamptz(timestamptz,int4)", adapt.F2(types.RoundTimestamp))
 	adapt.Add(r, "time(time,int4)", adapt.F2(func(t types.Time, mod int32) types.Time { return types.Time(types.RoundTime(int64(t), mod)) }))
 	adapt.Add(r, "timetz(timetz,int4)", adapt.F2(func(t types.TimeTZ, mod int32) types.TimeTZ {
 		return types.TimeTZ{Micros: types.RoundTime(t.Micros, mod), Zone: t.Zone}
@@ -310,7 +311,11 @@ func registerMakers(r *expr.Registry) {
 			if err != nil {
 				return nil, err
 			}
-			return zonedBack(a[6].(string), t)
+			z, err := types.ReadZone(a[6].(string))
+			if err != nil {
+				return nil, err
+			}
+			return instantIn(z, t)
 		}))
 	adapt.Add(r, "make_interval(int4,int4,int4,int4,int4,int4,float8)",
 		adapt.D(func(_ *expr.Context, _ *expr.Call, a []types.Datum) (types.Datum, error) {
@@ -337,8 +342,8 @@ func registerMakers(r *expr.Registry) {
 		case math.IsInf(f, -1):
 			return types.TimestampNegInfinity, nil
 		}
-		if us := math.RoundToEven(f * 1e6); us > -3e17 && us < math.MaxInt64 && types.ValidTimestamp(types.Timestamp(us)) {
-			return types.Timestamp(us), nil
+		if t, ok := types.TimestampOfUnixSeconds(f); ok {
+			return t, nil
 		}
 		return 0, pgerror.New(pgerror.DatetimeFieldOverflow, "timestamp out of range: \"%s\"", formatG(f))
 	}))

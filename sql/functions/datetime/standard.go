@@ -39,9 +39,9 @@ func ParseStandard(s, template string) (StandardValue, error) {
 	}
 	switch {
 	case dated && timed:
-		t, ok := clock.Timestamp()
+		t, ok := clock.Local()
 		if !zoned {
-			if !ok {
+			if !ok || !types.ValidTimestamp(t) {
 				return StandardValue{}, outOfRange("timestamp")
 			}
 			return StandardValue{Type: types.TimestampOID, Value: t}, nil

@@ -382,7 +382,7 @@ func registerFormatting(r *expr.Registry) {
 		if err != nil {
 			return 0, err
 		}
-		t, ok := in.clock.Timestamp()
+		t, ok := in.clock.Local()
 		if ok {
 			off := types.LocalOffset(ctx.Env.TimeZone, t)
 			if in.zoneSign != 0 {

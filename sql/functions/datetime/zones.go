@@ -34,6 +34,11 @@ func zonedBack(zone string, t types.Timestamp) (types.Datum, error) {
 	if err != nil {
 		return nil, err
 	}
+	return instantIn(z, t)
+}
+
+// instantIn is the instant a finite local time of a zone names.
+func instantIn(z types.Zone, t types.Timestamp) (types.Datum, error) {
 	u := t - types.Timestamp(int64(z.AtLocal(t))*types.USecsPerSec)
 	if !types.ValidTimestamp(u) {
 		return nil, outOfRange("timestamp")

@@ -49,7 +49,7 @@ func registerFactLists(r *expr.Registry) {
 	})
 	span := func(seconds int) types.Interval { return types.Interval{Micros: int64(seconds) * types.USecsPerSec} }
 	addSet(r, "pg_timezone_names()", func(_ *expr.Context, _ Session, _ []types.Datum, emit func(row ...types.Datum) error) error {
-		at := types.Timestamp(time.Now().UnixMicro())
+		at := types.TimestampOf(time.Now())
 		for _, n := range types.ZoneNames() {
 			loc, ok := types.LoadZone(n)
 			if !ok {
@@ -63,7 +63,7 @@ func registerFactLists(r *expr.Registry) {
 		return nil
 	})
 	addSet(r, "pg_timezone_abbrevs()", func(_ *expr.Context, _ Session, _ []types.Datum, emit func(row ...types.Datum) error) error {
-		at := types.Timestamp(time.Now().UnixMicro())
+		at := types.TimestampOf(time.Now())
 		for _, a := range types.ZoneAbbrevs() {
 			off, dst := a.Offset, a.DST
 			if a.Zone != "" {

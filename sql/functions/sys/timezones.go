@@ -37,12 +37,12 @@ func registerTimes(r *expr.Registry) {
 		return sleep(ctx, time.Duration(min((end.Sub(now)).Seconds()+float64(v.Micros)/1e6, sleepMax)*float64(time.Second)))
 	}))
 	add(r, "pg_sleep_until(timestamptz)", adapt.C1(func(ctx *expr.Context, _ *expr.Call, at types.Timestamp) (types.Unit, error) {
-		sec := (float64(at) - float64(time.Now().UnixMicro())) / 1e6
+		sec := (float64(at) - float64(types.TimestampOf(time.Now()))) / 1e6
 		return sleep(ctx, time.Duration(max(min(sec, sleepMax), 0)*float64(time.Second)))
 	}))
 	interval := func(sec int) types.Interval { return types.Interval{Micros: int64(sec) * 1_000_000} }
 	adapt.AddSet(r, "pg_timezone_names()", func(ctx *expr.Context, _ *expr.Call, _ []types.Datum, emit func(row ...types.Datum) error) error {
-		at := time.UnixMicro(int64(ctx.Env.XactTime))
+		at := ctx.Env.XactTime.Time()
 		for _, n := range types.ZoneNames() {
 			loc, err := time.LoadLocation(n)
 			if err != nil {
