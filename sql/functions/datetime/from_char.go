@@ -310,7 +310,7 @@ func (r *templateReader) field(n *templateNode) error {
 	case fSSSS:
 		return simple(&r.ssss, len(k.name))
 	case fTZ, fOF:
-		return pgerror.New(pgerror.FeatureNotSupported, "formatting field \"%s\" is only supported in to_char", k.name)
+		return pgerror.Wrap(ErrField, pgerror.FeatureNotSupported, "formatting field \"%s\" is only supported in to_char", k.name)
 	case fTZH:
 		r.zoneSign = 1
 		if c := r.s[r.p]; c == '+' || c == '-' || c == ' ' {

@@ -1,10 +1,19 @@
 package datetime
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
+)
+
+// Two faults of templates that do not count as PostgreSQL's other errors of their
+// SQLSTATE do: within a jsonpath a field that only to_char knows is an error of the
+// value, which predicates and silent hide, a wrong separator is one of the path.
+var (
+	ErrField     = errors.New("the template has a field of to_char")
+	ErrSeparator = errors.New("the template has a separator the standard does not know")
 )
 
 // StandardValue is a text read by a template of the SQL standard: a types.Date,
@@ -80,7 +89,7 @@ func checkStandard(template string, nodes []templateNode) error {
 		if n.kind == nodeField || n.kind == nodeChar && quoted || strings.Contains("-./,':; ", n.text) {
 			continue
 		}
-		return badFormat("invalid datetime format separator: \"%s\"", n.text)
+		return pgerror.Wrap(ErrSeparator, pgerror.InvalidDatetimeFormat, "invalid datetime format separator: \"%s\"", n.text)
 	}
 	return nil
 }

@@ -1,10 +1,12 @@
 package json
 
 import (
+	"errors"
 	"math"
 	"strings"
 
 	"github.com/basaltdb/basalt/sql/functions/adapt"
+	"github.com/basaltdb/basalt/sql/functions/datetime"
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec/expr"
@@ -535,6 +537,12 @@ func (r *pathRun) predicate(i *types.PathItem, v jv) (value3, error) {
 // quiet turns the errors a predicate swallows into unknown. Variables that are
 // missing, and bugs, are not among them.
 func quiet(err error) (value3, error) {
+	switch {
+	case errors.Is(err, datetime.ErrField):
+		return unknown, nil
+	case errors.Is(err, datetime.ErrSeparator):
+		return no, err
+	}
 	switch pgerror.From(err).Code {
 	case pgerror.UndefinedObject, pgerror.InternalError, pgerror.FeatureNotSupported, pgerror.ProgramLimitExceeded:
 		return no, err
@@ -636,8 +644,11 @@ func runPath(env *types.Env, doc jsonb, path string, vars jsonb, f *found) error
 
 // silenced reports errors that the silent flag hides.
 func silenced(err error, silent bool) bool {
-	if !silent {
+	if !silent || errors.Is(err, datetime.ErrSeparator) {
 		return false
+	}
+	if errors.Is(err, datetime.ErrField) {
+		return true
 	}
 	code := string(pgerror.From(err).Code)
 	return strings.HasPrefix(code, "22") && code != string(pgerror.InvalidParameterValue)
