@@ -17,7 +17,8 @@ import (
 )
 
 // bankTime is how long TestClusterBank transfers in peace, and again with kills:
-// go test ./internal/e2e -run TestClusterBank -bank 5m -timeout 20m
+// go test ./internal/e2e -run TestClusterBank -bank 5m -timeout 20m, and once more with
+// BASALT_START_ARGS='--columns always'
 var bankTime = flag.Duration("bank", 0, "how long TestClusterBank runs in peace, and with kills; 0: some seconds in peace (TestClusterKills has the kills)")
 
 var bankPeace = flag.Duration("bank-peace", 0, "how long TestClusterBank runs in peace, if not as long as -bank says")

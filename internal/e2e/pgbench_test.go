@@ -15,7 +15,8 @@ import (
 )
 
 // pgbenchTime is how long each script runs in each protocol:
-// go test ./internal/e2e -run TestClusterPgbench -pgbench 10s -v
+// go test ./internal/e2e -run TestClusterPgbench -pgbench 10s -v, and once more with
+// BASALT_START_ARGS='--columns always'
 var pgbenchTime = flag.Duration("pgbench", time.Second, "how long TestClusterPgbench runs each script in each protocol")
 
 // TestClusterPgbench runs PostgreSQL's pgbench, its three scripts in its three protocols, through two gateways
@@ -30,7 +31,7 @@ func TestClusterPgbench(t *testing.T) {
 	}
 	cl := nodetest.StartCluster(t, 3, "--tablets", "6")
 	gateways := []*nodetest.Node{cl.First, cl.Gateway()}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute+30**pgbenchTime)
 	defer cancel()
 	bench := func(n *nodetest.Node, args ...string) (string, error) {
 		c := exec.CommandContext(ctx, binary, append(args, "-h", "127.0.0.1", "-p", fmt.Sprint(n.Port()), "-U", "postgres", "postgres")...)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -82,7 +81,7 @@ func FreeAddr(t testing.TB) string {
 func (n *Node) restartStorage() {
 	n.t.Helper()
 	n.log.Reset()
-	n.cmd = exec.Command(Binary(n.t), append([]string{"start", "--data", n.data}, n.args...)...)
+	n.cmd = n.command()
 	n.cmd.Stdout, n.cmd.Stderr = &n.log, &n.log
 	n.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := n.cmd.Start(); err != nil {

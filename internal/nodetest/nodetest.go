@@ -1,6 +1,8 @@
 // Package nodetest runs the built binary as a process of its own for end-to-end
 // tests: start it on a directory, connect, kill it with SIGKILL, start it again.
 // The binary is built once per test process. Processes die with the test.
+// The environment's BASALT_START_ARGS has further arguments for every one of them, such as
+// "--columns always".
 package nodetest
 
 import (
@@ -11,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -90,7 +93,7 @@ func (n *Node) Restart() {
 	n.port = l.Addr().(*net.TCPAddr).Port
 	l.Close()
 	n.log.Reset()
-	n.cmd = exec.Command(Binary(n.t), append([]string{"start", "--data", n.data, "--sql-addr", fmt.Sprintf("%s:%d", n.host, n.port)}, n.args...)...)
+	n.cmd = n.command("--sql-addr", fmt.Sprintf("%s:%d", n.host, n.port))
 	n.cmd.Stdout, n.cmd.Stderr = &n.log, &n.log
 	n.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := n.cmd.Start(); err != nil {
@@ -99,6 +102,12 @@ func (n *Node) Restart() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	n.Connect(ctx).Close(ctx)
+}
+
+// command is a process on the node's directory.
+func (n *Node) command(args ...string) *exec.Cmd {
+	args = append(append([]string{"start", "--data", n.data}, args...), n.args...)
+	return exec.Command(Binary(n.t), append(args, strings.Fields(os.Getenv("BASALT_START_ARGS"))...)...)
 }
 
 // Port is where it listens; it changes with Restart.
