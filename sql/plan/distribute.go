@@ -298,7 +298,7 @@ func (d *distributor) op(n *Node) spreading {
 		return spreading{}
 	case *modifyOp:
 		if o.rel.op == planpb.Modify_INSERT {
-			return d.gatherInputs(n)
+			return d.insert(n, o.rel)
 		}
 		return d.changes(n, o.rel)
 	}

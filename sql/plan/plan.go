@@ -30,7 +30,7 @@ type Options struct {
 	// Sites is the number of storage nodes over which tables are spread, as far as
 	// costs go; 0: plans have no exchanges.
 	Sites int
-	// PushChanges lets UPDATE and DELETE run on the nodes of their rows.
+	// PushChanges lets INSERT, UPDATE and DELETE run on the nodes of their rows.
 	PushChanges bool
 	// WorkMem in bytes, for choosing between strategies; 0: 64 MiB.
 	WorkMem int64

@@ -149,10 +149,15 @@ func (s *Store) InsertBatch(ctx context.Context, table *planpb.Table, ext *vexec
 // errStop ends a walk over keys early.
 var errStop = errors.New("stop")
 
-// lockFresh locks keys tablet by tablet and calls f with the row of each that is
-// below *n, which f may lower: rows numbers the keys' rows, nil for their positions.
+// lockFresh locks keys and calls f with the row of each that is below *n, which f may
+// lower: rows numbers the keys' rows, nil for their positions. It goes tablet by tablet, but for
+// transactions over several nodes, which ask all nodes at once.
 func (s *Store) lockFresh(ctx context.Context, sc *schema, keys [][]byte, rows []int, n *int, f func(row int, key []byte, found txn.Newest) error) error {
-	return sc.eachTablet(keys, func(keys [][]byte, at []int) error {
+	each := sc.eachTablet
+	if _, ok := s.tx.(txn.Sharer); ok {
+		each = func(keys [][]byte, do func([][]byte, []int) error) error { return do(keys, nil) }
+	}
+	return each(keys, func(keys [][]byte, at []int) error {
 		row := func(i int) int {
 			if at != nil {
 				i = at[i]
