@@ -197,15 +197,16 @@ func (s *Session) abort() {
 }
 
 // rollbackTo rolls back to a savepoint. An error says that what came before the savepoint is
-// lost with the rest: the block may only end then, or go back to where it had done nothing.
+// lost with the rest: the block may only end then, or go back to where it had done nothing. Above
+// READ COMMITTED there is a snapshot to lose as soon as something was queried, after the savepoint too.
 func (s *Session) rollbackTo(i int) error {
 	sp := &s.cur.savepoints[i]
 	s.dropPortals(i + 1)
 	switch {
-	case !sp.begun:
+	case !sp.begun && (s.cur.opts.Isolation == txn.ReadCommitted || !s.cur.queried):
 		s.cur.forget()
 		s.cur.lost = nil
-	case s.cur.lost == nil:
+	case s.cur.lost == nil && s.cur.tx != nil: // sp.at is nothing when it was not begun; its snapshot stays
 		if err := s.cur.tx.RollbackTo(sp.at); err != nil {
 			s.cur.forget()
 			s.cur.lost = err

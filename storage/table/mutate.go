@@ -298,15 +298,23 @@ func (s *Store) InsertOrConflict(ctx context.Context, table *planpb.Table, oc *p
 		if err := s.tx.RollbackTo(sp); err != nil {
 			return nil, err
 		}
+		rowKey, err := sc.keyOf(s.env, nil, c.Locator)
+		if err != nil {
+			return nil, err
+		}
+		// That the row is there was read, whatever becomes of it: it is not written when
+		// nothing is to be done, and not in the end when a savepoint is rolled back to.
+		// PostgreSQL notes no such reads, and lets anomalies pass here.
+		if s.watched(sc) {
+			if err := s.tx.PredicateRead(rowKey, nil); err != nil {
+				return nil, err
+			}
+		}
 		if !oc.Update {
 			if s.tx.Options().Isolation != txn.ReadCommitted && n.Changed && n.OwnStatement == 0 {
 				return nil, pgerror.New(pgerror.SerializationFailure, "could not serialize access due to concurrent update")
 			}
 			return c, nil
-		}
-		rowKey, err := sc.keyOf(s.env, nil, c.Locator)
-		if err != nil {
-			return nil, err
 		}
 		row, err := s.tx.LockRow(ctx, rowKey, txn.LockUpdate, txn.WaitBlock)
 		if err != nil {
