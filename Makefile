@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: build demo cluster-demo test isolation compat-record compat-live proto
+.PHONY: build demo cluster-demo test isolation histories compat-record compat-live proto
 
 # demo starts a node, loads TPC-H, runs its queries beside transfers and leaves the node running.
 # DATA=DIR keeps the data there; SF=0.1 is the scale factor; SQL_ADDR where to listen.
@@ -31,12 +31,18 @@ need-tools:
 test: need-tools
 	$(GO) vet ./...
 	$(GO) test -timeout 20m ./...
-	$(GO) test -race -short -timeout 10m ./txn/... ./storage/...
+	$(GO) test -race -short -timeout 10m ./txn/... ./storage/... ./compat/history/...
 
 # isolation plays PostgreSQL's own isolation specs (isolationtester and Debian's source package are needed; PGSRC names
 # a source tree instead). ONLY=NAME,… picks some.
 isolation: build
 	$(GO) run ./compat/isolation/cmd/isolation -only "$(ONLY)"
+
+# histories has concurrent transactions judged by their level: in peace, through kills, over several nodes. TIME is for each of
+# the parts; a running server of any make is judged by go run ./compat/history/cmd/history.
+TIME ?= 1m
+histories: need-tools
+	$(GO) test ./compat/history/workload -v -run 'TestInProcess|TestKills|TestCluster' -history $(TIME) -timeout 10h
 
 # compat-record asks a real PostgreSQL (COMPAT_POSTGRES=DSN, or one started from the installed binaries).
 compat-record: need-tools

@@ -108,6 +108,12 @@ func (k *checker) writer(v version) (int, bool) {
 	return w.txn, true
 }
 
+// wrote reports whether transaction i has written a version, perhaps in vain.
+func (k *checker) wrote(i int, v version) bool {
+	w, ok := k.writers[v]
+	return ok && w.txn == i
+}
+
 // end is when a transaction was known to be over.
 func (k *checker) end(t int) int64 {
 	if k.txns[t].Outcome == Unknown {
@@ -196,6 +202,8 @@ func (k *checker) internalOf(i int) {
 			was, read := values[o.Key]
 			switch {
 			case !o.Reported:
+			case len(mine) == 0 && k.wrote(i, version{o.Key, o.Replaced}):
+				k.report("internal", "w(%s,%d) replaced %d, which was rolled back", []int{i}, o.Key, o.Value, o.Replaced)
 			case len(mine) > 0 && o.Replaced != mine[len(mine)-1]:
 				k.report("internal", "w(%s,%d) replaced %d, not the transaction's own %d", []int{i}, o.Key, o.Value, o.Replaced, mine[len(mine)-1])
 			case len(mine) == 0 && read && k.level != ReadCommitted && was != o.Replaced:

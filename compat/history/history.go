@@ -63,7 +63,8 @@ type Op struct {
 	// Value was written, appended or read. Written ones are unique per key and not 0.
 	Value int64
 	List  []int64
-	// Replaced is the value that a write reported to have replaced, if Reported.
+	// Replaced is what a write reported to have replaced, and what the write of the value
+	// that was read had replaced, by the row that was read; if Reported.
 	Replaced int64
 	Reported bool
 	// Locked: the read took a row lock, or reports a row the statement itself changed,

@@ -86,6 +86,7 @@ func (k *checker) registers() {
 			k.checkSource(o.txn, o.version, true)
 		}
 	}
+	told := k.toldByReads()
 	replacedBy := map[version]version{}
 	for i := range k.txns {
 		t := &k.txns[i]
@@ -93,25 +94,29 @@ func (k *checker) registers() {
 		wrote := map[string]version{}
 		for j := range t.Ops {
 			o := &t.Ops[j]
-			if o.Kind == ReadValue && wrote[o.Key] == (version{}) && (k.level != ReadCommitted || o.Locked) {
+			if o.Kind == ReadValue && wrote[o.Key] == (version{}) && (k.level != ReadCommitted || o.Locked && o.Undone == 0) {
 				read[o.Key] = o.Value
 			}
 			if o.Kind != Write {
 				continue
 			}
 			v := version{o.Key, o.Value}
-			if o.Reported && wrote[o.Key] == (version{}) {
-				k.checkSource(i, version{o.Key, o.Replaced}, true)
+			if from := (version{o.Key, o.Replaced}); o.Reported && !k.wrote(i, from) {
+				k.checkSource(i, from, true)
 			}
 			if o.Undone != 0 || !k.counts[i] {
 				continue
 			}
 			before, known := wrote[o.Key], true
 			if before == (version{}) {
-				if value, ok := read[o.Key]; o.Reported {
-					before = version{o.Key, o.Replaced}
-				} else if before = (version{o.Key, value}); !ok {
-					known = false
+				before, known = told[v]
+				if o.Reported {
+					before, known = version{o.Key, o.Replaced}, true
+				} else if value, ok := read[o.Key]; ok {
+					before, known = version{o.Key, value}, true
+				}
+				if was, ok := told[v]; ok && known && was != before {
+					k.report("lost update", "%d of %s replaced %d, where the transaction had seen %d", []int{i}, v.value, v.key, was.value, before.value)
 				}
 			}
 			wrote[o.Key] = v
@@ -126,6 +131,24 @@ func (k *checker) registers() {
 			k.next[before] = append(k.next[before], v)
 		}
 	}
+}
+
+// toldByReads is what each version had replaced, by the rows that were read. What a
+// transaction's own later write replaced is its own.
+func (k *checker) toldByReads() map[version]version {
+	told := map[version]version{}
+	for _, o := range k.observed {
+		op := &k.txns[o.txn].Ops[o.op]
+		if op.Kind != ReadValue || !op.Reported || op.Value == 0 {
+			continue
+		}
+		before := version{op.Key, op.Replaced}
+		if was, ok := told[o.version]; ok && was != before {
+			k.report("fractured row", "%d of %s had replaced %d, and %d", []int{o.txn}, op.Value, op.Key, was.value, op.Replaced)
+		}
+		told[o.version] = before
+	}
+	return told
 }
 
 // lost finds acknowledged appends that a later read does not have. Snapshots would
