@@ -75,6 +75,9 @@ func (t *transaction) columnParts(lower, upper []byte, at Timestamp, stmt uint32
 	if t.m.eng.Columns() == nil {
 		return nil, nil
 	}
+	if mutantNewestColumns {
+		at = t.m.oracle.fresh()
+	}
 	it, pin, err := t.m.eng.OpenParts(engine.IterOptions{Lower: lower, Upper: upper, At: engine.Timestamp(at)})
 	if err != nil {
 		return nil, err

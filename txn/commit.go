@@ -70,6 +70,9 @@ func (t *transaction) Commit(ctx context.Context) (Timestamp, error) {
 
 // commitBatch commits the writes in memory as one batch.
 func (t *transaction) commitBatch() (Timestamp, error) {
+	if mutantEarlyUnlock {
+		t.owner.releaseAfter(0)
+	}
 	begin := t.m.oracle.begin
 	if t.hasBulk() {
 		begin = t.m.oracle.beginPair
@@ -103,6 +106,9 @@ func (t *transaction) commitBatch() (Timestamp, error) {
 		t.m.oracle.finish(slot)
 		return 0, err
 	}
+	if mutantEarlyVisible {
+		t.m.oracle.finish(slot)
+	}
 	if err := b.Commit(true); err != nil {
 		// The engine has failed and answers no read any more, so it does no harm that
 		// the slot counts as visible; others wait for it to pass.
@@ -112,7 +118,9 @@ func (t *transaction) commitBatch() (Timestamp, error) {
 	}
 	t.m.commits.Add(1)
 	add.done(true)
-	t.m.oracle.finish(slot)
+	if !mutantEarlyVisible {
+		t.m.oracle.finish(slot)
+	}
 	t.m.gc.add(stale)
 	return slot.ts, nil
 }

@@ -95,10 +95,18 @@ func (v *view) Snapshot() Timestamp { return v.snap.ts }
 
 func (v *view) NewIter(ctx context.Context, o IterOptions) (Iter, error) {
 	o.CommittedOnly = false
-	return v.t.newIter(ctx, o, v.snap.ts, v.stmt)
+	at := v.snap.ts
+	if mutantNewestScan {
+		at = v.t.m.oracle.fresh()
+	}
+	return v.t.newIter(ctx, o, at, v.stmt)
 }
 
 func (v *view) Get(ctx context.Context, key []byte) ([]byte, bool, error) {
+	at := engine.Timestamp(v.snap.ts)
+	if mutantNewestGet {
+		at = engine.MaxTimestamp
+	}
 	if w, err := v.t.own(key, v.stmt); err != nil || w != nil {
 		if err != nil {
 			return nil, false, err
@@ -106,7 +114,7 @@ func (v *view) Get(ctx context.Context, key []byte) ([]byte, bool, error) {
 		return w.value, !w.del, nil
 	}
 	if v.gets++; v.gets == 1 {
-		val, _, found, deleted, err := v.t.m.eng.Get(key, engine.Timestamp(v.snap.ts), v.buf[:0])
+		val, _, found, deleted, err := v.t.m.eng.Get(key, at, v.buf[:0])
 		if err != nil || !found || deleted {
 			return nil, false, err
 		}
@@ -120,7 +128,7 @@ func (v *view) Get(ctx context.Context, key []byte) ([]byte, bool, error) {
 		}
 		v.get = g
 	}
-	val, _, found, deleted, err := v.get.Get(key, engine.Timestamp(v.snap.ts))
+	val, _, found, deleted, err := v.get.Get(key, at)
 	return val, found && !deleted, err
 }
 

@@ -142,7 +142,7 @@ func (o *oracle) beginAt(ts Timestamp) (*commitSlot, bool) {
 
 // finish marks a commit applied (or abandoned) and waits until it is visible.
 func (o *oracle) finish(s *commitSlot) {
-	if visible := o.applied(s); visible != nil {
+	if visible := o.applied(s); visible != nil && !mutantEarlyAcknowledge {
 		<-visible
 	}
 }
@@ -231,6 +231,9 @@ type snapshot struct {
 type snapshotList struct{ head, tail *snapshot }
 
 func (l *snapshotList) pin(ts Timestamp) *snapshot {
+	if mutantSharedSnapshot && l.tail != nil {
+		ts = l.tail.ts
+	}
 	if l.tail != nil && l.tail.ts == ts {
 		l.tail.refs++
 		return l.tail

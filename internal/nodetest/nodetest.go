@@ -34,6 +34,16 @@ var binary = sync.OnceValues(func() (string, error) {
 	return bin, nil
 })
 
+// BuildTagged builds the binary with build tags, in the test's own directory.
+func BuildTagged(t testing.TB, tags string) string {
+	t.Helper()
+	bin := filepath.Join(t.TempDir(), "basalt")
+	if out, err := exec.Command("go", "build", "-tags", tags, "-o", bin, "github.com/basaltdb/basalt/cmd/basalt").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return bin
+}
+
 // Binary is the path of the built binary.
 func Binary(t testing.TB) string {
 	t.Helper()
@@ -54,6 +64,8 @@ type Node struct {
 	cmd  *exec.Cmd
 	// storage: a node that serves no sessions.
 	storage bool
+	bin     string // "": Binary
+	env     []string
 	log     bytes.Buffer
 }
 
@@ -69,6 +81,15 @@ func Start(t testing.TB, data string, args ...string) *Node {
 func StartPublic(t testing.TB, data string, args ...string) *Node {
 	t.Helper()
 	return startOn(t, "0.0.0.0", data, args)
+}
+
+// StartBinary is Start of another binary, with more in its environment (KEY=VALUE).
+func StartBinary(t testing.TB, bin string, env []string, data string, args ...string) *Node {
+	t.Helper()
+	n := &Node{t: t, data: data, host: "127.0.0.1", args: args, bin: bin, env: env}
+	t.Cleanup(n.Kill)
+	n.Restart()
+	return n
 }
 
 func startOn(t testing.TB, host, data string, args []string) *Node {
@@ -107,7 +128,13 @@ func (n *Node) Restart() {
 // command is a process on the node's directory.
 func (n *Node) command(args ...string) *exec.Cmd {
 	args = append(append([]string{"start", "--data", n.data}, args...), n.args...)
-	return exec.Command(Binary(n.t), append(args, strings.Fields(os.Getenv("BASALT_START_ARGS"))...)...)
+	bin := n.bin
+	if bin == "" {
+		bin = Binary(n.t)
+	}
+	cmd := exec.Command(bin, append(args, strings.Fields(os.Getenv("BASALT_START_ARGS"))...)...)
+	cmd.Env = append(os.Environ(), n.env...)
+	return cmd
 }
 
 // Port is where it listens; it changes with Restart.

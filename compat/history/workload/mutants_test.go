@@ -1,0 +1,80 @@
+package workload_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/basaltdb/basalt/compat/history"
+	"github.com/basaltdb/basalt/compat/history/workload"
+	"github.com/basaltdb/basalt/internal/nodetest"
+)
+
+// mutantTime bounds how long a mutant may stay unfound.
+const mutantTime = 2 * time.Minute
+
+var mutantOnly = flag.String("mutant", "", "only this mutant")
+
+// mutants are the planted bugs of txn/mutants_off.go with the level that each breaks.
+var mutants = []struct {
+	name  string
+	level history.Level
+}{
+	{"shared-snapshot", history.ReadCommitted},
+	{"shared-snapshot", history.RepeatableRead},
+	{"early-unlock", history.ReadCommitted},
+	{"early-unlock", history.RepeatableRead},
+	{"early-acknowledge", history.ReadCommitted},
+	{"early-visible", history.RepeatableRead},
+	{"second-updater", history.RepeatableRead},
+	{"stale-lock", history.ReadCommitted},
+	{"newest-get", history.RepeatableRead},
+	{"newest-scan", history.RepeatableRead},
+	{"newest-columns", history.RepeatableRead},
+	{"no-predicates", history.Serializable},
+	{"no-ranges", history.Serializable},
+	{"kept-savepoint", history.ReadCommitted},
+}
+
+// TestMutants builds the binary with planted bugs and wants each found, and the same
+// binary without one clean. It takes minutes, so it is to be asked for:
+//
+//	BASALT_MUTANTS=1 go test ./compat/history/workload -run TestMutants -v -timeout 1h
+func TestMutants(t *testing.T) {
+	if testing.Short() || os.Getenv("BASALT_MUTANTS") == "" {
+		t.Skip("takes minutes: asked for by BASALT_MUTANTS=1")
+	}
+	bin := nodetest.BuildTagged(t, "mutants")
+	for _, m := range mutants {
+		if *mutantOnly != "" && m.name != *mutantOnly {
+			continue
+		}
+		t.Run(m.name+" "+m.level.String(), func(t *testing.T) {
+			n := nodetest.StartBinary(t, bin, []string{"BASALT_MUTANT=" + m.name}, filepath.Join(t.TempDir(), "data"), "--columns", "always")
+			began := time.Now()
+			verdicts, err := workload.Run(t.Context(), workload.Options{Targets: func() []string { return []string{n.DSN()} },
+				Level: m.level, Clients: 8, Time: mutantTime, Round: 3 * time.Second, Seed: *seed, Log: func(string, ...any) {}, StopAtFirst: true})
+			if err != nil {
+				t.Logf("and: %v", err)
+			}
+			for _, v := range verdicts {
+				for _, a := range v.Anomalies {
+					first, _, _ := strings.Cut(a.Witness, "\n    T")
+					t.Logf("found by %s after %s: %s: %s", v.Workload, time.Since(began).Round(time.Second), a.Name, first)
+					return
+				}
+			}
+			t.Errorf("not found within %s: %v", time.Since(began).Round(time.Second), verdicts)
+		})
+	}
+	t.Run("none", func(t *testing.T) {
+		n := nodetest.StartBinary(t, bin, nil, filepath.Join(t.TempDir(), "data"), "--columns", "always")
+		levels(t, func(t *testing.T, o workload.Options) {
+			o.Targets, o.Time, o.Round = func() []string { return []string{n.DSN()} }, max(*long, time.Minute), 3*time.Second
+			judge(t, o)
+		})
+	})
+}
