@@ -126,7 +126,7 @@ func (c *client) expect(ctx context.Context, f func() error) error {
 	}
 	switch {
 	case errors.Is(err, errGone):
-	case errors.Is(err, errScan) && c.rd != nil:
+	case (errors.Is(err, errScan) || strings.HasPrefix(s, "XX")) && c.rd != nil:
 		c.rd.found(history.Anomaly{Name: "result", Witness: err.Error()})
 	case s == "40001" || s == "40P01" || s == "23505" || s == "55P03":
 	case c.r.Faults && (s == "lost" || faultStates[s] || strings.HasPrefix(s, "08")):
