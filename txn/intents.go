@@ -81,7 +81,7 @@ func (t *transaction) eachWrite(ctx context.Context, f func(key, value []byte, d
 func (p *Branches) Prepare(ctx context.Context, b Branch, record NodeID) error {
 	b.Begun = true
 	return p.with(context.WithoutCancel(ctx), b, ReadAt{}, func(x *branch) error {
-		if x.prepared {
+		if x.prepared || record == 0 && x.t.spill.Load() == nil {
 			return nil
 		}
 		return p.prepare(ctx, x, record)
@@ -246,12 +246,27 @@ func (p *Branches) Apply(ctx context.Context, b Branch, ts Timestamp) error {
 		if !x.prepared {
 			return p.applySole(ctx, x, ts)
 		}
+		if x.record == 0 {
+			return p.applyAlone(ctx, x, ts)
+		}
 		if err := p.applyIntents(ctx, x, ts); err != nil {
 			return err
 		}
 		x.applied = true
 		return nil
 	})
+}
+
+// applyAlone decides and applies a transaction whose intents and record are here alone.
+func (p *Branches) applyAlone(ctx context.Context, x *branch, ts Timestamp) error {
+	if err := p.decide(x.b.Txn, ts); err != nil {
+		return err
+	}
+	if err := p.applyIntents(ctx, x, ts); err != nil {
+		return unknownOutcome(err)
+	}
+	x.applied = true
+	return nil
 }
 
 // applySole is the commit of a transaction whose only participant this is.
@@ -261,14 +276,7 @@ func (p *Branches) applySole(ctx context.Context, x *branch, ts Timestamp) error
 		if err := p.prepare(ctx, x, 0); err != nil {
 			return err
 		}
-		if err := p.decide(x.b.Txn, ts); err != nil {
-			return err
-		}
-		if err := p.applyIntents(context.WithoutCancel(ctx), x, ts); err != nil {
-			return unknownOutcome(err)
-		}
-		x.applied = true
-		return nil
+		return p.applyAlone(context.WithoutCancel(ctx), x, ts)
 	}
 	if err := p.m.eng.Room(int64(x.t.writes.bytes)); err != nil {
 		return err

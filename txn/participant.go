@@ -116,7 +116,9 @@ type Participant interface {
 	Own(ctx context.Context, b Branch, key []byte) (bool, error)
 
 	// Prepare makes the branch durable as intents; record is the node that will have
-	// the transaction's record.
+	// the transaction's record. 0: there is no other participant; then a branch that is small
+	// enough for one batch is left as it is. What is large is written before the commit has
+	// its timestamp, which holds back those of others.
 	Prepare(ctx context.Context, b Branch, record NodeID) error
 	// Decide writes the transaction's record, committed at ts, unless it was aborted
 	// before (40001). It is the commit of a transaction with several participants.

@@ -56,14 +56,17 @@ func (t *transaction) Commit(ctx context.Context) (txn.Timestamp, error) {
 		defer t.mu.Unlock()
 		return t.flush(ctx, p)
 	})
-	var asked []*part
-	if asked = lockers; len(writers) > 1 {
+	asked, record := lockers, txn.NodeID(0)
+	if len(writers) > 1 {
+		record = writers[0].node
+	}
+	if record != 0 || t.large {
 		asked = append(asked, writers...)
 	}
 	if err == nil && len(asked) > 0 {
 		err = each(asked, func(p *part) error {
 			if p.wrote {
-				return p.p.Prepare(ctx, t.branch(p), writers[0].node)
+				return p.p.Prepare(ctx, t.branch(p), record)
 			}
 			// A node that has restarted has lost the locks that this commit relies on.
 			_, err := p.p.Own(ctx, t.branch(p), nil)

@@ -20,6 +20,7 @@ func (t *transaction) Share(ctx context.Context, readers, writers []txn.NodeID) 
 	}
 	out.At = t.readAt()
 	if len(writers) > 0 {
+		t.large = true
 		if _, err := t.ensureID(ctx); err != nil {
 			return out, err
 		}

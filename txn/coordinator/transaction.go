@@ -29,6 +29,8 @@ type transaction struct {
 	// epoch of the first snapshot.
 	epoch   uint64
 	catalog bool // the system tablet was written
+	// large: fragments wrote, or the node has been sent more than a few calls' worth.
+	large bool
 
 	id atomic.Uint64
 
@@ -412,6 +414,7 @@ func (t *transaction) write(ctx context.Context, w txn.BranchWrite) error {
 		p.newest[string(w.Key)] = len(p.pending) - 1
 	}
 	if p.pendingBytes += len(both); p.pendingBytes >= pendingBytesMax {
+		t.large = true
 		return t.flush(ctx, p)
 	}
 	return nil
