@@ -290,6 +290,16 @@ func (s *Store) InsertOrConflict(ctx context.Context, table *planpb.Table, oc *p
 	} else if key, err = sc.rowKey(s.env, ext); err != nil {
 		return nil, err
 	}
+	// That a row is there was read, whatever becomes of it: it is not written when
+	// nothing is to be done, and not in the end when a savepoint is rolled back to.
+	// PostgreSQL notes no such reads, and lets anomalies pass here. The note comes after
+	// the look, where somebody else's change that was not seen would be an error.
+	noteRow := func(key []byte) error {
+		if !s.watched(sc) {
+			return nil
+		}
+		return s.tx.PredicateRead(key, nil)
+	}
 	sp := s.tx.Savepoint()
 	found := func(n txn.Newest, locator []byte, constraint string) (*vexec.Conflict, error) {
 		c := &vexec.Conflict{Locator: bytes.Clone(locator), Constraint: constraint,
@@ -302,19 +312,11 @@ func (s *Store) InsertOrConflict(ctx context.Context, table *planpb.Table, oc *p
 		if err != nil {
 			return nil, err
 		}
-		// That the row is there was read, whatever becomes of it: it is not written when
-		// nothing is to be done, and not in the end when a savepoint is rolled back to.
-		// PostgreSQL notes no such reads, and lets anomalies pass here.
-		if s.watched(sc) {
-			if err := s.tx.PredicateRead(rowKey, nil); err != nil {
-				return nil, err
-			}
-		}
 		if !oc.Update {
 			if s.tx.Options().Isolation != txn.ReadCommitted && n.Changed && n.OwnStatement == 0 {
 				return nil, pgerror.New(pgerror.SerializationFailure, "could not serialize access due to concurrent update")
 			}
-			return c, nil
+			return c, noteRow(rowKey)
 		}
 		row, err := s.tx.LockRow(ctx, rowKey, txn.LockUpdate, txn.WaitBlock)
 		if err != nil {
@@ -324,7 +326,7 @@ func (s *Store) InsertOrConflict(ctx context.Context, table *planpb.Table, oc *p
 			return nil, nil
 		}
 		c.SameStatement = row.OwnStatement != 0 && row.OwnStatement == s.tx.Statement()
-		return c, nil
+		return c, noteRow(rowKey)
 	}
 retry:
 	for {
