@@ -91,4 +91,18 @@ func TestSavepointIsLost(t *testing.T) {
 		exec(t, c, "COMMIT")
 		balances(before)
 	}
+
+	// Above READ COMMITTED the snapshot is lost with the rest: the block does not go on with another.
+	exec(t, c, "BEGIN ISOLATION LEVEL REPEATABLE READ")
+	exec(t, c, "SAVEPOINT first")
+	exec(t, c, "UPDATE accounts SET balance = balance - 1 WHERE id = 1")
+	d.lost.Store(true)
+	fails("ROLLBACK TO first", string(txn.BranchLost))
+	d.lost.Store(false)
+	fails("ROLLBACK TO first", string(txn.BranchLost))
+	fails("SELECT balance FROM accounts", "25P02")
+	if tag, err := c.Exec(ctx, "COMMIT"); err != nil || tag.String() != "ROLLBACK" {
+		t.Errorf("COMMIT: %v, %v", tag, err)
+	}
+	balances(before)
 }
