@@ -61,7 +61,7 @@ func (k *checker) statements() {
 		t := &k.txns[i]
 		g.commit[i] = -1
 		if k.counts[i] {
-			g.commit[i] = g.add(i, t.Commit, k.end(i))
+			g.commit[i] = g.add(i, "commit", t.Commit, k.end(i))
 		}
 		stmt, stmtStart := int32(-1), int64(-1)
 		for j := range t.Ops {
@@ -71,7 +71,7 @@ func (k *checker) statements() {
 			}
 			n := stmt
 			if o.Locked || stmt < 0 || stmtStart != o.Start {
-				n = g.add(i, o.Start, o.End)
+				n = g.add(i, "statement", o.Start, o.End)
 				if g.commit[i] >= 0 {
 					g.edge(n, edge{to: g.commit[i], kind: own})
 				}
@@ -99,9 +99,9 @@ func (k *checker) snapshots() {
 			continue
 		}
 		start, end := t.first()
-		g.replaces[i] = g.add(i, start, end)
+		g.replaces[i] = g.add(i, "snapshot", start, end)
 		if k.counts[i] {
-			g.commit[i] = g.add(i, t.Commit, k.end(i))
+			g.commit[i] = g.add(i, "commit", t.Commit, k.end(i))
 			g.edge(g.replaces[i], edge{to: g.commit[i], kind: own})
 		}
 	}
@@ -124,7 +124,7 @@ func (k *checker) whole(part func(t int) bool) *events {
 	for i := range k.txns {
 		g.commit[i] = -1
 		if part(i) {
-			g.commit[i] = g.add(i, k.txns[i].start(), k.end(i))
+			g.commit[i] = g.add(i, "", k.txns[i].start(), k.end(i))
 		}
 	}
 	g.replaces = g.commit
@@ -198,16 +198,21 @@ func phenomenon(g *graph, steps []step) string {
 func (k *checker) describe(g *graph, steps []step) (string, []int) {
 	var lines []string
 	var txns []int
-	name := func(t int) string { return fmt.Sprintf("T%d", k.txns[t].ID) }
-	last := -1 // the transaction before a walk through moments
+	name := func(n int32) string {
+		e := &g.nodes[n]
+		if e.what == "" {
+			return fmt.Sprintf("T%d", k.txns[e.txn].ID)
+		}
+		return fmt.Sprintf("T%d (%s)", k.txns[e.txn].ID, e.what)
+	}
+	last := int32(-1) // the event before a walk through moments
 	turned := rotate(g, steps)
 	for i, s := range turned {
-		from := g.nodes[s.from].txn
-		if from >= 0 {
+		from, to := s.from, turned[(i+1)%len(turned)].from
+		if t := g.nodes[from].txn; t >= 0 {
 			last = from
-			txns = append(txns, from)
+			txns = append(txns, t)
 		}
-		to := g.nodes[turned[(i+1)%len(turned)].from].txn
 		switch {
 		case s.kind == ww:
 			lines = append(lines, fmt.Sprintf("%s -ww-> %s: %d of %s came after %d", name(from), name(to), s.next, s.key, s.edge.from))
@@ -215,7 +220,7 @@ func (k *checker) describe(g *graph, steps []step) (string, []int) {
 			lines = append(lines, fmt.Sprintf("%s -wr-> %s: read %d of %s", name(from), name(to), s.edge.from, s.key))
 		case s.kind == rw:
 			lines = append(lines, fmt.Sprintf("%s -rw-> %s: read %d of %s, which %d came after", name(from), name(to), s.edge.from, s.key, s.next))
-		case s.kind == chain && to >= 0:
+		case s.kind == chain && g.nodes[to].txn >= 0:
 			lines = append(lines, fmt.Sprintf("%s -rt-> %s: answered before the other was sent", name(last), name(to)))
 		}
 	}

@@ -46,14 +46,15 @@ type edge struct {
 // are a chain, so that the edges in time are as many as the nodes, not their square.
 type node struct {
 	txn        int
+	what       string // which event, "" where the transaction is one
 	start, end int64
 	out        []edge
 }
 
 type graph struct{ nodes []node }
 
-func (g *graph) add(txn int, start, end int64) int32 {
-	g.nodes = append(g.nodes, node{txn: txn, start: start, end: end})
+func (g *graph) add(txn int, what string, start, end int64) int32 {
+	g.nodes = append(g.nodes, node{txn: txn, what: what, start: start, end: end})
 	return int32(len(g.nodes) - 1)
 }
 
@@ -83,7 +84,7 @@ func (g *graph) order() {
 	})
 	first := int32(events)
 	for i, e := range ends {
-		m := g.add(-1, e.at, e.at)
+		m := g.add(-1, "", e.at, e.at)
 		g.edge(e.n, edge{to: m, kind: rt})
 		if i > 0 {
 			g.edge(m-1, edge{to: m, kind: chain})
