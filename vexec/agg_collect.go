@@ -92,7 +92,7 @@ func (d *distinctAcc) divert(cols []arrow.Array, n int) error {
 			d.w.q.onClose(f.close)
 			d.parts[p] = f
 		}
-		if err := d.parts[p].write(&Batch{Cols: kernel.TakeCols(cols, r), N: len(r)}); err != nil {
+		if err := d.parts[p].gather(&Batch{Cols: kernel.TakeCols(cols, r), N: len(r)}); err != nil {
 			return err
 		}
 	}

@@ -111,7 +111,7 @@ func (g *graceJoin) split(b *Batch, keyExprs []*expr.Expr, files []*spillFile, t
 				return false, err
 			}
 		}
-		if err := files[p].write(narrowed(b, r)); err != nil {
+		if err := files[p].gather(narrowed(b, r)); err != nil {
 			return false, err
 		}
 	}

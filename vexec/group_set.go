@@ -181,7 +181,7 @@ func (g *groupSet) divert(b *Batch, in *expr.Input, num []int32) (*expr.Input, [
 			}
 			g.parts[p] = f
 		}
-		if err := g.parts[p].write(narrowed(b, rows)); err != nil {
+		if err := g.parts[p].gather(narrowed(b, rows)); err != nil {
 			return nil, nil, err
 		}
 	}

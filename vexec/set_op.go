@@ -270,7 +270,7 @@ func (s *setOp) divert(p *setPart, b *Batch, enc *kernel.Keys, num []int32, coun
 			}
 			*f = made
 		}
-		if err := (*f).write(narrowed(b, rows)); err != nil {
+		if err := (*f).gather(narrowed(b, rows)); err != nil {
 			return err
 		}
 	}

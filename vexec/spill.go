@@ -32,9 +32,17 @@ type spillFile struct {
 	written int64   // bytes in the file
 	offsets []int64 // of each batch; the end of the last is written + len(buf)
 	rows    int64
+	// few are batches of few rows that will be one (gather).
+	few      []*Batch
+	fewRows  int
+	fewBytes int64
 }
 
-const spillBufferBytes = 256 << 10
+const (
+	spillBufferBytes = 256 << 10
+	// gatherRows is from how many rows on gather makes a batch of them.
+	gatherRows = 2048
+)
 
 func newSpillFile(q *query, id uint32, ts []types.T) (*spillFile, error) {
 	f, err := os.CreateTemp(q.ex.opts.TempDir, spillPrefix)
@@ -59,13 +67,54 @@ func (s *spillFile) write(b *Batch) error {
 	b = dense(flattened(b))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.offsets = append(s.offsets, s.written+int64(len(s.buf)))
-	s.rows += int64(b.N)
-	s.buf = appendBatch(s.buf, s.ts, b)
+	s.settle()
+	return s.append(b)
+}
+
+// gather appends rows whose batches do not matter: what is cut into partitions comes in
+// batches of few rows, which would cost whoever reads them more than the rows themselves.
+func (s *spillFile) gather(b *Batch) error {
+	b = dense(flattened(b))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b.N >= gatherRows && len(s.few) == 0 {
+		return s.append(b)
+	}
+	s.few = append(s.few, b)
+	s.fewRows += b.N
+	if s.fewBytes += batchBytes(b); s.fewRows < gatherRows && s.fewBytes < spillBufferBytes {
+		return nil
+	}
+	s.settle()
 	if len(s.buf) > spillBufferBytes {
 		return s.flush()
 	}
 	return nil
+}
+
+// settle makes a batch of what was gathered. REQUIRES: mu.
+func (s *spillFile) settle() {
+	if len(s.few) == 0 {
+		return
+	}
+	b := flattened(concatBatches(s.ts, s.few))
+	s.few, s.fewRows, s.fewBytes = nil, 0, 0
+	s.place(b)
+}
+
+func (s *spillFile) append(b *Batch) error {
+	s.place(b)
+	if len(s.buf) > spillBufferBytes {
+		return s.flush()
+	}
+	return nil
+}
+
+// place puts a batch into the buffer. REQUIRES: mu.
+func (s *spillFile) place(b *Batch) {
+	s.offsets = append(s.offsets, s.written+int64(len(s.buf)))
+	s.rows += int64(b.N)
+	s.buf = appendBatch(s.buf, s.ts, b)
 }
 
 func (s *spillFile) flush() error {
@@ -86,6 +135,7 @@ func (s *spillFile) flush() error {
 func (s *spillFile) len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.settle()
 	return len(s.offsets)
 }
 
@@ -122,7 +172,7 @@ func (s *spillFile) close() {
 		s.f.Close()
 		s.f = nil
 	}
-	s.buf = nil
+	s.buf, s.few = nil, nil
 }
 
 func appendBatch(buf []byte, ts []types.T, b *Batch) []byte {

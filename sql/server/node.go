@@ -108,11 +108,16 @@ func (s *Server) removeLeftovers(ctx context.Context) error {
 	return nil
 }
 
+// workMemShare of the memory is what one operator of a query may take before it goes to disk. All
+// queries together have half of it: beyond that operators go to disk earlier.
+const workMemShare = 8
+
 func (s *Server) sessions(manager *catalog.Manager, executor *vexec.Executor, registry *expr.Registry, ds dataStore) *session.Node {
 	cfg := session.Config{DB: s.db, Catalog: manager, Executor: executor, Registry: registry, Cluster: described{s}, Lower: plan.Lowerer{}, Workers: s.opts.Workers, Parameters: s.opts.parameters(), TempSlotBase: s.opts.Cluster.tempSlots()}
 	if s.opts.Cluster == nil {
 		cfg.Notifications = session.NewNotifications()
 	}
+	cfg.WorkMemDefault = s.opts.MemoryBytes / workMemShare
 	if f := s.opts.TestingDB; f != nil {
 		cfg.DB = f(cfg.DB)
 	}

@@ -301,8 +301,8 @@ func (s *Session) planOptions(r catalog.Reader) plan.Options {
 	}
 }
 
-// workMemDefault is what an operator gets unless work_mem is set: PostgreSQL's
-// default of 4 MB would make a vectorized executor spill for nothing.
+// workMemDefault is what an operator gets unless work_mem is set or the node says otherwise
+// (Node.WorkMemDefault): PostgreSQL's default of 4 MB would make a vectorized executor spill for nothing.
 const (
 	workMemDefault = 64 << 20
 	workMemBoot    = 4096 // kB
@@ -312,7 +312,18 @@ func (s *Session) workMem() int64 {
 	if s.node.WorkMem > 0 {
 		return s.node.WorkMem
 	}
-	return s.current().workMem
+	if m := s.current().workMem; m > 0 {
+		return m
+	}
+	return max(workMemDefault, s.node.WorkMemDefault)
+}
+
+// heldMem is what rows that wait for a client may take: many sessions may hold some for long.
+func (s *Session) heldMem() int64 {
+	if s.node.WorkMem == 0 && s.current().workMem == 0 {
+		return workMemDefault
+	}
+	return s.workMem()
 }
 
 // columns describes result columns for the wire.

@@ -95,7 +95,7 @@ func (s *Session) readTo(ctx context.Context, p *portal, n int64) error {
 }
 
 func (s *Session) newCursorRows(p *portal, base int64) *cursorRows {
-	return &cursorRows{rows: s.node.Executor.NewRows(p.res.rowTypes(), s.workMem()), base: base, held: 1}
+	return &cursorRows{rows: s.node.Executor.NewRows(p.res.rowTypes(), s.heldMem()), base: base, held: 1}
 }
 
 // forget frees the rows that a cursor that only goes forward has passed: all but

@@ -38,8 +38,9 @@ type Config struct {
 	Notifications *Notifications
 	// TempSlotBase is added to the numbers of temporary schemas, which no other process may use.
 	TempSlotBase int
-	// WorkMem in bytes bounds each operator that can spill; 0: by the session's work_mem; 64 MiB unless that is set.
-	WorkMem int64
+	// WorkMem in bytes bounds each operator that can spill; 0: by the session's work_mem, and by
+	// WorkMemDefault unless that is set (0: 64 MiB).
+	WorkMem, WorkMemDefault int64
 }
 
 // Storage is what sessions need of a store beside its transactions.

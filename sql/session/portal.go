@@ -93,7 +93,7 @@ func (s *Session) readAhead(ctx context.Context, p *portal) {
 			continue
 		}
 		if p.ahead == nil {
-			p.ahead = s.node.Executor.NewRows(p.res.rowTypes(), s.workMem())
+			p.ahead = s.node.Executor.NewRows(p.res.rowTypes(), s.heldMem())
 		}
 		if p.err = p.ahead.Add(b); p.err != nil {
 			break

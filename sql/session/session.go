@@ -215,7 +215,7 @@ func (s *Session) current() *derived {
 	d.searchPath = splitIdentifiers(get("search_path"))
 	d.planKey = s.planKey()
 	if d.workMem = int64(atoi(get("work_mem"))) << 10; d.workMem == workMemBoot<<10 {
-		d.workMem = workMemDefault
+		d.workMem = 0 // workMem decides
 	}
 	switch get("default_transaction_isolation") {
 	case "read uncommitted":
