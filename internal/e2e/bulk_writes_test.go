@@ -175,6 +175,28 @@ func TestClusterBulkWrites(t *testing.T) {
 	exec("DELETE FROM beside WHERE k = 111234", "")
 	count("beside", all)
 
+	// And in a circle: one of the two ends with a deadlock, the other goes on.
+	if _, err := other.Exec(ctx, "BEGIN; INSERT INTO beside VALUES (111234, 1, 'other')"); err != nil {
+		t.Fatal(err)
+	}
+	exec("BEGIN; INSERT INTO beside VALUES (500000, 1, 'one')", "")
+	go func() { _, err := c.Exec(ctx, more); waits <- err }()
+	time.Sleep(300 * time.Millisecond)
+	_, err := other.Exec(ctx, "INSERT INTO beside VALUES (500000, 1, 'other')")
+	if err != nil {
+		_, err2 := other.Exec(ctx, "ROLLBACK")
+		err = errors.Join(err, err2)
+	}
+	mine := <-waits
+	if hasCode(err, "40P01") == hasCode(mine, "40P01") {
+		t.Errorf("a deadlock: %v, %v", err, mine)
+	}
+	exec("ROLLBACK", "")
+	if _, err := other.Exec(ctx, "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	count("beside", all)
+
 	// A cancel and a timeout in the middle.
 	exec("SET statement_timeout = 100", "")
 	exec("INSERT INTO elsewhere SELECT a.v || b.v, a.k FROM big a JOIN big b ON a.few = b.few", "57014")
