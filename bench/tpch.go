@@ -42,6 +42,8 @@ func tpchCommand() *cobra.Command {
 		loadOnly bool
 		jsonPath string
 		only     []int
+		fresh    float64
+		pids     []string
 	)
 	cmd := &cobra.Command{
 		Use:   "tpch",
@@ -62,6 +64,13 @@ func tpchCommand() *cobra.Command {
 				for q := 1; q <= tpch.QueryCount; q++ {
 					only = append(only, q)
 				}
+			}
+			if fresh > 0 {
+				processes, err := parsePIDs(pids)
+				if err != nil {
+					return err
+				}
+				return runFresh(cmd, ts, processes, sf, fresh, only, runs, !skipLoad, jsonPath)
 			}
 			var results []tpchResult
 			differs := false
@@ -95,6 +104,8 @@ func tpchCommand() *cobra.Command {
 	f.BoolVar(&skipLoad, "skip-load", false, "the tables are loaded already")
 	f.BoolVar(&loadOnly, "load-only", false, "stop after loading")
 	f.StringVar(&jsonPath, "json", "", "write the results to this file")
+	f.Float64Var(&fresh, "fresh", 0, "update this share of lineitem (0.05) and insert as much by small transactions, and run the queries before, after, and after VACUUM; answers are compared with the last target's")
+	f.StringArrayVar(&pids, "pid", nil, "NAME:PID of a target's process, whose CPU time --fresh then shows")
 	f.IntSliceVar(&only, "queries", nil, "only these queries (1 to 22)")
 	return cmd
 }
