@@ -5,6 +5,7 @@ import (
 
 	"github.com/apache/arrow/go/v17/arrow"
 
+	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec/expr"
 	"github.com/basaltdb/basalt/vexec/planpb"
@@ -25,6 +26,7 @@ type tableFunc struct {
 	set    *setCall
 	scalar *expr.Expr
 	width  int
+	ts     []types.T // of the columns, if they were named
 	expand bool
 	rows   *setRows
 	one    []types.Datum // the scalar's row, nil when given
@@ -60,6 +62,7 @@ func (t *tableFunc) describe(f *planpb.TableFunc) {
 	for _, c := range f.GetColumns() {
 		ts = append(ts, c.T())
 	}
+	t.ts = ts
 	if t.set != nil {
 		t.set.call.ColumnNames, t.set.call.ColumnTypes = f.GetColumnNames(), ts
 		return
@@ -80,7 +83,9 @@ func (f *functionScan) open(context.Context) error {
 			if err != nil {
 				return err
 			}
-			t.one = t.columns([]types.Datum{d})
+			if t.one, err = t.columns([]types.Datum{d}); err != nil {
+				return err
+			}
 			continue
 		}
 		args := make([]types.Datum, len(t.set.args))
@@ -95,21 +100,44 @@ func (f *functionScan) open(context.Context) error {
 	return nil
 }
 
-// columns lays a row out as the function's columns.
-func (t *tableFunc) columns(r []types.Datum) []types.Datum {
+// columns lays a row out as the function's columns. A record of other columns than the
+// query asks for is an error, 42804.
+func (t *tableFunc) columns(r []types.Datum) ([]types.Datum, error) {
 	if len(r) == 1 && t.expand {
 		out := make([]types.Datum, t.width)
 		if rec, ok := r[0].(*types.Record); ok {
+			if err := t.matches(rec); err != nil {
+				return nil, err
+			}
 			copy(out, rec.Fields)
 		}
-		return out
+		return out, nil
 	}
 	if len(r) == t.width {
-		return r
+		return r, nil
 	}
 	out := make([]types.Datum, t.width)
 	copy(out, r)
-	return out
+	return out, nil
+}
+
+func (t *tableFunc) matches(rec *types.Record) error {
+	if len(t.ts) == 0 || len(rec.Types) != len(rec.Fields) {
+		return nil
+	}
+	mismatch := pgerror.New(pgerror.DatatypeMismatch, "function return row and query-specified return row do not match")
+	switch n := len(rec.Fields); {
+	case n == 1 && t.width != 1:
+		return mismatch.WithDetail("Returned row contains 1 attribute, but query expects %d.", t.width)
+	case n != t.width:
+		return mismatch.WithDetail("Returned row contains %d attributes, but query expects %d.", n, t.width)
+	}
+	for i, want := range t.ts {
+		if got := rec.Types[i]; got.OID != want.OID {
+			return mismatch.WithDetail("Returned type %s at ordinal position %d, but query expects %s.", types.TypeName(got.OID), i+1, types.TypeName(want.OID))
+		}
+	}
+	return nil
 }
 
 // next gives the function's next row of columns, nil at the end.
@@ -126,7 +154,7 @@ func (t *tableFunc) next() ([]types.Datum, error) {
 		t.end = true
 		return nil, err
 	}
-	return t.columns(r), nil
+	return t.columns(r)
 }
 
 func (f *functionScan) next(ctx context.Context) (*Batch, error) {

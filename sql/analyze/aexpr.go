@@ -343,7 +343,8 @@ func (ps *pstate) subLink(s *pg_query.SubLink) query.Expr {
 		if s.SubLinkType == pg_query.SubLinkType_ARRAY_SUBLINK {
 			out.Kind = query.SubLinkArray
 			at := t.OID
-			if ps.elementOf(at) == 0 || at == types.Int2Vector || at == types.OidVector {
+			ps.noVectorElements(at, loc)
+			if ps.elementOf(at) == 0 {
 				at = ps.cat.ArrayTypeOf(t.OID)
 			}
 			if at == 0 {

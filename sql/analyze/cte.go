@@ -267,12 +267,21 @@ func (r *recursionCheck) selectStmt(s *pg_query.SelectStmt, c recContext) {
 	if s == nil {
 		return
 	}
-	if s.WithClause != nil {
-		for _, n := range s.WithClause.Ctes {
-			if n.GetCommonTableExpr().Ctename == r.name {
+	if w := s.WithClause; w != nil {
+		// Items may refer to the recursive query, as long as none takes its name away.
+		named := func(n *pg_query.Node) bool { return n.GetCommonTableExpr().Ctename == r.name }
+		if w.Recursive && slices.ContainsFunc(w.Ctes, named) {
+			return
+		}
+		for _, n := range w.Ctes {
+			if sel := n.GetCommonTableExpr().Ctequery.GetSelectStmt(); sel != nil {
+				r.selectStmt(sel, c)
+			} else {
+				r.within(n.GetCommonTableExpr().Ctequery, recSublink)
+			}
+			if named(n) {
 				return
 			}
-			r.within(n.GetCommonTableExpr().Ctequery, recSublink)
 		}
 	}
 	switch s.Op {

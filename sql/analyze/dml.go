@@ -435,29 +435,6 @@ func (ps *pstate) mergedTargets(ts []*query.TargetEntry) []*query.TargetEntry {
 	return out
 }
 
-// graft puts an earlier partial assignment under a later one; nil when one is whole.
-func graft(later, earlier query.Expr) query.Expr {
-	if l, ok := later.(*query.FieldStore); ok {
-		if e, ok := earlier.(*query.FieldStore); ok {
-			c := *e
-			c.Fields = append(slices.Clone(e.Fields), l.Fields...)
-			c.Values = append(slices.Clone(e.Values), l.Values...)
-			return &c
-		}
-		return nil
-	}
-	l, ok := later.(*query.SubscriptingRef)
-	if !ok || l.Assign == nil {
-		return nil
-	}
-	if e, ok := earlier.(*query.SubscriptingRef); !ok || e.Assign == nil {
-		return nil
-	}
-	c := *l
-	c.Arg = earlier
-	return &c
-}
-
 // updateStmt analyses UPDATE.
 func (ps *pstate) updateStmt(s *pg_query.UpdateStmt) *query.Query {
 	q := ps.q

@@ -693,6 +693,9 @@ func (ps *pstate) arrayExpr(a *pg_query.A_ArrayExpr, array, elem types.OID, mod 
 	hard := false
 	if array != 0 {
 		want, hard = elem, true
+		if len(elems) == 0 && (array == types.Int2Vector || array == types.OidVector) {
+			fail(pgerror.New(pgerror.DatatypeMismatch, "array is not a valid %s", ps.format(array)))
+		}
 		if out.Nested {
 			want = array
 		}
@@ -702,6 +705,7 @@ func (ps *pstate) arrayExpr(a *pg_query.A_ArrayExpr, array, elem types.OID, mod 
 				WithHint("Explicitly cast to the desired type, for example ARRAY[]::integer[]."))
 		}
 		want = ps.commonType(elems, "ARRAY")
+		ps.noVectorElements(want, loc)
 		if out.Nested {
 			array = want
 			elem = ps.elementOf(array)

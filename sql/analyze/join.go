@@ -149,7 +149,7 @@ func (ps *pstate) joinExpr(j *pg_query.JoinExpr) (query.FromItem, *nsItem, []*ns
 			x.colsVisible = false
 		}
 	}
-	if rte.UsingAlias != "" {
+	if rte.UsingAlias != "" && j.Alias == nil { // an alias of the join hides it
 		u := &query.RangeTblEntry{Kind: query.RTEJoin, ERefName: rte.UsingAlias, ERefColumns: rte.ERefColumns[:len(using)], ColTypes: rte.ColTypes[:len(using)], ColCollations: rte.ColCollations[:len(using)]}
 		ua := &nsItem{name: rte.UsingAlias, rti: rti, rte: u, cols: cols[:len(using)], relVisible: true, lateralOK: true}
 		ps.checkConflicts(myns, []*nsItem{ua})

@@ -73,6 +73,13 @@ func (a *analyzer) elementOf(oid types.OID) types.OID {
 	return 0
 }
 
+// noVectorElements refuses arrays whose elements are int2vector or oidvector.
+func (ps *pstate) noVectorElements(elem types.OID, loc int) {
+	if elem == types.Int2Vector || elem == types.OidVector {
+		ps.failAt(loc, pgerror.FeatureNotSupported, "arrays of type %s are not supported yet", ps.format(elem))
+	}
+}
+
 // subscriptElement is what oid's subscripts select: also for int2vector and oidvector.
 func (a *analyzer) subscriptElement(oid types.OID) types.OID {
 	switch oid {

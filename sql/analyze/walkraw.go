@@ -16,10 +16,10 @@ func walkRaw(n *pg_query.Node, f func(n *pg_query.Node, hidden []string), hidden
 }
 
 func walkMessage(m protoreflect.Message, f func(n *pg_query.Node, hidden []string), hidden []string) {
+	outer := hidden
 	if w, ok := m.Interface().(interface{ GetWithClause() *pg_query.WithClause }); ok && w.GetWithClause() != nil {
-		hidden = append([]string(nil), hidden...)
 		for _, c := range w.GetWithClause().Ctes {
-			hidden = append(hidden, c.GetCommonTableExpr().GetCtename())
+			hidden = hide(hidden, c)
 		}
 	}
 	visit := func(x protoreflect.Message) {
@@ -42,6 +42,10 @@ func walkMessage(m protoreflect.Message, f func(n *pg_query.Node, hidden []strin
 			}
 			return true
 		}
+		if with, ok := v.Message().Interface().(*pg_query.WithClause); ok {
+			walkWith(with, f, outer)
+			return true
+		}
 		if isNode {
 			walkMessage(v.Message(), f, hidden)
 			return true
@@ -49,4 +53,24 @@ func walkMessage(m protoreflect.Message, f func(n *pg_query.Node, hidden []strin
 		visit(v.Message())
 		return true
 	})
+}
+
+// walkWith visits the items of a WITH clause: each sees the names of those before it, and
+// with RECURSIVE of all.
+func walkWith(w *pg_query.WithClause, f func(n *pg_query.Node, hidden []string), hidden []string) {
+	if w.Recursive {
+		for _, c := range w.Ctes {
+			hidden = hide(hidden, c)
+		}
+	}
+	for _, c := range w.Ctes {
+		walkRaw(c, f, hidden)
+		if !w.Recursive {
+			hidden = hide(hidden, c)
+		}
+	}
+}
+
+func hide(hidden []string, cte *pg_query.Node) []string {
+	return append(hidden[:len(hidden):len(hidden)], cte.GetCommonTableExpr().GetCtename())
 }

@@ -78,8 +78,12 @@ func (r *Row) Elems(col string) []types.Datum {
 	return nil
 }
 
+// Strs reads a text[] or aclitem[]: nil for NULL, and only for it.
 func (r *Row) Strs(col string) []string {
-	var out []string
+	if r.Get(col) == nil {
+		return nil
+	}
+	out := []string{}
 	for _, e := range r.Elems(col) {
 		s, _ := e.(string)
 		out = append(out, s)

@@ -345,7 +345,7 @@ func (s *state) buildStorage(ctx context.Context, r *Relation) error {
 		if s.m.opts.Lower == nil {
 			return 0, pgerror.Unsupported("an index over an expression")
 		}
-		x, err := s.m.opts.Lower.LowerExpr(e, r.Ordinals)
+		x, err := s.m.opts.Lower.LowerExpr(ctx, s, e, r.Ordinals)
 		if err != nil {
 			return 0, err
 		}

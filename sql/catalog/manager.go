@@ -14,9 +14,9 @@ import (
 
 // Lowerer turns a stored expression (index expression, partial index predicate)
 // into vexec's form. ordinals maps attribute number − 1 of Var RTIndex 1 to the
-// input column, −1 for dropped. The planner implements it.
+// input column, −1 for dropped; cat answers for the types in e. The planner implements it.
 type Lowerer interface {
-	LowerExpr(e query.Expr, ordinals []int) (*planpb.Expr, error)
+	LowerExpr(ctx context.Context, cat Reader, e query.Expr, ordinals []int) (*planpb.Expr, error)
 }
 
 // Printer prints the expressions of index keys for error details: lower(name),

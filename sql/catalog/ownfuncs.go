@@ -22,6 +22,9 @@ const (
 	FuncFragments types.OID = 8904
 	// FuncMerges is basalt_merges(): tables by how much of them lies in column segments.
 	FuncMerges types.OID = 8905
+	// FuncIdentityValue is the next value of an identity column's sequence. Plans alone call
+	// it: it has no name, and asks for no privileges on the sequence.
+	FuncIdentityValue types.OID = 8906
 	// FuncExpandArray is information_schema._pg_expandarray(anyarray), which
 	// PostgreSQL creates with the schema; drivers number key columns with it.
 	FuncExpandArray types.OID = 13208

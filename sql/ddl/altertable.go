@@ -132,6 +132,9 @@ func (c *Context) alterOne(ctx context.Context, rel *catalog.Relation, cmd *pg_q
 		if err := keepDistribution(rel, cmd.Name); err != nil {
 			return err
 		}
+		if err := c.refuseRowTypeUsers(ctx, rel); err != nil {
+			return err
+		}
 		return c.drop(ctx, []catalog.Object{{Class: catalog.ClassRelation, OID: rel.OID, Sub: n}}, cascade, false)
 	case pg_query.AlterTableType_AT_ColumnDefault:
 		if err := onlyFor(rel, "ALTER COLUMN ... SET DEFAULT", catalog.KindTable, catalog.KindView); err != nil {
@@ -321,6 +324,12 @@ func (c *Context) addColumn(ctx context.Context, rel *catalog.Relation, d *pg_qu
 			}
 			col.notNull = true
 		}
+	}
+	if err := c.refuseSelfMember(ctx, rel, col.typ.OID); err != nil {
+		return err
+	}
+	if err := c.refuseRowTypeUsers(ctx, rel); err != nil {
+		return err
 	}
 	n := len(rel.Columns) + 1
 	var seq types.OID

@@ -37,6 +37,9 @@ func (c *Context) alterType(ctx context.Context, rel *catalog.Relation, cmd *pg_
 		return err
 	}
 	n := col.AttNum
+	if err := c.refuseSelfMember(ctx, rel, typ.OID); err != nil {
+		return err
+	}
 	conv, err := c.conversion(ctx, rel, col, d.RawDefault, typ)
 	if err != nil {
 		return err
@@ -220,36 +223,7 @@ func (c *Context) refuseTypeDependents(ctx context.Context, rel *catalog.Relatio
 			}
 		}
 	}
-	if rel.Kind == catalog.KindComposite || rel.RowType != 0 {
-		return c.refuseRowTypeUsers(ctx, rel)
-	}
-	return nil
-}
-
-// refuseRowTypeUsers refuses a change of a row type that columns are stored in.
-func (c *Context) refuseRowTypeUsers(ctx context.Context, rel *catalog.Relation) error {
-	rows, err := c.writer().Lookup(ctx, "pg_depend", "pg_depend_reference_index", catalog.ClassType, rel.RowType)
-	if err != nil {
-		return err
-	}
-	for _, r := range rows {
-		if r.OID("classid") != catalog.ClassRelation || r.Int("objsubid") == 0 {
-			continue
-		}
-		user, err := c.reader().Relation(ctx, r.OID("objid"))
-		if err != nil {
-			return err
-		}
-		if user == nil || user.Kind != catalog.KindTable {
-			continue
-		}
-		column := user.Columns[r.Int("objsubid")-1].Name
-		if rel.Kind == catalog.KindComposite {
-			return pgerror.New(pgerror.FeatureNotSupported, "cannot alter type %q because column \"%s.%s\" uses it", rel.Name, user.Name, column)
-		}
-		return pgerror.New(pgerror.FeatureNotSupported, "cannot alter table %q because column \"%s.%s\" uses its row type", rel.Name, user.Name, column)
-	}
-	return nil
+	return c.refuseRowTypeUsers(ctx, rel)
 }
 
 // exprText is an expression of a relation as text, to be analysed again.
@@ -460,6 +434,9 @@ func (c *Context) addAttribute(ctx context.Context, rel *catalog.Relation, d *pg
 	var cons []*constraintDef
 	col, err := transformColumn(ctx, c, rel.Name, d, &cons)
 	if err != nil {
+		return err
+	}
+	if err := c.refuseSelfMember(ctx, rel, col.typ.OID); err != nil {
 		return err
 	}
 	n := len(rel.Columns) + 1

@@ -269,7 +269,7 @@ func (c *Context) rewriteTable(ctx context.Context, old *catalog.Relation, relid
 		var e *planpb.Expr
 		switch x, ok := exprs[col.AttNum]; {
 		case ok && x != nil:
-			if e, err = c.Lower.LowerExpr(x, old.Ordinals); err != nil {
+			if e, err = c.Lower.LowerExpr(ctx, c.reader(), x, old.Ordinals); err != nil {
 				return err
 			}
 		case col.AttNum <= len(old.Columns) && !old.Columns[col.AttNum-1].Dropped && !ok:

@@ -404,6 +404,7 @@ func (c *conn) guard(ctx context.Context, typ byte) (err error) {
 				err = pgerror.Internal("unexpected failure: %v", r)
 			}
 			c.server.opts.Log.Error("statement ended by a panic", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			c.out.abandon()
 			c.session.Failed()
 		}
 	}()

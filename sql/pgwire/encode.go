@@ -95,7 +95,7 @@ func (r *rowEncoder) rows(o *output, env *types.Env, b *vexec.Batch) error {
 				o.buf, err = types.ToClient(env, o.buf, lenAt+4)
 			}
 			if err != nil {
-				o.buf = o.buf[:at]
+				o.abandon()
 				return err
 			}
 			binary.BigEndian.PutUint32(o.buf[lenAt:], uint32(len(o.buf)-lenAt-4))
@@ -130,7 +130,7 @@ func (r *rowEncoder) row(o *output, env *types.Env, row []types.Datum) error {
 			o.buf, err = types.ToClient(env, o.buf, lenAt+4)
 		}
 		if err != nil {
-			o.buf = o.buf[:at]
+			o.abandon()
 			return err
 		}
 		binary.BigEndian.PutUint32(o.buf[lenAt:], uint32(len(o.buf)-lenAt-4))

@@ -25,6 +25,8 @@ type output struct {
 	net net.Conn
 	buf []byte
 	err error
+	// open is where the message that is being written began, plus one; 0: none is.
+	open int
 }
 
 func (o *output) flush() error {
@@ -78,12 +80,20 @@ func (o *output) message(m pgproto3.BackendMessage) error {
 // begin and end frame a message whose body is appended to buf in between.
 func (o *output) begin(typ byte) (at int) {
 	at = len(o.buf)
-	o.buf = append(o.buf, typ, 0, 0, 0, 0)
+	o.buf, o.open = append(o.buf, typ, 0, 0, 0, 0), at+1
 	return at
+}
+
+// abandon takes back a message whose writing a panic ended.
+func (o *output) abandon() {
+	if o.open > 0 {
+		o.buf, o.open = o.buf[:o.open-1], 0
+	}
 }
 
 func (o *output) end(at int) {
 	binary.BigEndian.PutUint32(o.buf[at+1:], uint32(len(o.buf)-at-1))
+	o.open = 0
 }
 
 func (o *output) readyForQuery(status byte) {
@@ -153,7 +163,7 @@ func (o *output) rowDescription(client types.Transcoder, cols []Column, formats 
 		if client != nil {
 			name, err := client.FromUTF8([]byte(c.Name))
 			if err != nil {
-				o.buf = o.buf[:at]
+				o.abandon()
 				return err
 			}
 			o.buf = append(append(o.buf, name...), 0)

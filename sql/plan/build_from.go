@@ -298,8 +298,12 @@ func (p *planner) buildCTERef(rs *rteScope, sc *scope) rel {
 			return in
 		}
 		r, outs := p.buildCTE(ent)
-		if !freeCols(r).empty() && cte.Query.Command == query.CmdSelect {
-			// Depends on an enclosing query's row: every reference computes its own.
+		if cte.Query.Command == query.CmdSelect && (!freeCols(r).empty() || readsWorkTable(r)) {
+			// Depends on an enclosing query's row, or on the rows of a recursion's round:
+			// every reference computes its own.
+			if cte.RefCount > 1 && p.volatileQuery(cte.Query) {
+				p.unsupported("WITH items with volatile functions that depend on an enclosing query and are referred to more than once")
+			}
 			rs.cols = outs
 			return r
 		}

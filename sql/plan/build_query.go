@@ -35,7 +35,9 @@ func (p *planner) buildQuery(q *query.Query, parent *scope) (rel, []Col) {
 		return p.buildSetQuery(q, sc)
 	}
 	var r rel = &relResult{}
-	if q.JoinTree != nil {
+	// HAVING without groups or aggregates decides about one row that the tables have no part in.
+	single := q.Having != nil && !q.HasAggs && len(q.GroupClause) == 0 && !q.HasGroupingSets
+	if q.JoinTree != nil && !single {
 		r = p.buildFromList(q.JoinTree.Items, sc)
 		p.where(conjuncts(p.resolve(q.JoinTree.Quals, sc)), &r, sc)
 	}
@@ -111,6 +113,14 @@ func (p *planner) aggCol(a *query.Aggref, sc *scope) query.Expr {
 	key := exprKey(a)
 	if c, ok := sc.aggKey[key]; ok {
 		return p.colVar(c)
+	}
+	if len(sc.group.sets) > 1 {
+		// They are NULL in the sets a column is not of; arguments are computed before the sets part.
+		for _, d := range a.DirectArgs {
+			if !exprCols(d).empty() {
+				p.unsupported("direct arguments of %s that depend on grouped columns, with GROUPING SETS", a.Name)
+			}
+		}
 	}
 	if hasSubLink(a) {
 		// The sub-selects of arguments see the rows below the grouping.
@@ -445,7 +455,7 @@ func (p *planner) buildOutput(q *query.Query, sc *scope, ts []*target, r rel) (r
 	// With ORDER BY, volatile and set-returning items that are no sort keys are
 	// computed after the sort; with LIMIT also those that are dear.
 	late := func(t *target) bool {
-		if t.te.SortGroupRef != 0 || len(q.SortClause) == 0 || len(q.DistinctClause) > 0 {
+		if t.te.SortGroupRef != 0 || len(q.SortClause) == 0 || len(q.DistinctClause) > 0 && !q.HasDistinctOn {
 			return false
 		}
 		return hasSRF(t.expr) || p.isVolatile(t.expr) || q.LimitCount != nil && hasSubLink(t.expr)

@@ -174,6 +174,30 @@ func (p *planner) rteColName(rte *query.RangeTblEntry, att int) string {
 	return ""
 }
 
+// rowTypeNames are the names of the live columns behind a named row type; nil for others.
+func (p *planner) rowTypeNames(t types.T) []string {
+	if t.Class != types.ClassComposite || t.OID == types.RecordOID {
+		return nil
+	}
+	ct, err := p.cat.Type(p.ctx, t.OID)
+	p.check(err)
+	if ct == nil || ct.Relation == 0 {
+		return nil
+	}
+	r, err := p.cat.Relation(p.ctx, ct.Relation)
+	p.check(err)
+	if r == nil {
+		return nil
+	}
+	var names []string
+	for _, c := range r.Columns {
+		if !c.Dropped {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
 // sysOrdinals maps attribute numbers of system columns to planpb's negative ordinals.
 var sysOrdinals = map[int]int32{query.AttLocator: -1, query.AttTableOID: -2, query.AttXmin: -3, query.AttCTID: -4}
 
@@ -224,6 +248,10 @@ func (p *planner) wholeRow(sc *scope, rs *rteScope, v *query.Var) query.Expr {
 		}
 		row.Fields = append(row.Fields, e)
 		row.Names = append(row.Names, p.rteColName(rs.rte, att))
+	}
+	// A named row type's fields keep their names, whatever the columns are called here.
+	if names := p.rowTypeNames(v.T); len(names) == len(row.Names) {
+		row.Names = names
 	}
 	rs.row = p.newCol(colInfo{t: v.T, name: rs.rte.ERefName, expr: row})
 	rs.wrap.items = append(rs.wrap.items, projItem{rs.row, row})

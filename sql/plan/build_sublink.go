@@ -350,7 +350,9 @@ func replaceCaseTest(e, arg query.Expr) query.Expr {
 }
 
 // standalone: a sub-select can be an init plan.
-func (cx *exprCtx) standalone(sub rel) bool { return cx.perRow || freeCols(sub).empty() }
+func (cx *exprCtx) standalone(sub rel) bool {
+	return cx.perRow || freeCols(sub).empty() && !readsWorkTable(sub)
+}
 
 // attach joins a correlated sub-select to the relation the expression is evaluated over.
 func (p *planner) attach(typ joinType, sub rel, cx *exprCtx, quals []query.Expr) *relJoin {

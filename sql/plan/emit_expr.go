@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 
+	"github.com/basaltdb/basalt/sql/catalog"
 	"github.com/basaltdb/basalt/sql/catalog/facts"
 	"github.com/basaltdb/basalt/sql/query"
 	"github.com/basaltdb/basalt/sql/types"
@@ -167,8 +168,7 @@ func (l *exprLowering) kind(e query.Expr) *planpb.Expr {
 	case *query.RowExpr:
 		out.Kind = &planpb.Expr_Row{Row: &planpb.RowExpr{Fields: l.list(x.Fields), Names: x.Names}}
 	case *query.RowCompareExpr:
-		ops := map[string]planpb.RowCompare_Op{"<": planpb.RowCompare_LT, "<=": planpb.RowCompare_LE, ">=": planpb.RowCompare_GE, ">": planpb.RowCompare_GT}
-		op, ok := ops[x.Op]
+		op, ok := rowCompareOps[x.Op]
 		if !ok {
 			p.bug("row comparison %q", x.Op)
 		}
@@ -202,7 +202,7 @@ func (l *exprLowering) kind(e query.Expr) *planpb.Expr {
 		return l.sqlValue(x)
 	case *query.NextValExpr:
 		int8 := types.Of(types.Int8)
-		call := planpb.NewFunc(int8, p.proc("nextval(regclass)"), planpb.NewConst(types.Of(types.RegClass), x.Sequence))
+		call := planpb.NewFunc(int8, uint32(catalog.FuncIdentityValue), planpb.NewConst(types.Of(types.RegClass), x.Sequence))
 		switch x.T.OID {
 		case types.Int4:
 			return planpb.NewFunc(x.T, p.proc("int4(int8)"), call)
@@ -218,6 +218,13 @@ func (l *exprLowering) kind(e query.Expr) *planpb.Expr {
 		p.bug("expression %T reached the executor's plan", e)
 	}
 	return out
+}
+
+// rowCompareOps are the operators rows compare with. Those of the pattern families compare
+// bytes, which is how text compares here.
+var rowCompareOps = map[string]planpb.RowCompare_Op{
+	"<": planpb.RowCompare_LT, "<=": planpb.RowCompare_LE, ">=": planpb.RowCompare_GE, ">": planpb.RowCompare_GT,
+	"~<~": planpb.RowCompare_LT, "~<=~": planpb.RowCompare_LE, "~>=~": planpb.RowCompare_GE, "~>~": planpb.RowCompare_GT,
 }
 
 // fieldIndex turns an attribute number of a row type into the field's position

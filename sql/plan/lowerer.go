@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 
+	"github.com/basaltdb/basalt/sql/catalog"
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/query"
 	"github.com/basaltdb/basalt/vexec/planpb"
@@ -14,8 +15,8 @@ type Lowerer struct{}
 
 // LowerExpr lowers an expression whose Vars have RTIndex 1; ordinals maps
 // attribute number − 1 to the input column, −1 for dropped ones.
-func (Lowerer) LowerExpr(e query.Expr, ordinals []int) (out *planpb.Expr, err error) {
-	p := newPlanner(context.Background(), Options{})
+func (Lowerer) LowerExpr(ctx context.Context, cat catalog.Reader, e query.Expr, ordinals []int) (out *planpb.Expr, err error) {
+	p := newPlanner(ctx, Options{Catalog: cat})
 	defer func() {
 		if r := recover(); r != nil {
 			f, ok := r.(planFailure)

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"slices"
+
 	"github.com/basaltdb/basalt/sql/catalog"
 	"github.com/basaltdb/basalt/sql/query"
 	"github.com/basaltdb/basalt/sql/types"
@@ -287,6 +289,21 @@ type relChunk struct {
 	slot uint32
 	cols []Col
 	rows float64
+}
+
+// readsWorkTable: r depends on the round of a recursion around it.
+func readsWorkTable(r rel) bool {
+	var reads func(r rel, own []uint32) bool
+	reads = func(r rel, own []uint32) bool {
+		switch x := r.(type) {
+		case *relWorkTable:
+			return !slices.Contains(own, x.table)
+		case *relRecursive:
+			own = append(own[:len(own):len(own)], x.table)
+		}
+		return slices.ContainsFunc(r.inputs(), func(in rel) bool { return reads(in, own) })
+	}
+	return reads(r, nil)
 }
 
 // relRecursive is WITH RECURSIVE's loop.

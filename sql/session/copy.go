@@ -585,7 +585,7 @@ func (s *Session) copyWhere(ctx context.Context, r catalog.Reader, st *parse.Sta
 	if err != nil {
 		return err
 	}
-	pred, err := s.node.Lower.LowerExpr(e, rel.Ordinals)
+	pred, err := s.node.Lower.LowerExpr(ctx, r, e, rel.Ordinals)
 	if err != nil {
 		return err
 	}

@@ -424,7 +424,7 @@ func decodeOffset(s string) (int, dtError) {
 	if s == "" || s[0] != '+' && s[0] != '-' {
 		return 0, dtBadFormat
 	}
-	hr, rest, ok := scanInt(s[1:])
+	hr, rest, ok := scanInt(strings.TrimLeft(s[1:], " "))
 	if !ok {
 		return 0, dtZoneOverflow
 	}

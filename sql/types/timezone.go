@@ -125,7 +125,7 @@ func posixZone(s string) *time.Location {
 		if rest != "" {
 			return nil
 		}
-		return time.FixedZone("", -secs)
+		return zoneWithRule(s, quoteZone("")+formatPosix(secs), "", -secs)
 	}
 	if rest == "" {
 		return zoneWithRule(s, quoteZone(name)+formatPosix(secs), name, -secs)

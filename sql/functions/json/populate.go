@@ -1,6 +1,8 @@
 package json
 
 import (
+	"fmt"
+
 	"github.com/basaltdb/basalt/sql/functions/adapt"
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
@@ -48,15 +50,12 @@ type shape struct {
 	types []types.T
 }
 
-// shapeOf finds the columns of a row type or of the call's column list.
+// shapeOf finds the columns of a row type, of the record given, or of the call's column list.
 func shapeOf(ctx *expr.Context, call *expr.Call, t types.T, base types.Datum) (shape, error) {
 	if t.OID != types.RecordOID && t.Class == types.ClassComposite && ctx.Env.Resolver != nil {
 		if names, ts, ok := ctx.Env.Resolver.Composite(t.OID); ok {
 			return shape{t: t, names: names, types: ts}, nil
 		}
-	}
-	if call != nil && len(call.ColumnNames) > 0 {
-		return shape{t: types.Of(types.RecordOID), names: call.ColumnNames, types: call.ColumnTypes}, nil
 	}
 	if r, ok := base.(*types.Record); ok {
 		s := shape{t: r.Type, types: r.Types}
@@ -64,6 +63,9 @@ func shapeOf(ctx *expr.Context, call *expr.Call, t types.T, base types.Datum) (s
 			s.names = append(s.names, r.FieldName(i))
 		}
 		return s, nil
+	}
+	if call != nil && len(call.ColumnNames) > 0 {
+		return shape{t: types.Of(types.RecordOID), names: call.ColumnNames, types: call.ColumnTypes}, nil
 	}
 	return shape{}, pgerror.New(pgerror.FeatureNotSupported, "could not determine row type for result").
 		WithHint("Provide a non-null record argument, or call the function in the FROM clause using a column definition list.")
@@ -140,6 +142,7 @@ func arrayValue(ctx *expr.Context, t types.T, s source, name string) (types.Datu
 			break
 		}
 	}
+	var at []int // the subscripts that lead to what is read
 	var walk func(n *tree, depth int) error
 	walk = func(n *tree, depth int) error {
 		n = n.Expand()
@@ -155,15 +158,21 @@ func arrayValue(ctx *expr.Context, t types.T, s source, name string) (types.Datu
 			return nil
 		}
 		if n.Kind != types.JSONArrayKind {
-			return pgerror.New(pgerror.InvalidTextRepresentation, "expected JSON array").WithHint("See the array element of key \"%s\".", name)
+			where := ""
+			for _, i := range at {
+				where += fmt.Sprintf("[%d]", i)
+			}
+			return pgerror.New(pgerror.InvalidTextRepresentation, "expected JSON array").WithHint("See the array element %s of key \"%s\".", where, name)
 		}
 		if len(n.Items) != int(a.Dims[depth].Len) {
 			return malformed()
 		}
-		for _, it := range n.Items {
+		for i, it := range n.Items {
+			at = append(at, i)
 			if err := walk(it, depth+1); err != nil {
 				return err
 			}
+			at = at[:len(at)-1]
 		}
 		return nil
 	}

@@ -47,6 +47,7 @@ func addSet(r *expr.Registry, sig string, eval func(ctx *expr.Context, s Session
 func registerSequences(r *expr.Registry) {
 	registerSample(r)
 	add(r, "nextval(regclass)", adapt.C1(nextval))
+	r.Add(&expr.Function{OID: catalog.FuncIdentityValue, Strict: true, Volatility: expr.Volatile, NeedsSession: true, Eval: adapt.C1(identityValue)})
 	add(r, "currval(regclass)", adapt.C1(currval))
 	add(r, "lastval()", adapt.C0(lastval))
 	add(r, "setval(regclass,int8)", adapt.C2(func(ctx *expr.Context, _ *expr.Call, o types.OID, v int64) (int64, error) {

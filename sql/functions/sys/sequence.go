@@ -44,7 +44,7 @@ func (m *SequenceMemory) entry(oid types.OID) *sequenceEntry {
 	return e
 }
 
-// sequence finds a sequence and checks that the user may use it (any of privs).
+// sequence finds a sequence and checks that the user may use it (any of privs, if there are some).
 func sequence(ctx *expr.Context, oid types.OID, privs string) (Session, *catalog.Relation, *catalog.Sequence, error) {
 	s, err := of(ctx)
 	if err != nil {
@@ -61,7 +61,7 @@ func sequence(ctx *expr.Context, oid types.OID, privs string) (Session, *catalog
 	if rel.Kind != catalog.KindSequence {
 		return nil, nil, nil, pgerror.New(pgerror.WrongObjectType, "%q is not a sequence", rel.Name)
 	}
-	ok := false
+	ok := privs == ""
 	for i := range len(privs) {
 		has, err := catalog.HasPrivilege(ctx.Ctx, r, s.CurrentUserOID(), catalog.ObjectSequence, rel.Owner, rel.ACL, privs[i])
 		if err != nil {
@@ -80,7 +80,17 @@ func sequence(ctx *expr.Context, oid types.OID, privs string) (Session, *catalog
 }
 
 func nextval(ctx *expr.Context, _ *expr.Call, oid types.OID) (int64, error) {
-	s, rel, q, err := sequence(ctx, oid, "Uw")
+	return nextOf(ctx, oid, "Uw")
+}
+
+// identityValue is nextval for an identity column, whose sequence belongs to the table:
+// who may insert there may use it.
+func identityValue(ctx *expr.Context, _ *expr.Call, oid types.OID) (int64, error) {
+	return nextOf(ctx, oid, "")
+}
+
+func nextOf(ctx *expr.Context, oid types.OID, privs string) (int64, error) {
+	s, rel, q, err := sequence(ctx, oid, privs)
 	if err != nil {
 		return 0, err
 	}

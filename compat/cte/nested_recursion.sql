@@ -1,0 +1,20 @@
+-- WITH inside the recursive term
+with recursive x(a) as ((values ('a'), ('b')) union all (with z as not materialized (select * from x) select z.a || z1.a as a from z cross join z as z1 where length(z.a || z1.a) < 5)) select count(*), sum(length(a)), min(a), max(a) from x;
+with recursive x(a) as ((values ('a'), ('b')) union all (with z as materialized (select * from x) select z.a || z1.a as a from z cross join z as z1 where length(z.a || z1.a) < 5)) select count(*), sum(length(a)) from x;
+with recursive x(n) as (select 1 union all (with z as (select n from x) select n + 1 from z where n < (select 5 + count(*) from z))) select * from x;
+with recursive x(n) as (select 1 union (with x as (select * from x) select * from x)) select * from x;
+with recursive x(n) as (select 1 union all (with x as (select 7 as n) select n from x)) select * from x;
+with recursive x(n) as (select 1 union all (with recursive x as (select 7 as n) select n from x)) select * from x;
+create table dept (id int, parent int, name text);
+insert into dept values (0, null, 'root'), (1, 0, 'a'), (2, 1, 'b'), (3, 2, 'c'), (4, 2, 'd'), (5, 0, 'e'), (6, 4, 'f'), (7, 5, 'g');
+with recursive q as (select * from dept union all (with x as (select * from q) select * from x)) select id, count(*) from (select * from q limit 24) s group by id order by id;
+with recursive q as (select * from dept where id < 2 union all (with recursive x as (select * from dept where id = 7 union all (select * from q union all select * from x)) select * from x)) select count(*) from (select * from q limit 32) s;
+with recursive t(id, lvl) as (select id, 0 from dept where parent is null union all (with c as (select d.id, t.lvl + 1 as lvl from dept d join t on d.parent = t.id), few as (select * from c where lvl < 4) select * from few)) select * from t order by lvl, id;
+with recursive t(n) as (select 1 union all (with c as (select n from t) select n + 1 from t where n < 3 and exists (select 1 from c))) select * from t;
+with recursive t(n) as (select 1 union all (with c as (select n from t), e as (select n from t) select c.n + 1 from c join e using (n) where n < 3)) select * from t;
+with recursive t(n) as (select 1 union all select n + 1 from t where n < (with c as (select max(n) as m from t) select m from c)) select * from t;
+with recursive t(n) as (with c as (select 1 as n) select n from c union all (with c as (select n from t where n < 4) select n + 1 from c)) select * from t;
+with recursive t(n) as (with c as (select n from t) select 1 union all select n + 1 from t where n < 3) select * from t;
+with recursive x(n) as (select 1 union all (with z as (select n, random() as r from x) select n + 1 from z where n < 3 and r >= 0)) select * from x;
+with recursive t(n) as (select 1 union all (with c as (delete from dept returning id) select id from c)) select * from t;
+with recursive t(n) as (select 1 union all (with c as (select n + 1 as n from t where n < 5) select n from c intersect all select n from c)) select * from t;

@@ -1,0 +1,26 @@
+-- zones that are offsets
+set timezone = '-13:00';
+select to_char(timestamptz '2020-01-01 12:00+00', 'YYYY-MM-DD HH24:MI OF TZH:TZM');
+show timezone;
+select timestamptz '2020-01-01 12:00+00', timestamptz '2020-01-01 12:00';
+set timezone = '00:30';
+show timezone;
+select to_char(timestamptz '2020-01-01 12:00+00', 'HH24:MI OF'), timestamptz '2020-01-01 12:00';
+set timezone = '+02:15:00';
+select timestamptz '2020-01-01 12:00+00', current_setting('timezone');
+set timezone = '<>3';
+select timestamptz '2020-01-01 12:00+00', current_setting('timezone');
+set timezone = '-04:30';
+select to_char(timestamptz '2020-01-01 12:00+00', 'of tzh:tzm');
+set timezone = 'UTC';
+select timestamp '2020-01-01 12:00' at time zone '-13:00', timestamptz '2020-01-01 12:00' at time zone '04:30';
+select make_timestamptz(1973, 07, 15, 08, 15, 55.33, '+2'), make_timestamptz(1973, 07, 15, 08, 15, 55.33, '-02:30');
+select make_timestamptz(1973, 07, 15, 08, 15, 55.33, '2');
+select make_timestamptz(2014, 12, 10, 10, 10, 10, '+16');
+select make_timestamptz(2014, 12, 10, 10, 10, 10, '-16');
+select make_timestamptz(2014, 12, 10, 10, 10, 10, '+15:60');
+select make_timestamptz(2014, 12, 10, 10, 10, 10, '+123456789012345678901');
+select make_timestamptz(2014, 12, 10, 10, 10, 10, 'Nehwon/Lankhmar');
+select make_timestamptz(2014, 12, 10, 10, 10, 10, '+a');
+select make_timestamptz(2014, 12, 10, 10, 10, 10, '');
+select tz, make_timestamptz(2010, 2, 27, 3, 45, 00, tz) from (values ('+1'), ('+1:'), ('+1:0'), ('+100'), ('+1:00'), ('+01:00'), ('+10'), ('+1000'), ('+10:'), ('+10:0'), ('+10:00'), ('+10:00:'), ('+10:00:1'), ('+10:00:01'), ('+10:00:10'), ('+012'), (' +1'), ('+ 1'), ('EST'), ('EST5EDT'), ('utc')) v(tz);
