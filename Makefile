@@ -33,6 +33,18 @@ test: need-tools
 	$(GO) test -timeout 20m ./...
 	$(GO) test -race -short -timeout 10m ./txn/... ./storage/... ./compat/history/...
 
+# fuzz runs every fuzz target of the tree for FUZZTIME, one after the other; ONLY=NAME picks those whose names contain
+# it. A failing input is left in the package's testdata/fuzz, where it becomes a test.
+FUZZTIME ?= 60s
+.PHONY: fuzz
+fuzz: need-tools
+	@failed=""; for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+	  for f in $$($(GO) test -list '^Fuzz.*$(ONLY)' $$dir | grep '^Fuzz'); do \
+	    echo "== $$dir $$f"; \
+	    nice $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -parallel 1 $$dir || failed="$$failed $$dir:$$f"; \
+	  done; \
+	done; if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
+
 # isolation plays PostgreSQL's own isolation specs (isolationtester and Debian's source package are needed; PGSRC names
 # a source tree instead). ONLY=NAME,… picks some.
 isolation: build

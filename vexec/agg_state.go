@@ -146,7 +146,11 @@ func (c *countAcc) absorb(g int32, s *stateReader) error {
 	if s.byte() != stateCount {
 		return malformedState()
 	}
-	c.n[g] += s.varint()
+	n := s.varint()
+	if n < 0 || c.n[g]+n < 0 {
+		return malformedState()
+	}
+	c.n[g] += n
 	return nil
 }
 
@@ -207,7 +211,7 @@ func (s *sumNumericAcc) absorb(g int32, r *stateReader) error {
 		scale = r.varint()
 		sum = int128{lo: r.u64(), hi: int64(r.u64())}
 	}
-	if r.bad || scale < 0 || scale > math.MaxInt16 || n <= 0 {
+	if r.bad || scale < 0 || scale > math.MaxInt16 || n <= 0 || s.n[g]+n < 0 {
 		return malformedState()
 	}
 	// the general part first: it looks at n to learn whether the fast sum is in use
@@ -247,7 +251,7 @@ func (s *sumFloatAcc) absorb(g int32, r *stateReader) error {
 		return malformedState()
 	}
 	n, x := r.varint(), math.Float64frombits(r.u64())
-	if n <= 0 {
+	if n <= 0 || s.n[g]+n < 0 {
 		return malformedState()
 	}
 	return s.addOne(g, x, n)

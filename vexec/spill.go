@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/bitutil"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
@@ -159,7 +160,7 @@ func (s *spillFile) read(i int) (*Batch, error) {
 	if _, err := f.ReadAt(buf, from); err != nil {
 		return nil, fileError(err, "read from temporary file")
 	}
-	return decodeBatch(s.ts, buf), nil
+	return decodeBatch(s.ts, buf)
 }
 
 func (s *spillFile) close() {
@@ -232,50 +233,110 @@ func appendBits(buf []byte, v kernel.Bits, n int) []byte {
 	return buf
 }
 
-func decodeBatch(ts []types.T, buf []byte) *Batch {
-	n := int(binary.LittleEndian.Uint32(buf))
-	buf = buf[4:]
+// spillReader takes a batch's bytes apart; bad is set at the first thing that is missing.
+type spillReader struct {
+	b   []byte
+	bad bool
+}
+
+func (r *spillReader) take(n int) []byte {
+	if r.bad || n < 0 || n > len(r.b) {
+		r.bad = true
+		return nil
+	}
+	v := r.b[:n]
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *spillReader) u32() uint32 {
+	if v := r.take(4); v != nil {
+		return binary.LittleEndian.Uint32(v)
+	}
+	return 0
+}
+
+// cut is take into memory of its own: aligned, and free of the batch's buffer.
+func (r *spillReader) cut(n int) []byte { return append([]byte(nil), r.take(n)...) }
+
+// decodeBatch reads appendBatch's form; XX001 when the file has been damaged.
+func decodeBatch(ts []types.T, buf []byte) (*Batch, error) {
+	r := &spillReader{b: buf}
+	n := int(r.u32())
 	b := &Batch{N: n, Cols: make([]arrow.Array, len(ts))}
-	cut := func(k int) []byte {
-		out := make([]byte, k) // aligned, and free of the batch's buffer
-		copy(out, buf[:k])
-		buf = buf[k:]
-		return out
-	}
 	for c, t := range ts {
-		form := buf[0]
-		nulls := int(binary.LittleEndian.Uint32(buf[1:]))
-		buf = buf[5:]
-		var valid []byte
-		if nulls > 0 {
-			valid = cut(kernel.BitmapLen(n))
-		}
-		dt := types.ArrowType(t)
-		if form > 0 {
-			dt = types.NewDec64Type(int32(form - 1))
-		}
-		switch w := kernel.Width(dt); {
-		case form > 0:
-			vals := make([]int64, n)
-			for i := range vals {
-				vals[i] = int64(binary.LittleEndian.Uint64(buf[8*i:]))
-			}
-			buf = buf[8*n:]
-			b.Cols[c] = types.NewDec64Array(int32(form-1), vals, valid, nulls)
-		case w > 0:
-			b.Cols[c] = types.NewFixed(dt, cut(n*w), n, valid, nulls)
-		case dt.ID() == arrow.BOOL:
-			b.Cols[c] = kernel.MakeBool(cut(kernel.BitmapLen(n)), n, valid, nulls)
-		default:
-			off := make([]int32, n+1)
-			for i := range off {
-				off[i] = int32(binary.LittleEndian.Uint32(buf[4*i:]))
-			}
-			buf = buf[4*(n+1):]
-			b.Cols[c] = types.NewVarlen(dt, off, cut(int(off[n])), valid, nulls)
+		if b.Cols[c] = r.column(t, n); r.bad {
+			break
 		}
 	}
-	return b
+	if r.bad || len(r.b) > 0 {
+		return nil, pgerror.New(pgerror.DataCorrupted, "malformed batch in a temporary file")
+	}
+	return b, nil
+}
+
+// column reads a vector of n values; nil when it is malformed.
+func (r *spillReader) column(t types.T, n int) arrow.Array {
+	head := r.take(1)
+	nulls := int(r.u32())
+	if r.bad || nulls > n {
+		r.bad = true
+		return nil
+	}
+	form := head[0]
+	var valid []byte
+	if nulls > 0 {
+		valid = r.cut(kernel.BitmapLen(n))
+		if r.bad || bitutil.CountSetBits(valid, 0, n) != n-nulls {
+			r.bad = true
+			return nil
+		}
+	}
+	dt := types.ArrowType(t)
+	if form > 0 {
+		if t.OID != types.NumericOID {
+			r.bad = true
+			return nil
+		}
+		dt = types.NewDec64Type(int32(form - 1))
+	}
+	switch w := kernel.Width(dt); {
+	case form > 0:
+		raw := r.take(8 * n)
+		if r.bad {
+			return nil
+		}
+		vals := make([]int64, n)
+		for i := range vals {
+			vals[i] = int64(binary.LittleEndian.Uint64(raw[8*i:]))
+		}
+		return types.NewDec64Array(int32(form-1), vals, valid, nulls)
+	case w > 0:
+		if v := r.cut(n * w); !r.bad {
+			return types.NewFixed(dt, v, n, valid, nulls)
+		}
+	case dt.ID() == arrow.BOOL:
+		if v := r.cut(kernel.BitmapLen(n)); !r.bad {
+			return kernel.MakeBool(v, n, valid, nulls)
+		}
+	default:
+		raw := r.take(4 * (n + 1))
+		if r.bad {
+			return nil
+		}
+		off := make([]int32, n+1)
+		for i := range off {
+			off[i] = int32(binary.LittleEndian.Uint32(raw[4*i:]))
+			if i == 0 && off[0] != 0 || i > 0 && off[i] < off[i-1] {
+				r.bad = true
+				return nil
+			}
+		}
+		if v := r.cut(int(off[n])); !r.bad {
+			return types.NewVarlen(dt, off, v, valid, nulls)
+		}
+	}
+	return nil
 }
 
 // rowStore keeps batches in memory as far as the budget goes and the rest in a

@@ -77,45 +77,72 @@ func appendSized(t T, buf []byte, d Datum) []byte {
 }
 
 // DecodeArray reads AppendArray's form; t is the array type. The result shares
-// no memory with b. Damaged bytes panic: they are a bug or caught by checksums.
+// no memory with b. Damaged bytes panic with XX001: they are a bug or caught by
+// checksums. Bytes of others are for ReadDatum.
 func DecodeArray(t T, b []byte) *Array {
-	a := &Array{Elem: t.ElemType()}
-	head := b[0]
-	b = b[1:]
-	n := 1
-	for range int(head & 0x7f) {
-		l, k := binary.Uvarint(b)
-		lo, m := binary.Varint(b[k:])
-		b = b[k+m:]
-		a.Dims = append(a.Dims, ArrayDim{Len: int32(l), Lower: int32(lo)})
-		n *= int(l)
+	a, err := readArray(t, b, 0)
+	if err != nil {
+		panic(err)
 	}
-	if len(a.Dims) == 0 {
-		return a
+	return a
+}
+
+func readArray(t T, b []byte, depth int) (*Array, error) {
+	a := &Array{Elem: t.ElemType()}
+	r := formReader{b: b}
+	head := r.byte()
+	dims := int(head & 0x7f)
+	if dims > maxArrayDims {
+		return nil, damaged(t)
+	}
+	n := uint64(1)
+	for range dims {
+		l, lo := r.uvarint(), r.varint()
+		// An element takes a bit at least.
+		if n *= l; l > math.MaxInt32 || n > 8*uint64(len(b)) || int64(int32(lo)) != lo {
+			return nil, damaged(t)
+		}
+		a.Dims = append(a.Dims, ArrayDim{Len: int32(l), Lower: int32(lo)})
+	}
+	if r.bad || dims == 0 && (len(r.b) > 0 || head != 0) {
+		return nil, damaged(t)
+	}
+	if dims == 0 {
+		return a, nil
 	}
 	var bitmap []byte
 	if head&0x80 != 0 {
-		bitmap, b = b[:(n+7)/8], b[(n+7)/8:]
+		if bitmap = r.take((n + 7) / 8); bitmap == nil {
+			return nil, damaged(t)
+		}
+	}
+	w := uint64(datumWidth(a.Elem))
+	if bitmap == nil && n*max(w, 1) > uint64(len(r.b)) {
+		return nil, damaged(t)
 	}
 	a.Elems = make([]Datum, n)
-	w := datumWidth(a.Elem)
 	for i := range a.Elems {
 		if bitmap != nil && bitmap[i/8]&(1<<(i%8)) != 0 {
 			continue
 		}
 		size := w
 		if w == 0 {
-			l, k := binary.Uvarint(b)
-			b, size = b[k:], int(l)
+			size = r.uvarint()
 		}
-		d, err := ReadDatum(a.Elem, b[:size])
+		e := r.take(size)
+		if r.bad {
+			return nil, damaged(t)
+		}
+		d, err := readDatum(a.Elem, e, depth)
 		if err != nil {
-			panic(err)
+			return nil, err
 		}
 		a.Elems[i] = d
-		b = b[size:]
 	}
-	return a
+	if len(r.b) > 0 {
+		return nil, damaged(t)
+	}
+	return a, nil
 }
 
 // arrayIsSpace is the white space of array and record literals.

@@ -90,17 +90,81 @@ func AppendDatum(t T, buf []byte, d Datum) []byte {
 	panic(pgerror.Internal("AppendDatum: no rule for %T as type %d", d, t.OID))
 }
 
+// nestedDatumsMax bounds arrays and records within each other.
+const nestedDatumsMax = 2000
+
+// formReader takes bytes of AppendDatum's forms apart; bad is set at the first thing
+// that is missing.
+type formReader struct {
+	b   []byte
+	bad bool
+}
+
+func (r *formReader) take(n uint64) []byte {
+	if r.bad || n > uint64(len(r.b)) {
+		r.bad = true
+		return nil
+	}
+	v := r.b[:n:n]
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *formReader) byte() byte {
+	if v := r.take(1); v != nil {
+		return v[0]
+	}
+	return 0
+}
+
+func (r *formReader) uvarint() uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 || r.bad {
+		r.bad = true
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *formReader) varint() int64 {
+	v, n := binary.Varint(r.b)
+	if n <= 0 || r.bad {
+		r.bad = true
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func damaged(t T) error {
+	return pgerror.New(pgerror.DataCorrupted, "malformed value of type %d", t.OID)
+}
+
 // ReadDatum reads AppendDatum's form; b holds that value alone. The result
-// shares no memory with b.
-func ReadDatum(t T, b []byte) (Datum, error) {
+// shares no memory with b. XX001 when b is no such value.
+func ReadDatum(t T, b []byte) (Datum, error) { return readDatum(t, b, 0) }
+
+func readDatum(t T, b []byte, depth int) (Datum, error) {
 	switch t.Class {
-	case ClassArray:
-		return DecodeArray(t, b), nil
-	case ClassComposite:
-		return DecodeRecord(t, b), nil
+	case ClassArray, ClassComposite:
+		if depth >= nestedDatumsMax {
+			return nil, damaged(t)
+		}
+		var d Datum
+		var err error
+		if t.Class == ClassArray {
+			d, err = readArray(t, b, depth+1)
+		} else {
+			d, err = readRecord(t, b, depth+1)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return d, nil
 	}
 	if w := datumWidth(t); w > 0 && len(b) != w {
-		return nil, pgerror.Internal("value of type %d has %d bytes instead of %d", t.OID, len(b), w)
+		return nil, pgerror.New(pgerror.DataCorrupted, "value of type %d has %d bytes instead of %d", t.OID, len(b), w)
 	}
 	le := binary.LittleEndian
 	if t.Class == ClassEnum {

@@ -182,3 +182,85 @@ func FuzzRecv(f *testing.F) {
 		AppendDatum(ty, nil, d)
 	})
 }
+
+// fuzzedTypes are types of every form of AppendDatum's.
+var fuzzedTypes = []T{Of(Bool), Of(Char), Of(Int2), Of(Int4), Of(Int8), Of(Float4), Of(Float8), Of(NumericOID), Of(Text), Of(Bytea), Of(JSONBOID),
+	Of(DateOID), Of(TimeOID), Of(TimeTZOID), Of(TimestampOID), Of(IntervalOID), Of(UUIDOID), Of(Oid), Of(Tid), Of(Bit),
+	Of(ArrayOf(Int4)), Of(ArrayOf(Text)), Of(ArrayOf(NumericOID)), Of(ArrayOf(Bool)), Of(RecordOID), Of(ArrayOf(RecordOID))}
+
+// FuzzReadDatum: whatever bytes stand for a value, they are refused or give a value that
+// can be printed, compared and written again, and take memory as they are long.
+func FuzzReadDatum(f *testing.F) {
+	env := DefaultEnv()
+	for i, t := range fuzzedTypes {
+		for _, s := range []string{"1", "{1,NULL,2}", "[0:1]={1,2}", "{{t,f},{f,t}}", "2024-02-29 12:00:00", `{"a": [1, null]}`, "1 day", "1e-30", "101"} {
+			if d, err := In(env, t, s); err == nil {
+				f.Add(byte(i), AppendDatum(t, nil, d))
+			}
+		}
+	}
+	nested := &Record{Type: Of(RecordOID), Fields: []Datum{int32(1), nil, "x"}, Types: []T{Of(Int4), Of(Int4), Of(Text)}, Names: []string{"a", "b", ""}}
+	f.Add(byte(len(fuzzedTypes)-2), AppendDatum(Of(RecordOID), nil, nested))
+	f.Add(byte(len(fuzzedTypes)-1), AppendDatum(Of(ArrayOf(RecordOID)), nil, &Array{Elem: Of(RecordOID), Dims: []ArrayDim{{Len: 2, Lower: 1}}, Elems: []Datum{nested, nil}}))
+	f.Fuzz(func(t *testing.T, which byte, b []byte) {
+		ty := fuzzedTypes[int(which)%len(fuzzedTypes)]
+		d, err := ReadDatum(ty, b)
+		if err != nil {
+			if !pgerror.Is(err, pgerror.DataCorrupted) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if readable(d) {
+			Out(env, ty, d)
+			if _, isArray := d.(*Array); !isArray {
+				Compare(env, ty, d, d)
+			}
+		}
+		again, err := ReadDatum(ty, AppendDatum(ty, nil, d))
+		if err != nil {
+			t.Fatalf("%v is not read again: %v", d, err)
+		}
+		if !bytes.Equal(AppendDatum(ty, nil, again), AppendDatum(ty, nil, d)) {
+			t.Fatalf("%v changes", d)
+		}
+	})
+}
+
+// readable: no jsonb inside, whose own bytes are FuzzJSONBBytes' matter, and no type that
+// does not exist.
+func readable(d Datum) bool {
+	switch d := d.(type) {
+	case JSONB:
+		return false
+	case *Array:
+		for _, e := range d.Elems {
+			if !readable(e) {
+				return false
+			}
+		}
+	case *Record:
+		for i, e := range d.Fields {
+			if !readable(e) || ArrowType(d.Types[i]) == nil || d.Types[i].Class != Of(d.Types[i].OID).Class {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// TestNestedForms: values within each other without end are refused before the stack ends.
+func TestNestedForms(t *testing.T) {
+	var d Datum = &Record{Type: Of(RecordOID), Fields: []Datum{int32(1)}, Types: []T{Of(Int4)}}
+	for range nestedDatumsMax - 1 {
+		d = &Record{Type: Of(RecordOID), Fields: []Datum{d}, Types: []T{Of(RecordOID)}}
+	}
+	b := AppendDatum(Of(RecordOID), nil, d)
+	if _, err := ReadDatum(Of(RecordOID), b); err != nil {
+		t.Error(err)
+	}
+	d = &Record{Type: Of(RecordOID), Fields: []Datum{d}, Types: []T{Of(RecordOID)}}
+	if _, err := ReadDatum(Of(RecordOID), AppendDatum(Of(RecordOID), nil, d)); !pgerror.Is(err, pgerror.DataCorrupted) {
+		t.Errorf("%v", err)
+	}
+}

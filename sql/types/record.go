@@ -64,41 +64,59 @@ func AppendRecord(buf []byte, r *Record) []byte {
 }
 
 // DecodeRecord reads AppendRecord's form. The record's own row type wins over t
-// where t is record.
+// where t is record. As with DecodeArray, damaged bytes panic.
 func DecodeRecord(t T, b []byte) *Record {
-	head := b[0]
-	r := &Record{Type: readType(b[1:])}
+	r, err := readRecord(t, b, 0)
+	if err != nil {
+		panic(err)
+	}
+	return r
+}
+
+func readRecord(t T, b []byte, depth int) (*Record, error) {
+	in := formReader{b: b}
+	head := in.byte()
+	own := in.take(typeBytes)
+	n := in.uvarint()
+	// A field takes its type and a byte at least.
+	if in.bad || head&^recordNamed != recordForm || n > uint64(len(b))/(typeBytes+1) {
+		return nil, damaged(t)
+	}
+	r := &Record{Type: readType(own)}
 	if t.OID != RecordOID {
 		r.Type = t
 	}
-	b = b[1+typeBytes:]
-	n, k := binary.Uvarint(b)
-	b = b[k:]
 	r.Fields, r.Types = make([]Datum, n), make([]T, n)
 	if head&recordNamed != 0 {
 		r.Names = make([]string, n)
 	}
 	for i := range r.Fields {
-		r.Types[i] = readType(b)
-		b = b[typeBytes:]
+		ty := in.take(typeBytes)
 		if r.Names != nil {
-			l, k := binary.Uvarint(b)
-			r.Names[i] = string(b[k : k+int(l)])
-			b = b[k+int(l):]
+			r.Names[i] = string(in.take(in.uvarint()))
 		}
-		l, k := binary.Uvarint(b)
-		b = b[k:]
+		l := in.uvarint()
+		if in.bad {
+			return nil, damaged(t)
+		}
+		r.Types[i] = readType(ty)
 		if l == 0 {
 			continue
 		}
-		d, err := ReadDatum(r.Types[i], b[:l-1])
+		e := in.take(l - 1)
+		if in.bad {
+			return nil, damaged(t)
+		}
+		d, err := readDatum(r.Types[i], e, depth)
 		if err != nil {
-			panic(err)
+			return nil, err
 		}
 		r.Fields[i] = d
-		b = b[l-1:]
 	}
-	return r
+	if len(in.b) > 0 {
+		return nil, damaged(t)
+	}
+	return r, nil
 }
 
 var recordCodec codec

@@ -39,7 +39,11 @@ func (c *count) MergeState(b []byte) error {
 	if len(b) != 8 {
 		return malformed()
 	}
-	c.n += int64(binary.LittleEndian.Uint64(b))
+	n := int64(binary.LittleEndian.Uint64(b))
+	if n < 0 || c.n+n < 0 {
+		return malformed()
+	}
+	c.n += n
 	return nil
 }
 
@@ -61,7 +65,7 @@ func (s *exactSum) MergeState(b []byte) error {
 	}
 	n, small := int64(binary.LittleEndian.Uint64(b)), int64(binary.LittleEndian.Uint64(b[8:]))
 	size := int(binary.LittleEndian.Uint32(b[16:]))
-	if n < 0 || size > len(b)-fixed {
+	if n < 0 || s.n+n < 0 || size > len(b)-fixed {
 		return malformed()
 	}
 	if n == 0 {
