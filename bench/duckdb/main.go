@@ -1,9 +1,9 @@
-// Command duckdb measures DuckDB on TPC-H as `basalt bench tpch` measures
-// Basalt and PostgreSQL: the same generated data, keys declared, the same
+// Command duckdb measures DuckDB on TPC-H (and with -data stars on bench/stars) as
+// `basalt bench tpch` (and `bench stars`) measures Basalt and PostgreSQL: the same generated data, keys declared, the same
 // queries, two threads, a persistent database file. It is a module of its own
 // because DuckDB's library is large.
 //
-//	go run . -sf 1 -db /path/to/file.duckdb [-runs 3] [-json FILE]
+//	go run . -sf 1 -db /path/to/file.duckdb [-data stars] [-runs 3] [-json FILE]
 package main
 
 import (
@@ -54,6 +54,7 @@ func run() error {
 	path := flag.String("db", "", "database file; loaded when it does not exist")
 	runs := flag.Int("runs", 3, "runs of each query; the median counts")
 	threads := flag.Int("threads", 2, "DuckDB's threads")
+	dataset := flag.String("data", "tpch", "tpch or stars")
 	jsonPath := flag.String("json", "", "write the results to this file")
 	flag.Parse()
 	if *path == "" {
@@ -73,6 +74,13 @@ func run() error {
 	defer conn.Close()
 	if _, err := conn.ExecContext(ctx, fmt.Sprintf("set threads = %d", *threads)); err != nil {
 		return err
+	}
+	switch *dataset {
+	case "tpch":
+	case "stars":
+		return runStars(ctx, conn, *sf, os.IsNotExist(statErr), max(*runs, 1), *jsonPath)
+	default:
+		return fmt.Errorf("-data %q: want tpch or stars", *dataset)
 	}
 	r := result{Target: "duckdb"}
 	if os.IsNotExist(statErr) {
