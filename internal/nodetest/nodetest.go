@@ -1,6 +1,7 @@
 // Package nodetest runs the built binary as a process of its own for end-to-end
 // tests: start it on a directory, connect, kill it with SIGKILL, start it again.
-// The binary is built once per test process. Processes die with the test.
+// The binary is built once per test process, with BASALT_BUILD_FLAGS (-race, say). Processes
+// die with the test.
 // The environment's BASALT_START_ARGS has further arguments for every one of them, such as
 // "--columns always".
 package nodetest
@@ -28,7 +29,8 @@ var binary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	bin := filepath.Join(dir, "basalt")
-	if out, err := exec.Command("go", "build", "-o", bin, "github.com/basaltdb/basalt/cmd/basalt").CombinedOutput(); err != nil {
+	args := append([]string{"build", "-o", bin}, strings.Fields(os.Getenv("BASALT_BUILD_FLAGS"))...)
+	if out, err := exec.Command("go", append(args, "github.com/basaltdb/basalt/cmd/basalt")...).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return bin, nil

@@ -145,10 +145,13 @@ func (c *client) expect(ctx context.Context, f func() error) error {
 // faultStates are what servers say that go down, come up, or miss others.
 var faultStates = map[string]bool{"57P01": true, "57P02": true, "57P03": true, "53300": true, "25P02": true, "58000": true, "57014": true}
 
+// retryTime bounds retry.
+const retryTime = 3 * time.Minute
+
 // retry runs f until it comes through: for what is not part of a history.
 func (c *client) retry(ctx context.Context, f func() error) error {
 	var err error
-	for end := time.Now().Add(statementTime); ; pause(ctx, 20*time.Millisecond) {
+	for end := time.Now().Add(retryTime); ; pause(ctx, 20*time.Millisecond) {
 		if err = c.connected(ctx); err == nil {
 			if err = f(); err == nil {
 				return nil

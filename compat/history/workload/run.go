@@ -31,7 +31,9 @@ type Options struct {
 	Seed      uint64
 	// Faults: servers are killed meanwhile, so connections may break.
 	Faults bool
-	// StopAt ends the run after the first round with anomalies.
+	// Ready is called, if set, when the tables are made: kill no sooner.
+	Ready func()
+	// StopAtFirst ends the run after the first round with anomalies.
 	StopAtFirst bool
 	Log         func(format string, args ...any)
 }
@@ -164,6 +166,9 @@ func Run(ctx context.Context, o Options) ([]*Verdict, error) {
 		}
 		all = append(all, w)
 		verdicts = append(verdicts, &Verdict{Workload: name, Errors: map[string]int{}, Notes: map[string]int{}})
+	}
+	if o.Ready != nil {
+		o.Ready()
 	}
 	for n := uint64(0); n == 0 || time.Since(r.base) < o.Time; n++ {
 		for i, w := range all {

@@ -86,7 +86,8 @@ func TestInProcess(t *testing.T) {
 }
 
 // TestKills kills the server with SIGKILL meanwhile and starts it again: what was
-// acknowledged stays, what was not comes whole or not at all.
+// acknowledged stays, what was not comes whole or not at all. BASALT_BUILD_FLAGS=-race has
+// the race detector look on.
 func TestKills(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts and kills a server")
@@ -96,42 +97,57 @@ func TestKills(t *testing.T) {
 	dsn.Store(n.DSN())
 	levels(t, func(t *testing.T, o workload.Options) {
 		o.Targets = func() []string { return []string{dsn.Load().(string)} }
-		o.Faults = true
 		if o.Time == 0 {
 			o.Round, o.Workloads = 3*time.Second, []string{"txns", "bank", "counter"}
 		}
-		kills := whileKilling(o.Seed, func(rng *rand.Rand) {
+		kills := whileKilling(t, o, func(*rand.Rand) {
 			n.Kill()
+			wantNoRace(t, n)
 			n.Restart()
 			dsn.Store(n.DSN())
-		}, func() { judge(t, o) })
+		})
 		t.Logf("%d kills", kills)
 		if kills == 0 {
 			t.Error("nothing was killed")
 		}
 	})
 	n.Stop()
+	wantNoRace(t, n)
 	n.CheckData()
 }
 
-// whileKilling runs f, and kill now and then meanwhile, and tells how often.
-func whileKilling(seed uint64, kill func(rng *rand.Rand), f func()) int {
-	done := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Add(1)
+// wantNoRace looks for a race in what a process has printed that does not run any more.
+func wantNoRace(t *testing.T, n *nodetest.Node) {
+	if _, race, found := strings.Cut(n.Log(), "WARNING: DATA RACE"); found {
+		t.Errorf("a data race:%s", race)
+	}
+}
+
+// whileKilling runs and judges, with kill called now and then once the tables are made, and
+// tells how often. Slow starts make for longer lives.
+func whileKilling(t *testing.T, o workload.Options, kill func(rng *rand.Rand)) int {
+	ready, done := make(chan struct{}), make(chan struct{})
+	o.Faults, o.Ready = true, func() { close(ready) }
 	go func() {
-		defer wg.Done()
 		defer close(done)
-		f()
+		judge(t, o)
 	}()
-	defer wg.Wait()
-	rng := rand.New(rand.NewPCG(seed, 7))
+	defer func() { <-done }()
+	select {
+	case <-ready:
+	case <-done:
+		return 0
+	}
+	rng := rand.New(rand.NewPCG(o.Seed, 7))
+	var took time.Duration
 	for kills := 0; ; kills++ {
 		select {
 		case <-done:
 			return kills
-		case <-time.After(time.Duration(500+rng.IntN(1500)) * time.Millisecond):
+		case <-time.After(time.Duration(500+rng.IntN(1500))*time.Millisecond + 2*took):
+			began := time.Now()
 			kill(rng)
+			took = time.Since(began)
 		}
 	}
 }
@@ -161,8 +177,8 @@ func TestCluster(t *testing.T) {
 		if *long == 0 {
 			return
 		}
-		o.Faults, o.Seed = true, o.Seed+1
-		kills := whileKilling(o.Seed, func(rng *rand.Rand) {
+		o.Seed++
+		kills := whileKilling(t, o, func(rng *rand.Rand) {
 			i := rng.IntN(5)
 			n := append([]*nodetest.Node{cl.First, other}, cl.Storage...)[i]
 			n.Kill()
@@ -173,7 +189,7 @@ func TestCluster(t *testing.T) {
 				dsns[i] = n.DSN()
 				mu.Unlock()
 			}
-		}, func() { judge(t, o) })
+		})
 		t.Logf("%d kills", kills)
 	})
 }
