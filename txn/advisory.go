@@ -106,7 +106,7 @@ func (a *AdvisoryLocks) Bind(tx Txn) {
 // Lock takes a lock, once more if it is held; got is false when policy is not
 // WaitBlock and somebody is in the way. xact: it is given back at the end of the
 // transaction. Errors: 40P01, 55P03 (timeout), the context's.
-func (a *AdvisoryLocks) Lock(ctx context.Context, key AdvisoryKey, shared, xact bool, policy WaitPolicy, timeout time.Duration) (got bool, err error) {
+func (a *AdvisoryLocks) Lock(ctx context.Context, key AdvisoryKey, shared, xact bool, policy WaitPolicy, timeout, deadlock time.Duration) (got bool, err error) {
 	h := advisoryHold{key: key, mode: advisoryExclusive}
 	if shared {
 		h.mode = advisoryShared
@@ -116,7 +116,7 @@ func (a *AdvisoryLocks) Lock(ctx context.Context, key AdvisoryKey, shared, xact 
 	c := a.held[h]
 	if c == nil {
 		var kb [advisoryKeyLen]byte
-		out, err := a.m.advisory.acquire(ctx, &a.owner, lockRequest{key: key.append(kb[:0]), mode: h.mode, policy: policy, timeout: timeout, seq: 1})
+		out, err := a.m.advisory.acquire(ctx, &a.owner, lockRequest{key: key.append(kb[:0]), mode: h.mode, policy: policy, timeout: timeout, deadlock: deadlock, seq: 1})
 		if n := len(a.owner.held); n > 0 { // also when the context ended at the last moment
 			c = &advisoryCount{lock: a.owner.held[n-1]}
 			a.owner.held = a.owner.held[:0]

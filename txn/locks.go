@@ -160,7 +160,9 @@ type lockRequest struct {
 	mode    lockMode
 	policy  WaitPolicy
 	timeout time.Duration
-	seq     uint64
+	// deadlock is how long a wait lasts before a deadlock is looked for; 0: at once.
+	deadlock time.Duration
+	seq      uint64
 }
 
 // acquire takes a lock for o. Errors: 40P01, 55P03 (timeout), the context's.
@@ -245,30 +247,44 @@ func (t *lockTable) acquireSlow(ctx context.Context, o *lockOwner, s *lockShard,
 	e.queue[pos] = w
 	o.waiting = w
 	s.mu.Unlock()
-	if cycle := findDeadlock(w); cycle != nil {
-		err := deadlockError(cycle)
-		t.abandonLocked(w)
-		t.waits.mu.Unlock()
-		return 0, err
+	if r.deadlock <= 0 || w.mutual() {
+		if err := w.checkDeadlock(); err != nil {
+			t.abandonLocked(w)
+			t.waits.mu.Unlock()
+			return 0, err
+		}
 	}
 	t.waits.mu.Unlock()
 
-	var timer <-chan time.Time
+	var timer, check <-chan time.Time
 	if r.timeout > 0 {
 		tm := time.NewTimer(r.timeout)
 		defer tm.Stop()
 		timer = tm.C
 	}
+	if r.deadlock > 0 {
+		tm := time.NewTimer(r.deadlock)
+		defer tm.Stop()
+		check = tm.C
+	}
 	var err error
-	select {
-	case <-w.granted:
-		if w.err != nil {
-			return 0, w.err
+	for wait := true; wait && err == nil; {
+		wait = false
+		select {
+		case <-w.granted:
+			if w.err != nil {
+				return 0, w.err
+			}
+		case <-ctx.Done():
+			err = contextError(ctx)
+		case <-timer:
+			err = pgerror.New(pgerror.LockNotAvailable, "canceling statement due to lock timeout")
+		case <-check:
+			t.waits.mu.Lock()
+			err = w.checkDeadlock()
+			t.waits.mu.Unlock()
+			wait, check = true, nil
 		}
-	case <-ctx.Done():
-		err = contextError(ctx)
-	case <-timer:
-		err = pgerror.New(pgerror.LockNotAvailable, "canceling statement due to lock timeout")
 	}
 	if err != nil {
 		t.waits.mu.Lock()

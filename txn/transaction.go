@@ -33,8 +33,8 @@ type transaction struct {
 	rels   []heldRelation
 	sx     *sxact // SERIALIZABLE, from the first snapshot on; nil when it is safe
 
-	lockTimeout time.Duration
-	onCommit    []func(ts Timestamp)
+	lockTimeout, deadlockTimeout time.Duration
+	onCommit                     []func(ts Timestamp)
 
 	idOnce sync.Once
 	id     atomic.Uint64
@@ -264,7 +264,7 @@ func (t *transaction) lock(ctx context.Context, key []byte, s LockStrength, poli
 	snap := t.snapshotInForce()
 	t.seq++
 	t.prepareOwner()
-	out, err := t.m.rows.acquire(ctx, &t.owner, lockRequest{key: key, mode: lockMode(s), policy: policy, timeout: t.lockTimeout, seq: t.seq})
+	out, err := t.m.rows.acquire(ctx, &t.owner, lockRequest{key: key, mode: lockMode(s), policy: policy, timeout: t.lockTimeout, deadlock: t.deadlockTimeout, seq: t.seq})
 	if err != nil {
 		return Newest{}, err
 	}
@@ -387,7 +387,7 @@ func (t *transaction) LockRelation(ctx context.Context, id uint64, mode Relation
 	t.seq++
 	t.prepareOwner()
 	k := relationKey(id)
-	out, err := t.m.rels.acquire(ctx, &t.owner, lockRequest{key: k[:], mode: lm, policy: policy, timeout: t.lockTimeout, seq: t.seq})
+	out, err := t.m.rels.acquire(ctx, &t.owner, lockRequest{key: k[:], mode: lm, policy: policy, timeout: t.lockTimeout, deadlock: t.deadlockTimeout, seq: t.seq})
 	if err != nil {
 		return err
 	}
@@ -482,6 +482,9 @@ func (t *transaction) end() {
 func (t *transaction) OnCommit(f func(ts Timestamp)) { t.onCommit = append(t.onCommit, f) }
 
 func (t *transaction) SetLockTimeout(d time.Duration) { t.lockTimeout = d }
+
+// SetDeadlockTimeout implements DeadlockTimer.
+func (t *transaction) SetDeadlockTimeout(d time.Duration) { t.deadlockTimeout = d }
 
 func (t *transaction) usable() error {
 	if t.state != txnActive {

@@ -258,6 +258,12 @@ type RowTxn interface {
 	NewView() (View, error)
 }
 
+// DeadlockTimer is a Txn whose lock waits last some time before a deadlock is looked
+// for: a check costs more than most waits. Without, it is looked for at once.
+type DeadlockTimer interface {
+	SetDeadlockTimeout(d time.Duration)
+}
+
 // View reads at one moment of a transaction. It belongs to one goroutine, which
 // may differ from the transaction's; it must be closed before the transaction ends.
 type View interface {

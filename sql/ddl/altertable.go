@@ -44,8 +44,28 @@ var alterNouns = map[pg_query.ObjectType]struct {
 	pg_query.ObjectType_OBJECT_TYPE:     {"type", func(k byte) bool { return k == catalog.KindComposite }},
 }
 
+// alterLock is the lock that ALTER TABLE takes: the strongest its subcommands need.
+func alterLock(cmds []*pg_query.Node) txn.RelationLock {
+	mode := txn.ShareUpdateExclusive
+	for _, n := range cmds {
+		cmd := n.GetAlterTableCmd()
+		need := txn.AccessExclusive
+		switch cmd.Subtype {
+		case pg_query.AlterTableType_AT_ValidateConstraint, pg_query.AlterTableType_AT_SetStatistics,
+			pg_query.AlterTableType_AT_ClusterOn, pg_query.AlterTableType_AT_DropCluster:
+			need = txn.ShareUpdateExclusive
+		case pg_query.AlterTableType_AT_AddConstraint:
+			if cmd.Def.GetConstraint().GetContype() == pg_query.ConstrType_CONSTR_FOREIGN {
+				need = txn.ShareRowExclusive
+			}
+		}
+		mode = max(mode, need)
+	}
+	return mode
+}
+
 func alterTable(ctx context.Context, c *Context, s *pg_query.AlterTableStmt) (string, error) {
-	rel, err := findRelation(ctx, c, s.Relation, txn.AccessExclusive, s.MissingOk)
+	rel, err := findRelation(ctx, c, s.Relation, alterLock(s.Cmds), s.MissingOk)
 	if err != nil {
 		return "", err
 	}

@@ -15,10 +15,7 @@ func truncate(ctx context.Context, c *Context, s *pg_query.TruncateStmt) (string
 	cascade := s.Behavior == pg_query.DropBehavior_DROP_CASCADE
 	var rels []*catalog.Relation
 	have := map[types.OID]bool{}
-	add := func(rel *catalog.Relation) error {
-		if have[rel.OID] {
-			return nil
-		}
+	check := func(rel *catalog.Relation) error {
 		if rel.Kind != catalog.KindTable {
 			return pgerror.New(pgerror.WrongObjectType, "%q is not a table", rel.Name)
 		}
@@ -28,7 +25,13 @@ func truncate(ctx context.Context, c *Context, s *pg_query.TruncateStmt) (string
 		if rel.OID < types.FirstNormalOID {
 			return pgerror.New(pgerror.InsufficientPrivilege, "permission denied: %q is a system catalog", rel.Name)
 		}
-		if err := c.refuseOtherTemp(rel, "truncate"); err != nil {
+		return c.refuseOtherTemp(rel, "truncate")
+	}
+	add := func(rel *catalog.Relation) error {
+		if have[rel.OID] {
+			return nil
+		}
+		if err := check(rel); err != nil {
 			return err
 		}
 		have[rel.OID] = true
@@ -36,8 +39,15 @@ func truncate(ctx context.Context, c *Context, s *pg_query.TruncateStmt) (string
 		return nil
 	}
 	for _, n := range s.Relations {
-		rel, err := findRelation(ctx, c, n.GetRangeVar(), txn.AccessExclusive, false)
+		// Who may not truncate a table does not wait for it.
+		rel, err := findRelation(ctx, c, n.GetRangeVar(), 0, false)
+		if err == nil {
+			err = check(rel)
+		}
 		if err != nil {
+			return "", err
+		}
+		if rel, err = findRelation(ctx, c, n.GetRangeVar(), txn.AccessExclusive, false); err != nil {
 			return "", err
 		}
 		if err := add(rel); err != nil {

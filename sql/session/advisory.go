@@ -37,7 +37,7 @@ func (s *Session) AdvisoryLock(ctx context.Context, k sys.AdvisoryKey, shared, x
 	if try {
 		policy = txn.WaitError
 	}
-	return a.Lock(ctx, s.advisoryKey(k), shared, xact, policy, s.lockTimeout())
+	return a.Lock(ctx, s.advisoryKey(k), shared, xact, policy, s.lockTimeout(), s.current().deadlock)
 }
 
 // AdvisoryUnlock implements sys.Session.

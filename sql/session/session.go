@@ -28,6 +28,7 @@ type Session struct {
 	start  pgwire.Startup
 	db     *catalog.Database
 
+	sequenceMu sync.Mutex // of LockSequence: workers take values of sequences
 	advisoryMu sync.Mutex // of advisory, which workers of a statement may make
 	advisory   *txn.AdvisoryLocks
 
@@ -79,6 +80,7 @@ type derived struct {
 	clientMin  int
 	statement  time.Duration
 	lock       time.Duration
+	deadlock   time.Duration
 	idleTx     time.Duration
 	idle       time.Duration
 	searchPath []string
@@ -210,7 +212,7 @@ func (s *Session) current() *derived {
 	}
 	d.clientMin = messageLevels[get("client_min_messages")]
 	ms := func(name string) time.Duration { return time.Duration(atoi(get(name))) * time.Millisecond }
-	d.statement, d.lock = ms("statement_timeout"), ms("lock_timeout")
+	d.statement, d.lock, d.deadlock = ms("statement_timeout"), ms("lock_timeout"), ms("deadlock_timeout")
 	d.idleTx, d.idle = ms("idle_in_transaction_session_timeout"), ms("idle_session_timeout")
 	d.searchPath = splitIdentifiers(get("search_path"))
 	d.planKey = s.planKey()

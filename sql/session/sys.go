@@ -14,6 +14,7 @@ import (
 	"github.com/basaltdb/basalt/sql/functions/sys"
 	"github.com/basaltdb/basalt/sql/settings"
 	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/txn"
 )
 
 // The session as the functions of sql/functions/sys see it. The workers of a
@@ -171,6 +172,17 @@ func (s *Session) ClientAddress() (string, int32) {
 	}
 	n, _ := strconv.Atoi(port)
 	return host, int32(n)
+}
+
+// LockSequence implements sys.Session. Over several nodes the lock would be a message
+// for each transaction that takes a value; there ALTER SEQUENCE does not hold them back.
+func (s *Session) LockSequence(ctx context.Context, oid types.OID) error {
+	if s.cur.tx == nil || oid < types.FirstNormalOID || !s.node.DB.Serializable() {
+		return nil
+	}
+	s.sequenceMu.Lock()
+	defer s.sequenceMu.Unlock()
+	return s.cur.tx.LockRelation(ctx, relationKey(s.db.OID, oid), txn.RowExclusive, txn.WaitBlock)
 }
 
 func (s *Session) Sequences() *sys.SequenceMemory { return &s.seq }

@@ -113,6 +113,9 @@ func (s *Session) statementTxn(ctx context.Context) (txn.Txn, error) {
 	tx := s.txn()
 	s.cur.queried = true
 	tx.SetLockTimeout(s.lockTimeout())
+	if d, ok := tx.(txn.DeadlockTimer); ok {
+		d.SetDeadlockTimeout(s.current().deadlock)
+	}
 	if err := tx.AwaitSafeSnapshot(ctx); err != nil {
 		return nil, err
 	}

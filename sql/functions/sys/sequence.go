@@ -79,6 +79,15 @@ func sequence(ctx *expr.Context, oid types.OID, privs string) (Session, *catalog
 	return s, rel, q, err
 }
 
+// lockSequence keeps ALTER SEQUENCE away until the end of the transaction, and waits for one.
+func lockSequence(ctx *expr.Context, oid types.OID) error {
+	s, err := of(ctx)
+	if err != nil {
+		return err
+	}
+	return s.LockSequence(ctx.Ctx, oid)
+}
+
 func nextval(ctx *expr.Context, _ *expr.Call, oid types.OID) (int64, error) {
 	return nextOf(ctx, oid, "Uw")
 }
@@ -90,6 +99,9 @@ func identityValue(ctx *expr.Context, _ *expr.Call, oid types.OID) (int64, error
 }
 
 func nextOf(ctx *expr.Context, oid types.OID, privs string) (int64, error) {
+	if err := lockSequence(ctx, oid); err != nil {
+		return 0, err
+	}
 	s, rel, q, err := sequence(ctx, oid, privs)
 	if err != nil {
 		return 0, err
@@ -156,6 +168,9 @@ func lastval(ctx *expr.Context, _ *expr.Call) (int64, error) {
 }
 
 func setval(ctx *expr.Context, oid types.OID, v int64, called bool) (int64, error) {
+	if err := lockSequence(ctx, oid); err != nil {
+		return 0, err
+	}
 	s, rel, q, err := sequence(ctx, oid, "w")
 	if err != nil {
 		return 0, err

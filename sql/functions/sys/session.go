@@ -56,6 +56,8 @@ type Session interface {
 	// ClientAddress and ClientPort are "" and 0 over a Unix socket.
 	ClientAddress() (addr string, port int32)
 
+	// LockSequence takes ROW EXCLUSIVE on a sequence for the transaction.
+	LockSequence(ctx context.Context, oid types.OID) error
 	// Sequences is the session's memory of currval and cached values.
 	Sequences() *SequenceMemory
 	// StorageBytes estimates the bytes of a table's or index's storage.
