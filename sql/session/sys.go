@@ -119,8 +119,43 @@ func (s *Session) Activities() []sys.Activity {
 			XactStart: timestamp(a.xactStart), StateChange: timestamp(a.changed)})
 		a.mu.Unlock()
 	}
+	s.waitEvents(out)
 	sort.Slice(out, func(i, j int) bool { return out[i].PID < out[j].PID })
 	return out
+}
+
+// waitEvents fills in what sessions wait for: their client, a lock, a safe snapshot.
+func (s *Session) waitEvents(rows []sys.Activity) {
+	var locks map[int32]string // by process
+	for i := range rows {
+		a := &rows[i]
+		if a.PID == s.start.PID {
+			continue
+		}
+		if a.State != "active" {
+			a.WaitEventType, a.WaitEvent = "Client", "ClientRead"
+			continue
+		}
+		if locks == nil {
+			locks = map[int32]string{}
+			for _, l := range s.node.DB.Locks() {
+				switch {
+				case l.Granted:
+				case l.Advisory != nil:
+					locks[l.ProcessID] = "advisory"
+				case l.Relation != 0:
+					locks[l.ProcessID] = "relation"
+				default:
+					locks[l.ProcessID] = "transactionid"
+				}
+			}
+		}
+		if l := locks[a.PID]; l != "" {
+			a.WaitEventType, a.WaitEvent = "Lock", l
+		} else if len(s.node.DB.SafeSnapshotBlockers(a.PID)) > 0 {
+			a.WaitEventType, a.WaitEvent = "IPC", "SafeSnapshot"
+		}
+	}
 }
 
 func (s *Session) LockRows() []sys.LockRow {

@@ -2,6 +2,7 @@ package servertest_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +69,11 @@ b transactionid own ExclusiveLock
 c relation t ExclusiveLock waits`
 	if s := strings.Join(got, "\n"); s != want {
 		t.Errorf("got:\n%s\nwant:\n%s", s, want)
+	}
+	for p, want := range map[int32]string{pa: "idle in transaction Client ClientRead", pb: "active Lock transactionid", pc: "active Lock relation", pid(look): "active"} {
+		if got := rowsText(t, look, fmt.Sprintf("SELECT concat_ws(' ', state, wait_event_type, wait_event) FROM pg_stat_activity WHERE pid = %d", p)); got != want {
+			t.Errorf("pg_stat_activity: %q, want %q", got, want)
+		}
 	}
 	for p, want := range map[int32][]int32{pa: nil, pb: {pa}, pc: {pa, pb}, 12345678: nil} {
 		var got []int32
