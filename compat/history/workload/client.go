@@ -55,6 +55,8 @@ func (c *client) connected(ctx context.Context) error {
 	}
 	// For statements outside a block, too.
 	cfg.RuntimeParams["default_transaction_isolation"] = strings.ToLower(c.r.Level.String())
+	// Deadlocks are frequent: they should not take up the time.
+	cfg.RuntimeParams["deadlock_timeout"] = "20ms"
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	if c.conn, err = pgx.ConnectConfig(ctx, cfg); err != nil {
