@@ -164,7 +164,12 @@ func (a *aggOp) buildInput(w *worker) (operator, error) {
 		markColumns(need, c.order.exprs...)
 		markColumns(need, c.direct...)
 	}
-	return w.buildCoded(a.inPlan, need)
+	return w.buildFleeting(a.inPlan, need, a.fleeting())
+}
+
+// fleeting: nothing here holds on to vectors of the input.
+func (a *aggOp) fleeting() bool {
+	return !a.sorted && !slices.ContainsFunc(a.calls, (*aggCall).keeps)
 }
 
 func (a *aggOp) open(ctx context.Context) error {

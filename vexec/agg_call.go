@@ -142,6 +142,20 @@ func newAggCall(w *worker, c *planpb.AggCall) (*aggCall, error) {
 // parallel: states of separate workers can be merged.
 func (c *aggCall) parallel() bool { return c.kind != aggGeneral && !c.distinct }
 
+// keeps: its states may hold on to the vectors they are fed.
+func (c *aggCall) keeps() bool {
+	switch c.kind {
+	case aggGeneral:
+		return true
+	case aggMin, aggMax:
+		if _, ok := newMinMaxAcc(nil, c.argTs[0], false).(*minMaxAnyAcc); ok {
+			t := c.argTs[0]
+			return t.Class != types.ClassBase || t.OID != types.NumericOID && t.OID != types.Float8 && t.OID != types.Float4
+		}
+	}
+	return c.collect || c.distinct || c.final
+}
+
 func (c *aggCall) newAccumulator(w *worker) accumulator {
 	acc := c.plain(w)
 	if c.distinct && c.kind != aggGeneral && c.kind != aggMin && c.kind != aggMax {

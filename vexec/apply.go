@@ -140,7 +140,7 @@ func (a *applyOp) next(ctx context.Context) (*Batch, error) {
 		if n == 0 {
 			continue
 		}
-		out := &Batch{Cols: takeLeft(b, left, nil), N: n}
+		out := &Batch{Cols: takeLeft(nil, b, left, nil), N: n}
 		switch {
 		case a.spec.typ == planpb.JoinType_MARK:
 			out.Cols = append(append([]arrow.Array{}, out.Cols...), kernel.BoolsFromStates(states))

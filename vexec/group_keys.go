@@ -78,7 +78,7 @@ func (g *groupSet) insert(keys []arrow.Array, n int, skip []bool, numbers []int3
 	ids := make([][]int32, len(keys))
 	for i, c := range keys {
 		if x := f.interners[i]; x != nil {
-			ids[i] = x.IDs(env, c)
+			ids[i] = x.IDs(&g.mem, env, c)
 		}
 	}
 	if skip == nil && f.all && f.layout() {
@@ -140,7 +140,8 @@ func (f *keyForms) layout() bool {
 // through the table.
 func (g *groupSet) insertDirect(ids [][]int32, n int, numbers []int32) []int32 {
 	f := g.forms
-	at := slices.Clone(ids[0])
+	at := kernel.MakeIn[int32](&g.mem, n)
+	copy(at, ids[0])
 	for i := 1; i < len(ids); i++ {
 		w := int32(f.sizes[i])
 		for r, v := range ids[i] {

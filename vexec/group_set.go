@@ -20,19 +20,22 @@ type groupSet struct {
 	accs    []accumulator
 	keyMem  int64
 	held    int64
+	// fleeting: nothing made of a batch is needed after it
+	fleeting bool
 
 	count   int         // SORTED: groups, which need no table
 	last    kernel.Keys // SORTED: the key of the last group
 	forms   *keyForms   // nil: keys as they are
 	decided bool        // whether there are forms
 
+	mem     kernel.Arena // of what is made of a batch
 	enc     kernel.Keys
 	numbers []int32
 	parts   []*spillFile
 }
 
 func newGroupSet(a *aggOp, set, level int) *groupSet {
-	g := &groupSet{a: a, set: set, level: level, member: a.sets[set]}
+	g := &groupSet{a: a, set: set, level: level, member: a.sets[set], fleeting: a.fleeting()}
 	var ts []types.T
 	for _, k := range g.member {
 		ts = append(ts, a.keyTs[k])
@@ -98,6 +101,10 @@ func (g *groupSet) lastGroupStart(b *Batch) (int, error) {
 
 func (g *groupSet) add(b *Batch) error {
 	in := input(b)
+	g.mem.Reset()
+	if g.fleeting {
+		in.In(&g.mem)
+	}
 	n := in.N
 	if cap(g.numbers) < n {
 		g.numbers = make([]int32, n)

@@ -34,6 +34,7 @@ type hashJoinOp struct {
 	probes      [][]*scanProbe // by key: scans of the left side to tell of the right side's keys
 	need        []bool         // output columns that are asked for; nil: all
 	coded       bool           // text may come out dictionary-coded
+	fleeting    bool           // output is done with when the next is asked for
 	level       int            // of partitioning
 	facts       *rightFacts    // of the whole right side, when this joins a partition of it
 
@@ -117,7 +118,7 @@ func (s *joinSpec) tracksRight() bool {
 type rightFacts struct{ hasNull bool }
 
 func newHashJoin(w *worker, p *planpb.Plan, j *planpb.HashJoin) (operator, error) {
-	op := &hashJoinOp{w: w, id: p.GetId(), rightPlan: j.GetRight(), mem: w.memory(p, "Hash Join"), coded: w.coded, need: w.need,
+	op := &hashJoinOp{w: w, id: p.GetId(), rightPlan: j.GetRight(), mem: w.memory(p, "Hash Join"), coded: w.coded, need: w.need, fleeting: w.fleeting,
 		spec: joinSpec{typ: j.GetType(), leftTs: outputTypes(j.GetLeft()), rightTs: outputTypes(j.GetRight())}}
 	var err error
 	if op.leftKeys, err = w.compileAll(j.GetLeftKeys()); err != nil {
@@ -138,7 +139,7 @@ func newHashJoin(w *worker, p *planpb.Plan, j *planpb.HashJoin) (operator, error
 	op.spec.needs(op.need)
 	op.probes = w.tellScans(p, j)
 	leftNeed, rightNeed := op.inputNeeds()
-	if op.left, err = w.buildCoded(j.GetLeft(), leftNeed); err != nil {
+	if op.left, err = w.buildFleeting(j.GetLeft(), leftNeed, op.fleeting); err != nil {
 		return nil, err
 	}
 	if w.pool == nil {

@@ -11,7 +11,8 @@ import (
 type leftState struct {
 	spec    *joinSpec
 	matched []bool
-	unknown []bool // MARK, NULL_AWARE_ANTI with residual: some pair was NULL
+	unknown []bool        // MARK, NULL_AWARE_ANTI with residual: some pair was NULL
+	mem     *kernel.Arena // of the output, nil for fresh memory
 }
 
 func newLeftState(spec *joinSpec, n int) *leftState {
@@ -30,8 +31,8 @@ func (s *leftState) emit(w *worker, t *joinTable, b *Batch, left, right []int32,
 	spec := s.spec
 	var lcols, rcols []arrow.Array
 	if spec.residual != nil && len(left) > 0 {
-		lcols, rcols = takeLeft(b, left, nil), kernel.TakeCols(t.rows.Cols, right)
-		in := input(&Batch{Cols: append(append([]arrow.Array{}, lcols...), rcols...), N: len(left)})
+		lcols, rcols = takeLeft(s.mem, b, left, nil), takeNeeded(s.mem, t.rows.Cols, right, nil)
+		in := input(&Batch{Cols: append(append([]arrow.Array{}, lcols...), rcols...), N: len(left)}).In(s.mem)
 		if spec.typ == planpb.JoinType_MARK || spec.typ == planpb.JoinType_NULL_AWARE_ANTI {
 			v, err := spec.residual.Eval(w.frame, in)
 			if err != nil {
@@ -93,23 +94,23 @@ func (s *leftState) emit(w *worker, t *joinTable, b *Batch, left, right []int32,
 		return nil, nil
 	}
 	if lcols == nil {
-		lcols, rcols = takeLeft(b, left, spec.needLeft), takeRight(t, right, spec)
+		lcols, rcols = takeLeft(s.mem, b, left, spec.needLeft), takeRight(s.mem, t, right, spec)
 	}
 	return &Batch{Cols: append(append(make([]arrow.Array, 0, len(lcols)+len(rcols)), lcols...), rcols...), N: len(left)}, nil
 }
 
 // takeLeft gathers the rows left (counted among the selected ones) of the columns
 // that are asked for; every row once in order is the batch itself.
-func takeLeft(b *Batch, left []int32, need []bool) []arrow.Array {
+func takeLeft(m *kernel.Arena, b *Batch, left []int32, need []bool) []arrow.Array {
 	rows := left
 	if len(left) == b.Rows() && ascending(left) {
 		if rows = b.Sel; rows == nil {
 			return b.Cols
 		}
 	} else if b.Sel != nil {
-		rows = pick(b.Sel, left)
+		rows = pickIn(m, b.Sel, left)
 	}
-	return takeNeeded(b.Cols, rows, need)
+	return takeNeeded(m, b.Cols, rows, need)
 }
 
 // ascending: rows are 0, 1, 2 ….
@@ -122,21 +123,19 @@ func ascending(rows []int32) bool {
 	return true
 }
 
-func takeNeeded(cols []arrow.Array, rows []int32, need []bool) []arrow.Array {
-	if need == nil {
-		return kernel.TakeCols(cols, rows)
-	}
+// takeNeeded gathers rows of the columns that are asked for (nil: all), in m's memory.
+func takeNeeded(m *kernel.Arena, cols []arrow.Array, rows []int32, need []bool) []arrow.Array {
 	out := make([]arrow.Array, len(cols))
 	for i, c := range cols {
-		if need[i] && c != nil {
-			out[i] = kernel.Take(c, rows)
+		if c != nil && (need == nil || need[i]) {
+			out[i] = kernel.TakeIn(m, c, rows)
 		}
 	}
 	return out
 }
 
 // takeRight gathers right columns; an empty right side gives NULLs.
-func takeRight(t *joinTable, right []int32, spec *joinSpec) []arrow.Array {
+func takeRight(m *kernel.Arena, t *joinTable, right []int32, spec *joinSpec) []arrow.Array {
 	if t.rows.N == 0 {
 		out := make([]arrow.Array, len(spec.rightTs))
 		for c, ty := range spec.rightTs {
@@ -144,7 +143,7 @@ func takeRight(t *joinTable, right []int32, spec *joinSpec) []arrow.Array {
 		}
 		return out
 	}
-	return takeNeeded(t.rows.Cols, right, spec.needRight)
+	return takeNeeded(m, t.rows.Cols, right, spec.needRight)
 }
 
 // leftRows gives what SEMI, ANTI and MARK say of a batch whose pairs are all seen.
@@ -182,8 +181,10 @@ func (s *leftState) leftRows(b *Batch, nullMark func(int) bool) *Batch {
 	return narrowed(b, keep)
 }
 
-func pick(rows, keep []int32) []int32 {
-	out := make([]int32, len(keep))
+func pick(rows, keep []int32) []int32 { return pickIn(nil, rows, keep) }
+
+func pickIn(m *kernel.Arena, rows, keep []int32) []int32 {
+	out := kernel.MakeIn[int32](m, len(keep))
 	for i, k := range keep {
 		out[i] = rows[k]
 	}
@@ -213,7 +214,7 @@ func (s *tailScan) next() *Batch {
 	if len(rows) == 0 {
 		return nil
 	}
-	cols := takeNeeded(s.t.rows.Cols, rows, s.spec.needRight)
+	cols := takeNeeded(nil, s.t.rows.Cols, rows, s.spec.needRight)
 	if s.spec.rightOnly() {
 		return &Batch{Cols: cols, N: len(rows)}
 	}

@@ -118,28 +118,28 @@ func (f *keyFilter) bounds() (lower, upper types.Datum) {
 }
 
 // filter lists the rows (positions within sel, or of vec when sel is nil) whose value
-// may be in the set.
-func (f *keyFilter) filter(vec arrow.Array, sel []int32) []int32 {
+// may be in the set, in m's memory.
+func (f *keyFilter) filter(m *kernel.Arena, vec arrow.Array, sel []int32) []int32 {
 	if f.empty {
 		return []int32{}
 	}
 	switch vec.DataType().ID() {
 	case arrow.INT16:
-		return filterInts(f, kernel.Values[int16](vec), kernel.Valid(vec), sel)
+		return filterInts(m, f, kernel.Values[int16](vec), kernel.Valid(vec), sel)
 	case arrow.INT32, arrow.DATE32:
-		return filterInts(f, kernel.Values[int32](vec), kernel.Valid(vec), sel)
+		return filterInts(m, f, kernel.Values[int32](vec), kernel.Valid(vec), sel)
 	case arrow.INT64:
-		return filterInts(f, kernel.Values[int64](vec), kernel.Valid(vec), sel)
+		return filterInts(m, f, kernel.Values[int64](vec), kernel.Valid(vec), sel)
 	}
 	return nil
 }
 
-func filterInts[T int16 | int32 | int64](f *keyFilter, x []T, valid kernel.Bits, sel []int32) []int32 {
+func filterInts[T int16 | int32 | int64](mem *kernel.Arena, f *keyFilter, x []T, valid kernel.Bits, sel []int32) []int32 {
 	n := len(x)
 	if sel != nil {
 		n = len(sel)
 	}
-	out := make([]int32, n)
+	out := kernel.MakeIn[int32](mem, n)
 	m := 0
 	lo, span := f.min, uint64(f.max)-uint64(f.min)
 	switch {

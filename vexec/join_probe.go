@@ -29,6 +29,8 @@ type joinProbe struct {
 	row     int   // next left row
 	off     int32 // next match of that row
 	state   *leftState
+	keyMem  kernel.Arena // of the left batch in work
+	outMem  kernel.Arena // of the last output, where that is fleeting
 }
 
 func newJoinProbe(j *hashJoinOp, t *joinTable) *joinProbe {
@@ -37,7 +39,8 @@ func newJoinProbe(j *hashJoinOp, t *joinTable) *joinProbe {
 
 // start takes a left batch.
 func (p *joinProbe) start(b *Batch) error {
-	in := input(b)
+	p.keyMem.Reset()
+	in := input(b).In(&p.keyMem)
 	keys, err := evalAll(p.j.w.frame, p.j.leftKeys, in)
 	if err != nil {
 		return err
@@ -51,6 +54,9 @@ func (p *joinProbe) start(b *Batch) error {
 	p.t.find(p.env, p.j.keySpec, &p.enc, keys, p.nullKey, p.numbers)
 	p.b, p.cur, p.keys, p.cmps, p.row, p.off = b, b, keys, nil, 0, 0
 	p.state = newLeftState(&p.j.spec, n)
+	if p.j.fleeting {
+		p.state.mem = &p.outMem
+	}
 	return nil
 }
 
@@ -70,6 +76,7 @@ func (p *joinProbe) next(ctx context.Context) (*Batch, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		p.outMem.Reset()
 		size := rowsWithin(p.j.w.q.env.BatchSize, p.b, p.t.rows)
 		left, right := p.pairs(size)
 		last := p.row >= len(p.numbers)

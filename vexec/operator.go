@@ -47,6 +47,9 @@ type worker struct {
 	// cares reads them before it builds its inputs.
 	coded bool
 	need  []bool
+	// fleeting is what buildFleeting said likewise: batches are done with when the next
+	// one is asked for.
+	fleeting bool
 	// shared, while an aggregation compiles: what its expressions have in common.
 	shared *expr.Shared
 	// probed are the scans whose rows joins above them can tell unwanted, by plan node.
@@ -115,8 +118,19 @@ func (w *worker) buildCoded(p *planpb.Plan, need []bool) (operator, error) {
 	return w.buildAs(p, true, need)
 }
 
+// buildFleeting is buildCoded, for those who, where fleeting is set, are done with a batch
+// and all of its vectors when they ask for the next: they may be made in memory that is
+// used again then.
+func (w *worker) buildFleeting(p *planpb.Plan, need []bool, fleeting bool) (operator, error) {
+	return w.buildWith(p, true, need, fleeting)
+}
+
 func (w *worker) buildAs(p *planpb.Plan, coded bool, need []bool) (operator, error) {
-	w.coded, w.need = coded, need
+	return w.buildWith(p, coded, need, false)
+}
+
+func (w *worker) buildWith(p *planpb.Plan, coded bool, need []bool, fleeting bool) (operator, error) {
+	w.coded, w.need, w.fleeting = coded, need, fleeting
 	if p == nil {
 		return nil, pgerror.Internal("plan node without an input")
 	}

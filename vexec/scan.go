@@ -14,19 +14,21 @@ import (
 // for, rows that pass the filter, as the store's batches with a selection.
 // Order: the key's when asked for. Holds one open Reader.
 type scanOp struct {
-	w      *worker
-	id     uint32
-	coded  bool
-	spans  []*spanExprs
-	filter *scanFilter
-	openAt func(ctx context.Context, req ScanRequest) (Reader, bool, error)
+	w     *worker
+	id    uint32
+	coded bool
+	// fleeting: as worker's; batches that are not coded are made anew anyway
+	fleeting bool
+	spans    []*spanExprs
+	filter   *scanFilter
+	openAt   func(ctx context.Context, req ScanRequest) (Reader, bool, error)
 
 	r        Reader
 	filtered bool
 }
 
 func newScan(w *worker, p *planpb.Plan, s *planpb.Scan) (operator, error) {
-	op := &scanOp{w: w, id: p.GetId(), coded: w.coded}
+	op := &scanOp{w: w, id: p.GetId(), coded: w.coded, fleeting: w.fleeting}
 	op.openAt = func(ctx context.Context, req ScanRequest) (Reader, bool, error) {
 		return w.q.env.Store.Scan(ctx, s, req)
 	}
@@ -34,7 +36,7 @@ func newScan(w *worker, p *planpb.Plan, s *planpb.Scan) (operator, error) {
 }
 
 func newIndexScan(w *worker, p *planpb.Plan, s *planpb.IndexScan) (operator, error) {
-	op := &scanOp{w: w, id: p.GetId(), coded: w.coded}
+	op := &scanOp{w: w, id: p.GetId(), coded: w.coded, fleeting: w.fleeting}
 	op.openAt = func(ctx context.Context, req ScanRequest) (Reader, bool, error) {
 		return w.q.env.Store.IndexScan(ctx, s, req)
 	}
@@ -71,7 +73,7 @@ func (s *scanOp) open(ctx context.Context) (err error) {
 	if s.filter.start(); s.filter.nothing() {
 		return nil
 	}
-	req := ScanRequest{Bounds: bounds, Part: s.w.part, Parts: s.w.parts}
+	req := ScanRequest{Bounds: bounds, Part: s.w.part, Parts: s.w.parts, Fleeting: s.fleeting}
 	if s.filter.any() {
 		req.Filter = s.filter
 		if len(bounds) == 0 {
@@ -97,6 +99,9 @@ func (s *scanOp) next(ctx context.Context) (*Batch, error) {
 				return nil, err
 			}
 			if sel != nil {
+				if !s.fleeting {
+					sel = slices.Clone(sel)
+				}
 				b = &Batch{Cols: b.Cols, N: b.N, Sel: sel}
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/basaltdb/basalt/vexec/expr"
+	"github.com/basaltdb/basalt/vexec/kernel"
 	"github.com/basaltdb/basalt/vexec/planpb"
 )
 
@@ -24,6 +25,7 @@ type scanFilter struct {
 	order []scanStage
 	calls int
 	used  []int
+	mem   kernel.Arena // of the last Select
 }
 
 // scanStage is one condition: the predicate (probe nil) or a join's filter.
@@ -110,7 +112,8 @@ func (s *scanFilter) Columns() []int { return s.used }
 
 // Select implements ScanFilter.
 func (s *scanFilter) Select(_ context.Context, b *Batch) ([]int32, error) {
-	in := input(b)
+	s.mem.Reset()
+	in := input(b).In(&s.mem)
 	var sel []int32 // positions among b's rows; nil: all
 	for i := range s.order {
 		st := &s.order[i]
@@ -122,7 +125,8 @@ func (s *scanFilter) Select(_ context.Context, b *Batch) ([]int32, error) {
 				return nil, err
 			}
 		} else {
-			keep = st.probe.keys.filter(in.Source(st.probe.column))
+			vec, rows := in.Source(st.probe.column)
+			keep = st.probe.keys.filter(&s.mem, vec, rows)
 		}
 		kept := n
 		if keep != nil {
@@ -136,7 +140,7 @@ func (s *scanFilter) Select(_ context.Context, b *Batch) ([]int32, error) {
 			in = in.Subset(keep)
 		}
 		if sel != nil {
-			keep = pick(sel, keep)
+			keep = pickIn(&s.mem, sel, keep)
 		}
 		if sel = keep; kept == 0 {
 			break
@@ -150,7 +154,10 @@ func (s *scanFilter) Select(_ context.Context, b *Batch) ([]int32, error) {
 	}
 	removed := b.Rows() - len(sel)
 	s.w.q.env.Stats.update(s.id, func(o *OpStats) { o.RowsRemoved += int64(removed) })
-	return narrowed(b, sel).Sel, nil
+	if b.Sel != nil {
+		sel = pickIn(&s.mem, b.Sel, sel)
+	}
+	return sel, nil
 }
 
 // useless: so few rows fail a join's filter that it is not worth its time.

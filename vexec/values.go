@@ -8,6 +8,7 @@ import (
 
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec/expr"
+	"github.com/basaltdb/basalt/vexec/kernel"
 	"github.com/basaltdb/basalt/vexec/planpb"
 )
 
@@ -126,20 +127,22 @@ type filterOp struct {
 	in   operator
 	pred *expr.Expr
 	// coded: text may come out dictionary-coded
-	coded bool
-	rows  rowLimit
+	coded    bool
+	fleeting bool // output is done with when the next is asked for
+	rows     rowLimit
+	mem      kernel.Arena // of the last evaluation
 	steps
 }
 
 func newFilter(w *worker, p *planpb.Plan, f *planpb.Filter) (operator, error) {
-	op := &filterOp{w: w, id: p.GetId(), coded: w.coded}
+	op := &filterOp{w: w, id: p.GetId(), coded: w.coded, fleeting: w.fleeting}
 	need := slices.Clone(w.need)
 	var err error
 	if op.pred, err = w.compile(f.GetPredicate()); err != nil {
 		return nil, err
 	}
 	markColumns(need, op.pred)
-	op.in, err = w.buildCoded(f.GetInput(), need)
+	op.in, err = w.buildFleeting(f.GetInput(), need, op.fleeting)
 	return op, err
 }
 
@@ -158,7 +161,8 @@ func (f *filterOp) next(ctx context.Context) (*Batch, error) {
 			return nil, err
 		}
 		f.w.resetValues()
-		keep, err := f.pred.Filter(f.w.frame, input(b))
+		f.mem.Reset()
+		keep, err := f.pred.Filter(f.w.frame, input(b).In(&f.mem))
 		if err != nil {
 			return nil, err
 		}
@@ -169,6 +173,9 @@ func (f *filterOp) next(ctx context.Context) (*Batch, error) {
 		removed := b.Rows() - len(keep)
 		f.w.q.env.Stats.update(f.id, func(o *OpStats) { o.RowsRemoved += int64(removed) })
 		if len(keep) > 0 {
+			if !f.fleeting {
+				keep = slices.Clone(keep)
+			}
 			return f.out(narrowed(b, keep)), nil
 		}
 	}
@@ -189,15 +196,17 @@ type projectOp struct {
 	// bare: every expression is a column, so batches keep their selection.
 	bare []int
 	// coded: text may come out dictionary-coded; need: what is asked for, nil: all
-	coded bool
-	need  []bool
-	rows  rowLimit
-	mem   *memory // the last batch, when it is large
+	coded    bool
+	need     []bool
+	fleeting bool // output is done with when the next is asked for
+	rows     rowLimit
+	mem      *memory      // the last batch, when it is large
+	values   kernel.Arena // of the last batch, when it is fleeting
 	steps
 }
 
 func newProject(w *worker, p *planpb.Plan, pr *planpb.Project) (operator, error) {
-	op := &projectOp{w: w, mem: w.memory(p, "Project"), coded: w.coded, need: w.need}
+	op := &projectOp{w: w, mem: w.memory(p, "Project"), coded: w.coded, need: w.need, fleeting: w.fleeting}
 	var err error
 	if op.exprs, err = w.compileAll(pr.GetExprs()); err != nil {
 		return nil, err
@@ -208,7 +217,7 @@ func newProject(w *worker, p *planpb.Plan, pr *planpb.Project) (operator, error)
 			markColumns(need, e)
 		}
 	}
-	if op.in, err = w.buildCoded(pr.GetInput(), need); err != nil {
+	if op.in, err = w.buildFleeting(pr.GetInput(), need, op.fleeting); err != nil {
 		return nil, err
 	}
 	for _, e := range op.exprs {
@@ -264,6 +273,10 @@ func (p *projectOp) next(ctx context.Context) (*Batch, error) {
 	}
 	p.w.resetValues()
 	in := input(b)
+	if p.fleeting {
+		p.values.Reset()
+		in.In(&p.values)
+	}
 	out := &Batch{Cols: make([]arrow.Array, len(p.exprs)), N: b.Rows()}
 	for i, e := range p.exprs {
 		switch {

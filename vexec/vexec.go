@@ -59,6 +59,8 @@ type ScanRequest struct {
 	Part, Parts int
 	// Filter, when not nil, decides which rows are wanted. It belongs to the goroutine of the reader.
 	Filter ScanFilter
+	// Fleeting: a batch and its vectors are done with when the next one is asked for.
+	Fleeting bool
 	// Ranges are conditions that Filter implies, over table columns: a store may use
 	// them to pass over rows without looking at them, or ignore them.
 	Ranges []ColumnRange
@@ -70,8 +72,8 @@ type ScanFilter interface {
 	// Columns are the positions in the scan's columns that Select looks at, ascending.
 	Columns() []int
 	// Select gives the rows of b that pass, a subset of b.Sel, ascending; nil means
-	// all of b's. Columns of b that are not in Columns may be nil; the others are good
-	// until Select returns.
+	// all of b's. The list is good until the next call. Columns of b that are not in
+	// Columns may be nil; the others are good until Select returns.
 	Select(ctx context.Context, b *Batch) ([]int32, error)
 }
 

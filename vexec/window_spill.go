@@ -494,7 +494,7 @@ func (s *windowSpill) each(i int, sp span, f func(args []arrow.Array, n int) (bo
 			args[k] = kernel.Slice(b.Cols[s.argCol[i]+k], lo, hi)
 		}
 		if s.filterCol[i] >= 0 {
-			keep := kernel.TrueRows(kernel.Slice(b.Cols[s.filterCol[i]], lo, hi))
+			keep := kernel.TrueRows(nil, kernel.Slice(b.Cols[s.filterCol[i]], lo, hi))
 			if n = len(keep); n == 0 {
 				continue
 			}

@@ -179,17 +179,25 @@ func (s *Scratch) take(n int) []uint64 {
 		return make([]uint64, n)
 	}
 	if cap(s.words) < n {
-		s.words = make([]uint64, max(n, BlockRowsMax))
+		s.words = make([]uint64, roomy(n))
 	}
 	return s.words[:n]
 }
+
+// bytes gives n bytes that may be read as words of any size.
+func (s *Scratch) bytes(n int) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s.take((n+7)/8)))), n)
+}
+
+// roomy is n with room to grow.
+func roomy(n int) int { return n + n/4 }
 
 func (s *Scratch) takeOffsets(n int) []int32 {
 	if s == nil {
 		return make([]int32, n)
 	}
 	if cap(s.offs) < n {
-		s.offs = make([]int32, max(n, BlockRowsMax+1))
+		s.offs = make([]int32, roomy(n))
 	}
 	return s.offs[:n]
 }
@@ -199,7 +207,7 @@ func (s *Scratch) takeBytes(n int) []byte {
 		return make([]byte, n)
 	}
 	if cap(s.data) < n {
-		s.data = make([]byte, n+n/4)
+		s.data = make([]byte, roomy(n))
 	}
 	return s.data[:n]
 }
@@ -235,7 +243,7 @@ func (k *block) vector(c *column, scratch *Scratch) (arrow.Array, error) {
 
 // fixedInts are all integers in their vector form.
 func (k *block) fixedInts(width int, scratch *Scratch) []byte {
-	b := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(scratch.take((k.n*width+7)/8)))), k.n*width)
+	b := scratch.bytes(k.n * width)
 	p := unsafe.Pointer(unsafe.SliceData(b))
 	switch width {
 	case 1:
@@ -269,14 +277,14 @@ func repeated(value []byte, n int) []byte {
 }
 
 // selected gives the rows at the ascending positions sel.
-func (k *block) selected(c *column, sel []int32) (arrow.Array, error) {
+func (k *block) selected(c *column, sel []int32, scratch *Scratch) (arrow.Array, error) {
 	n := len(sel)
 	valid, nulls := k.selectValid(sel)
 	switch k.form {
 	case formNull:
 		return kernel.Nulls(c.Type, n), nil
 	case formInts:
-		b := makeWords(n * c.width)
+		b := scratch.bytes(n * c.width)
 		p := unsafe.Pointer(unsafe.SliceData(b))
 		switch c.width {
 		case 1:
@@ -290,14 +298,14 @@ func (k *block) selected(c *column, sel []int32) (arrow.Array, error) {
 		}
 		return types.NewFixed(c.dt, b, n, valid, nulls), nil
 	case formDecimals:
-		out := make([]uint64, n)
+		out := scratch.take(n)
 		decodeIntsAt(&k.ints, out, sel)
 		return types.NewDec64Array(int32(k.scale), asInt64(out), valid, nulls), nil
 	case formBits:
 		return types.NewFixed(c.dt, selectBits(k.raw, sel), n, valid, nulls), nil
 	case formFixed:
 		w := c.width
-		b := makeWords(n * w)
+		b := scratch.bytes(n * w)
 		for i, r := range sel {
 			copy(b[i*w:(i+1)*w], k.raw[int(r)*w:])
 		}
@@ -305,11 +313,11 @@ func (k *block) selected(c *column, sel []int32) (arrow.Array, error) {
 	case formOne:
 		return types.NewFixed(c.dt, repeated(k.raw, n), n, valid, nulls), nil
 	case formCodes:
-		out := make([]uint32, n)
+		out := unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(scratch.take((n+1)/2)))), n)
 		decodeIntsAt(&k.ints, out, sel)
 		return k.dict.vector(c, out, valid, nulls), nil
 	}
-	offs, data, err := k.text.decodeAt(sel)
+	offs, data, err := k.text.decodeAt(sel, scratch)
 	if err != nil {
 		return nil, err
 	}

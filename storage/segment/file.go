@@ -382,16 +382,17 @@ func (f *File) ReadWith(ctx context.Context, block, col int, scratch *Scratch) (
 }
 
 // ReadSelected gives some rows of a block, densely; sel are positions in the block, ascending.
-func (f *File) ReadSelected(ctx context.Context, block, col int, sel []int32) (arrow.Array, error) {
+// The vector may be made in scratch's memory.
+func (f *File) ReadSelected(ctx context.Context, block, col int, sel []int32, scratch *Scratch) (arrow.Array, error) {
 	k, err := f.block(ctx, col, block, true)
 	if err != nil {
 		return nil, err
 	}
 	if len(sel) == k.n {
-		a, err := k.vector(&f.foot.columns[col].column, nil)
+		a, err := k.vector(&f.foot.columns[col].column, scratch)
 		return a, f.wrap(err, f.name(col, block))
 	}
-	a, err := k.selected(&f.foot.columns[col].column, sel)
+	a, err := k.selected(&f.foot.columns[col].column, sel, scratch)
 	if err != nil {
 		return nil, f.wrap(err, f.name(col, block))
 	}

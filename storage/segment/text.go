@@ -174,8 +174,9 @@ func (t *text) decode(scratch *Scratch) ([]int32, []byte, error) {
 }
 
 // decodeAt gives the values at the ascending positions sel.
-func (t *text) decodeAt(sel []int32) ([]int32, []byte, error) {
-	offs := make([]int32, len(sel)+1)
+func (t *text) decodeAt(sel []int32, scratch *Scratch) ([]int32, []byte, error) {
+	offs := scratch.takeOffsets(len(sel) + 1)
+	offs[0] = 0
 	var lens, starts [textStride]uint32
 	group := int32(-1)
 	// The result's size is known for plain values and bounded for others.
@@ -189,11 +190,11 @@ func (t *text) decodeAt(sel []int32) ([]int32, []byte, error) {
 	}
 	var out []byte
 	if t.syms == nil {
-		out = make([]byte, 0, size)
+		out = scratch.takeBytes(size)[:0]
 	} else {
 		// The mean expansion of the block, with room to grow.
 		size = int(int64(size)*int64(t.raw)/int64(max(len(t.data), 1))) + size/8 + 64
-		out = make([]byte, size+symbolSlack)
+		out = scratch.takeBytes(size + symbolSlack)
 	}
 	at := 0
 	for k, i := range sel {

@@ -108,11 +108,12 @@ type blockReader struct {
 	condAt []int         // per condition: the column's number in the file
 
 	cur *columnBlock
-	// scratch is where the columns that the filter looks at are made, until they are
-	// delivered.
-	scratch []*segment.Scratch
-	step    int // rows to deliver at most, 0 for a block; grows when more is asked for
-	sel     []int32
+	// scratch is where columns are made: those that the filter looks at until they are
+	// delivered, all of them for good when batches are fleeting.
+	scratch  []*segment.Scratch
+	fleeting bool
+	step     int // rows to deliver at most, 0 for a block; grows when more is asked for
+	sel      []int32
 }
 
 // blockCond is a condition on a table column that zones can answer.
@@ -125,7 +126,7 @@ type blockCond struct {
 func sparse(rows, of int) bool { return rows < of/3 }
 
 func newBlockReader(sc *schema, columns []int32, limitHint uint64, req *vexec.ScanRequest) *blockReader {
-	r := &blockReader{sc: sc, oid: types.OID(uint32(sc.t.RelationId)), exact: numericKey(sc), from: columns, filter: req.Filter}
+	r := &blockReader{sc: sc, oid: types.OID(uint32(sc.t.RelationId)), exact: numericKey(sc), from: columns, filter: req.Filter, fleeting: req.Fleeting}
 	r.cols, r.conv = make([]int, len(columns)), make([]bool, len(columns))
 	r.filters, r.scratch = make([]bool, len(columns)), make([]*segment.Scratch, len(columns))
 	if r.filter != nil {
@@ -229,10 +230,7 @@ func (r *blockReader) next(ctx context.Context) (*vexec.Batch, error) {
 	if r.filter != nil {
 		for i := range r.from {
 			if r.filters[i] {
-				if frame == nil && r.scratch[i] == nil {
-					r.scratch[i] = &segment.Scratch{}
-				}
-				if err := r.read(ctx, c, b, i, frame, r.scratch[i]); err != nil {
+				if err := r.read(ctx, c, b, i, frame, r.scratchOf(i)); err != nil {
 					return nil, err
 				}
 			}
@@ -248,7 +246,7 @@ func (r *blockReader) next(ctx context.Context) (*vexec.Batch, error) {
 			b.Sel = keep
 		}
 		if b.Sel != nil && len(b.Sel) == n {
-			b.Sel = nil
+			b.Sel, keep = nil, nil
 		}
 		if b.Sel != nil && sparse(len(b.Sel), n) {
 			kept := b.Sel
@@ -260,16 +258,31 @@ func (r *blockReader) next(ctx context.Context) (*vexec.Batch, error) {
 			}
 			frame = kept
 			b = &vexec.Batch{N: len(kept), Cols: make([]arrow.Array, len(r.from))}
+		} else if keep != nil && !r.fleeting {
+			b.Sel = slices.Clone(keep)
 		}
 	}
 	for i := range r.from {
-		if b.Cols[i] != nil {
+		var scratch *segment.Scratch
+		if r.fleeting {
+			scratch = r.scratchOf(i)
+		}
+		if b.Cols[i] == nil {
+			if err := r.read(ctx, c, b, i, frame, scratch); err != nil {
+				return nil, err
+			}
+		} else if !r.fleeting {
 			r.scratch[i] = nil
-		} else if err := r.read(ctx, c, b, i, frame, nil); err != nil {
-			return nil, err
 		}
 	}
 	return b, nil
+}
+
+func (r *blockReader) scratchOf(i int) *segment.Scratch {
+	if r.scratch[i] == nil {
+		r.scratch[i] = &segment.Scratch{}
+	}
+	return r.scratch[i]
 }
 
 // read reads output column i of the rows of a frame.
@@ -298,7 +311,7 @@ func (r *blockReader) read(ctx context.Context, c *columnBlock, b *vexec.Batch, 
 	case frame == nil:
 		b.Cols[i], err = c.f.ReadWith(ctx, c.block, r.cols[i], scratch)
 	default:
-		b.Cols[i], err = c.f.ReadSelected(ctx, c.block, r.cols[i], frame)
+		b.Cols[i], err = c.f.ReadSelected(ctx, c.block, r.cols[i], frame, scratch)
 	}
 	if err == nil && r.from[i] >= 0 && r.conv[i] && r.cols[i] >= 0 {
 		b.Cols[i], err = decodeStored(r.sc.cols[r.from[i]].T, b.Cols[i])

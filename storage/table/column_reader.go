@@ -3,6 +3,7 @@ package table
 import (
 	"bytes"
 	"context"
+	"slices"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types/keyenc"
@@ -113,7 +114,7 @@ func (r *columnReader) flush(ctx context.Context) (*vexec.Batch, error) {
 		if len(keep) == 0 {
 			return nil, nil
 		}
-		b.Sel = keep
+		b.Sel = slices.Clone(keep)
 	}
 	return b, nil
 }

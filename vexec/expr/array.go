@@ -178,7 +178,7 @@ func (n *scalarArrayNode) call(f *Frame, l, r arrow.Array, rows int) (arrow.Arra
 	if n.fn.fn.Strict && (l.NullN() == rows || r.NullN() == rows) {
 		return kernel.Nulls(types.Of(types.Bool), rows), nil
 	}
-	return n.fn.apply(f, []arrow.Array{l, r}, rows)
+	return n.fn.apply(f, nil, []arrow.Array{l, r}, rows)
 }
 
 // byRow flattens the arrays of a batch and calls the operator once.

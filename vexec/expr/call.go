@@ -73,7 +73,7 @@ func (c *funcNode) eval(f *Frame, in *Input) (arrow.Array, error) {
 	if c.fast != nil && len(c.args) == 2 {
 		c.alignConstants(in.N)
 	}
-	return c.apply(f, c.vecs, in.N)
+	return c.apply(f, in.mem, c.vecs, in.N)
 }
 
 // alignConstants gives a decimal constant the scale of the decimals on the other side
@@ -92,13 +92,13 @@ func (c *funcNode) alignConstants(n int) {
 	}
 }
 
-// apply calls the function on evaluated arguments.
-func (c *funcNode) apply(f *Frame, args []arrow.Array, n int) (arrow.Array, error) {
+// apply calls the function on evaluated arguments; the result may be in mem's memory.
+func (c *funcNode) apply(f *Frame, mem *kernel.Arena, args []arrow.Array, n int) (arrow.Array, error) {
 	if n == 0 {
 		return kernel.Nulls(c.call.Result, 0), nil
 	}
 	if c.fast != nil {
-		v, err := c.fast(args, n)
+		v, err := c.fast(mem, args, n)
 		if err != nil {
 			return nil, err
 		}
@@ -150,7 +150,7 @@ func (c *funcNode) selectRows(f *Frame, in *Input) ([]int32, bool, error) {
 			return []int32{}, true, nil
 		}
 		a, sel := in.source(l.index)
-		keep, done := c.compare.SelectConst(a, sel, v, false)
+		keep, done := c.compare.SelectConst(in.mem, a, sel, v, false)
 		return keep, done, nil
 	case rc && !lc:
 		v, ok, err := scalarOf(f, c.args[0])
@@ -161,7 +161,7 @@ func (c *funcNode) selectRows(f *Frame, in *Input) ([]int32, bool, error) {
 			return []int32{}, true, nil
 		}
 		a, sel := in.source(r.index)
-		keep, done := c.compare.SelectConst(a, sel, v, true)
+		keep, done := c.compare.SelectConst(in.mem, a, sel, v, true)
 		return keep, done, nil
 	case lc && rc:
 		a, sel := in.source(l.index)
@@ -169,7 +169,7 @@ func (c *funcNode) selectRows(f *Frame, in *Input) ([]int32, bool, error) {
 		if (sel == nil) != (selB == nil) { // one was gathered before
 			a, b, sel = in.Column(l.index), in.Column(r.index), nil
 		}
-		keep, done := c.compare.SelectColumns(a, b, sel)
+		keep, done := c.compare.SelectColumns(in.mem, a, b, sel)
 		return keep, done, nil
 	}
 	return nil, false, nil

@@ -34,7 +34,7 @@ const codedResultsMax = 16
 
 func (c *codedNode) eval(f *Frame, in *Input) (arrow.Array, error) {
 	if r := c.result(f, in); r != nil {
-		return kernel.FlattenRows(r.vec, c.positions(r, in)), nil
+		return kernel.FlattenRowsIn(in.mem, r.vec, c.positions(r, in)), nil
 	}
 	return c.inner.eval(f, in)
 }
@@ -58,7 +58,7 @@ func (c *codedNode) selectRows(f *Frame, in *Input) ([]int32, bool, error) {
 		return nil, false, nil
 	}
 	col := kernel.CodesOf(in.cols[c.column])
-	return kernel.SelectCodes(col, in.sel, r.truth), true, nil
+	return kernel.SelectCodes(in.mem, col, in.sel, r.truth), true, nil
 }
 
 // positions are the rows of r.vec that belong to the rows of in.
@@ -68,7 +68,7 @@ func (c *codedNode) positions(r *codedResult, in *Input) []int32 {
 	if in.sel == nil && col.Valid.All() {
 		return col.Codes
 	}
-	out := make([]int32, in.N)
+	out := kernel.MakeIn[int32](in.mem, in.N)
 	for i := range out {
 		row := i
 		if in.sel != nil {
@@ -118,7 +118,7 @@ func (c *codedNode) result(f *Frame, in *Input) *codedResult {
 	}
 	if vec.DataType().ID() == arrow.BOOL {
 		r.truth = make([]bool, vec.Len())
-		for _, i := range kernel.TrueRows(vec) {
+		for _, i := range kernel.TrueRows(nil, vec) {
 			r.truth[i] = true
 		}
 	}

@@ -106,7 +106,7 @@ func (x *Expr) Filter(f *Frame, in *Input) ([]int32, error) {
 		if len(keep) == cur.N {
 			continue
 		}
-		if cur, sel = cur.Subset(keep), compose(sel, keep); len(sel) == 0 {
+		if cur, sel = cur.Subset(keep), in.compose(sel, keep); len(sel) == 0 {
 			return []int32{}, nil
 		}
 	}
@@ -124,7 +124,7 @@ func trueRows(f *Frame, c node, in *Input) ([]int32, error) {
 	if err != nil {
 		return nil, err
 	}
-	return kernel.TrueRows(v), nil
+	return kernel.TrueRows(in.mem, v), nil
 }
 
 // selecter is a predicate with a direct way to its true rows. done false: use eval.

@@ -92,8 +92,8 @@ func (c *caseNode) eval(f *Frame, in *Input) (arrow.Array, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.add(compose(rows, taken), v)
-		cur, rows = cur.Subset(left), compose(rows, left)
+		p.add(in.compose(rows, taken), v)
+		cur, rows = cur.Subset(left), in.compose(rows, left)
 	}
 	if cur.N > 0 {
 		if c.def == nil {
@@ -110,11 +110,11 @@ func (c *caseNode) eval(f *Frame, in *Input) (arrow.Array, error) {
 }
 
 // compose maps positions within outer (nil: all) to its values.
-func compose(outer, inner []int32) []int32 {
+func (in *Input) compose(outer, inner []int32) []int32 {
 	if outer == nil {
 		return inner
 	}
-	out := make([]int32, len(inner))
+	out := kernel.MakeIn[int32](in.mem, len(inner))
 	for i, k := range inner {
 		out[i] = outer[k]
 	}
@@ -187,12 +187,12 @@ func (c *coalesceNode) eval(f *Frame, in *Input) (arrow.Array, error) {
 			}
 		}
 		if len(have) > 0 {
-			p.add(compose(rows, have), kernel.Take(v, have))
+			p.add(in.compose(rows, have), kernel.TakeIn(in.mem, v, have))
 		}
 		if len(left) == 0 {
 			break
 		}
-		cur, rows = cur.Subset(left), compose(rows, left)
+		cur, rows = cur.Subset(left), in.compose(rows, left)
 	}
 	return p.finish(), nil
 }

@@ -96,7 +96,7 @@ func (o *conjunctOrder) filter(f *Frame, in *Input, conj []node) ([]int32, error
 		if len(keep) == cur.N {
 			continue
 		}
-		if cur, sel = cur.Subset(keep), compose(sel, keep); len(sel) == 0 {
+		if cur, sel = cur.Subset(keep), in.compose(sel, keep); len(sel) == 0 {
 			sel = []int32{}
 			break
 		}

@@ -15,6 +15,8 @@ type Input struct {
 	sel    []int32       // rows of cols that count; nil: all
 	dense  []arrow.Array // gathered columns, nil until asked for
 	locals []local       // CASE tests and array elements in scope, dense
+	// mem is where values are made that die with the Input; nil: anywhere.
+	mem *kernel.Arena
 }
 
 // local is a vector bound to an EXEC slot inside an expression.
@@ -32,6 +34,13 @@ func NewInput(cols []arrow.Array, n int, sel []int32) *Input {
 	return in
 }
 
+// In makes in's own vectors, and what expressions make of them, in m's memory: they are
+// good until m's Reset. It gives in.
+func (in *Input) In(m *kernel.Arena) *Input {
+	in.mem = m
+	return in
+}
+
 // Subset is the rows sel of in.
 func (in *Input) Subset(sel []int32) *Input {
 	if len(sel) == in.N {
@@ -39,16 +48,16 @@ func (in *Input) Subset(sel []int32) *Input {
 	}
 	rows := sel
 	if in.sel != nil {
-		rows = make([]int32, len(sel))
+		rows = kernel.MakeIn[int32](in.mem, len(sel))
 		for i, s := range sel {
 			rows[i] = in.sel[s]
 		}
 	}
-	out := NewInput(in.cols, 0, rows)
+	out := NewInput(in.cols, 0, rows).In(in.mem)
 	if len(in.locals) > 0 {
 		out.locals = make([]local, len(in.locals))
 		for i, l := range in.locals {
-			out.locals[i] = local{l.slot, kernel.Take(l.vec, sel)}
+			out.locals[i] = local{l.slot, kernel.TakeIn(in.mem, l.vec, sel)}
 		}
 	}
 	return out
@@ -67,7 +76,7 @@ func (in *Input) Column(i int) arrow.Array {
 		return in.cols[i]
 	}
 	if in.dense[i] == nil {
-		in.dense[i] = kernel.FlattenRows(in.cols[i], in.sel)
+		in.dense[i] = kernel.FlattenRowsIn(in.mem, in.cols[i], in.sel)
 	}
 	return in.dense[i]
 }
@@ -80,7 +89,7 @@ func (in *Input) codedColumn(i int) arrow.Array {
 	if in.sel == nil {
 		return in.cols[i]
 	}
-	return kernel.Take(in.cols[i], in.sel)
+	return kernel.TakeIn(in.mem, in.cols[i], in.sel)
 }
 
 // Source is column i as it came, perhaps coded: rows sel (nil: all) of vec.

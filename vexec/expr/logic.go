@@ -135,7 +135,7 @@ func (b *boolNode) selectRows(f *Frame, in *Input) ([]int32, bool, error) {
 				return nil, true, err
 			}
 			if len(keep) < cur.N {
-				cur, sel = cur.Subset(keep), compose(sel, keep)
+				cur, sel = cur.Subset(keep), in.compose(sel, keep)
 			}
 			if cur.N == 0 {
 				return []int32{}, true, nil
@@ -163,7 +163,7 @@ func (b *boolNode) selectRows(f *Frame, in *Input) ([]int32, bool, error) {
 			}
 			if len(yes) > 0 {
 				left := without(cur.N, yes)
-				cur, sel = cur.Subset(left), compose(sel, left)
+				cur, sel = cur.Subset(left), in.compose(sel, left)
 			}
 		}
 		return kernel.SelectTrue(hit), true, nil
@@ -317,7 +317,7 @@ func pairEqual(f *Frame, in *Input, left, right node, eq *funcNode) (l, r arrow.
 	if len(rows) < in.N {
 		a, b = kernel.Take(l, rows), kernel.Take(r, rows)
 	}
-	v, err := eq.apply(f, []arrow.Array{a, b}, len(rows))
+	v, err := eq.apply(f, in.mem, []arrow.Array{a, b}, len(rows))
 	if err != nil {
 		return
 	}

@@ -100,7 +100,7 @@ func (r *rowCompareNode) eval(f *Frame, in *Input) (arrow.Array, error) {
 		if len(left) == 0 {
 			return kernel.BoolsFromStates(state), nil
 		}
-		rows, cur = compose(rows, left), cur.Subset(left)
+		rows, cur = in.compose(rows, left), cur.Subset(left)
 	}
 	for i := range cur.N {
 		state[at(i)] = boolByte(r.op == planpb.RowCompare_LE || r.op == planpb.RowCompare_GE)

@@ -255,7 +255,7 @@ func (m *ScalarMaker) callNode(k *planpb.Func, t types.T, coll types.OID) (n sca
 			}
 			vecs[i] = repeat(call.ArgTypes[i], d, 1)
 		}
-		v, err := c.apply(&Frame{Ctx: in.Ctx}, vecs, 1)
+		v, err := c.apply(&Frame{Ctx: in.Ctx}, nil, vecs, 1)
 		if err != nil {
 			return nil, err
 		}

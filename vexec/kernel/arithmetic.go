@@ -14,16 +14,20 @@ import (
 // vectors. Results of different scale than Dec64 can hold, or that overflow an
 // int64, are left to the general functions.
 var arithmetic = sync.OnceValue(func() map[types.OID]Fast {
-	m := map[types.OID]Fast{}
+	fast := map[types.OID]Fast{}
 	add := func(sig string, f Fast) {
 		if oid, ok := facts.Proc(sig); ok {
-			m[types.OID(oid)] = f
+			fast[types.OID(oid)] = f
 		}
 	}
-	add("numeric_add(numeric,numeric)", func(a []arrow.Array, n int) (arrow.Array, error) { return dec64Add(a[0], a[1], n, false), nil })
-	add("numeric_sub(numeric,numeric)", func(a []arrow.Array, n int) (arrow.Array, error) { return dec64Add(a[0], a[1], n, true), nil })
-	add("numeric_mul(numeric,numeric)", func(a []arrow.Array, n int) (arrow.Array, error) { return dec64Mul(a[0], a[1], n), nil })
-	return m
+	add("numeric_add(numeric,numeric)", func(m *Arena, a []arrow.Array, n int) (arrow.Array, error) {
+		return dec64Add(m, a[0], a[1], n, false), nil
+	})
+	add("numeric_sub(numeric,numeric)", func(m *Arena, a []arrow.Array, n int) (arrow.Array, error) {
+		return dec64Add(m, a[0], a[1], n, true), nil
+	})
+	add("numeric_mul(numeric,numeric)", func(m *Arena, a []arrow.Array, n int) (arrow.Array, error) { return dec64Mul(m, a[0], a[1], n), nil })
+	return fast
 })
 
 // AlignsDecimals: the function begins by giving its decimals one scale, so that one
@@ -41,12 +45,12 @@ var alignsDecimals = sync.OnceValue(func() map[types.OID]bool {
 	return m
 })
 
-func dec64Add(a, b arrow.Array, n int, sub bool) arrow.Array {
-	x, y, ok := alignDec64(a, b)
+func dec64Add(m *Arena, a, b arrow.Array, n int, sub bool) arrow.Array {
+	x, y, ok := alignDec64(m, a, b)
 	if !ok {
 		return nil
 	}
-	out := make([]int64, n)
+	out := MakeIn[int64](m, n)
 	x, y = x[:n], y[:n]
 	var bad int64
 	if sub {
@@ -71,7 +75,7 @@ func dec64Add(a, b arrow.Array, n int, sub bool) arrow.Array {
 	return types.NewDec64Array(max(a.(*types.Dec64Array).Scale(), b.(*types.Dec64Array).Scale()), out, valid, nulls)
 }
 
-func dec64Mul(a, b arrow.Array, n int) arrow.Array {
+func dec64Mul(m *Arena, a, b arrow.Array, n int) arrow.Array {
 	p, ok1 := a.(*types.Dec64Array)
 	q, ok2 := b.(*types.Dec64Array)
 	if !ok1 || !ok2 || p.Scale()+q.Scale() > 18 {
@@ -79,7 +83,7 @@ func dec64Mul(a, b arrow.Array, n int) arrow.Array {
 	}
 	x, y := p.Int64Values(), q.Int64Values()
 	valid, nulls := CombineValid(n, []arrow.Array{a, b})
-	out := make([]int64, n)
+	out := MakeIn[int64](m, n)
 	x, y = x[:n], y[:n]
 	var wide uint64
 	for i, v := range x {

@@ -8,10 +8,10 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/memory"
 )
 
-// TrueRows lists the rows of a bool vector that are true (not false, not NULL).
-func TrueRows(a arrow.Array) []int32 {
+// TrueRows lists the rows of a bool vector that are true (not false, not NULL), in m's memory.
+func TrueRows(m *Arena, a arrow.Array) []int32 {
 	n := a.Len()
-	out := make([]int32, 0, n)
+	out := MakeIn[int32](m, n)[:0]
 	v, ok := Bools(a), Valid(a)
 	if ok.All() && v.off&7 == 0 && n > 0 {
 		b := v.b[v.off>>3:]

@@ -65,8 +65,8 @@ type Comparison struct {
 
 // Fast is a strict function over whole vectors. A nil vector without an error
 // means that these forms are not covered: ask the general function. The result
-// is NULL where an argument is.
-type Fast func(args []arrow.Array, n int) (arrow.Array, error)
+// is NULL where an argument is; it may be in m's memory.
+type Fast func(m *Arena, args []arrow.Array, n int) (arrow.Array, error)
 
 var comparisons = sync.OnceValue(func() map[types.OID]Comparison {
 	m := map[types.OID]Comparison{}
@@ -126,7 +126,7 @@ func ComparisonFunction(oid types.OID) (Comparison, bool) {
 // FastFunction gives the engine's own form of a function, nil when there is none.
 func FastFunction(oid types.OID) Fast {
 	if c, ok := comparisons()[oid]; ok {
-		return func(args []arrow.Array, n int) (arrow.Array, error) {
+		return func(_ *Arena, args []arrow.Array, n int) (arrow.Array, error) {
 			return c.vectors(args[0], args[1], n), nil
 		}
 	}
@@ -169,7 +169,7 @@ func (c Comparison) vectors(a, b arrow.Array, n int) arrow.Array {
 	case types.TimestampOID, types.TimestampTZOID, types.TimeOID:
 		return compareBits(c.Op, Values[int64](a), Values[int64](b), a, b)
 	case types.NumericOID:
-		x, y, ok := alignDec64(a, b)
+		x, y, ok := alignDec64(nil, a, b)
 		if ok {
 			return compareBits(c.Op, x, y, a, b)
 		}
@@ -214,7 +214,7 @@ var pow10 = func() (p [19]int64) {
 }()
 
 // alignDec64 gives two Dec64 vectors' values at a common scale.
-func alignDec64(a, b arrow.Array) (x, y []int64, ok bool) {
+func alignDec64(m *Arena, a, b arrow.Array) (x, y []int64, ok bool) {
 	p, ok1 := a.(*types.Dec64Array)
 	q, ok2 := b.(*types.Dec64Array)
 	if !ok1 || !ok2 {
@@ -223,9 +223,9 @@ func alignDec64(a, b arrow.Array) (x, y []int64, ok bool) {
 	x, y = p.Int64Values(), q.Int64Values()
 	switch d := p.Scale() - q.Scale(); {
 	case d > 0:
-		y, ok = scaleUp(y, d, Valid(b))
+		y, ok = scaleUp(m, y, d, Valid(b))
 	case d < 0:
-		x, ok = scaleUp(x, -d, Valid(a))
+		x, ok = scaleUp(m, x, -d, Valid(a))
 	default:
 		ok = true
 	}
@@ -233,21 +233,22 @@ func alignDec64(a, b arrow.Array) (x, y []int64, ok bool) {
 }
 
 // scaleUp multiplies by 10^k; ok false on overflow at a value that is not NULL.
-func scaleUp(v []int64, k int32, valid Bits) ([]int64, bool) {
+func scaleUp(m *Arena, v []int64, k int32, valid Bits) ([]int64, bool) {
 	if k > 18 {
 		return nil, false
 	}
-	m := pow10[k]
-	limit := math.MaxInt64 / m
-	out := make([]int64, len(v))
+	p := pow10[k]
+	limit := math.MaxInt64 / p
+	out := MakeIn[int64](m, len(v))
 	for i, x := range v {
 		if x > limit || x < -limit {
 			if valid.Get(i) {
 				return nil, false
 			}
+			out[i] = 0
 			continue
 		}
-		out[i] = x * m
+		out[i] = x * p
 	}
 	return out, true
 }
@@ -296,8 +297,8 @@ func bit(b bool) byte {
 
 // SelectConst lists the rows (positions within sel, or of a when sel is nil)
 // where value op constant holds, or constant op value when flipped. done false:
-// these forms are not covered.
-func (c Comparison) SelectConst(a arrow.Array, sel []int32, d types.Datum, flipped bool) (keep []int32, done bool) {
+// these forms are not covered. The list is in m's memory.
+func (c Comparison) SelectConst(m *Arena, a arrow.Array, sel []int32, d types.Datum, flipped bool) (keep []int32, done bool) {
 	op := c.Op
 	if flipped {
 		op = op.Flip()
@@ -307,7 +308,7 @@ func (c Comparison) SelectConst(a arrow.Array, sel []int32, d types.Datum, flipp
 	if sel != nil {
 		n = len(sel)
 	}
-	out := make([]int32, 0, n)
+	out := MakeIn[int32](m, n)[:0]
 	switch v := d.(type) {
 	case int16, int32, int64, types.Date, types.Timestamp, types.Time:
 		k, _ := asInt64(d)
@@ -367,19 +368,19 @@ func (c Comparison) SelectConst(a arrow.Array, sel []int32, d types.Datum, flipp
 }
 
 // SelectColumns lists the rows (positions within sel, or of a and b when sel is nil)
-// where a op b holds. done false: these forms are not covered.
-func (c Comparison) SelectColumns(a, b arrow.Array, sel []int32) (keep []int32, done bool) {
+// where a op b holds. done false: these forms are not covered. The list is in m's memory.
+func (c Comparison) SelectColumns(m *Arena, a, b arrow.Array, sel []int32) (keep []int32, done bool) {
 	if a.NullN() > 0 || b.NullN() > 0 || a.DataType().ID() != b.DataType().ID() {
 		return nil, false
 	}
 	switch a.DataType().ID() {
 	case arrow.INT32, arrow.DATE32:
-		return selectPairs(c.Op, Values[int32](a), Values[int32](b), sel), true
+		return selectPairs(m, c.Op, Values[int32](a), Values[int32](b), sel), true
 	case arrow.INT64, arrow.TIMESTAMP, arrow.TIME64:
-		return selectPairs(c.Op, Values[int64](a), Values[int64](b), sel), true
+		return selectPairs(m, c.Op, Values[int64](a), Values[int64](b), sel), true
 	}
-	if x, y, ok := alignDec64(a, b); ok {
-		return selectPairs(c.Op, x, y, sel), true
+	if x, y, ok := alignDec64(m, a, b); ok {
+		return selectPairs(m, c.Op, x, y, sel), true
 	}
 	return nil, false
 }

@@ -87,16 +87,16 @@ func MakeCoded(codes []int32, id arrow.ArrayData, valid []byte, nulls int) arrow
 }
 
 // takeCoded gathers rows idx of a coded vector; −1 gives NULL. It stays coded.
-func takeCoded(d *array.Dictionary, idx []int32) arrow.Array {
+func takeCoded(m *Arena, d *array.Dictionary, idx []int32) arrow.Array {
 	valid, nulls := takeValid(d, idx)
-	src, out := codes(d), make([]int32, len(idx))
+	src, out := codes(d), MakeIn[int32](m, len(idx))
 	if nulls == 0 {
 		for i, j := range idx {
 			out[i] = src[j]
 		}
 	} else {
 		for i, j := range idx {
-			if j >= 0 {
+			if out[i] = 0; j >= 0 {
 				out[i] = src[j]
 			}
 		}
@@ -108,23 +108,26 @@ func takeCoded(d *array.Dictionary, idx []int32) arrow.Array {
 func Flatten(a arrow.Array) arrow.Array { return FlattenRows(a, nil) }
 
 // FlattenRows gathers rows sel (nil: all) of a without dictionary coding.
-func FlattenRows(a arrow.Array, sel []int32) arrow.Array {
+func FlattenRows(a arrow.Array, sel []int32) arrow.Array { return FlattenRowsIn(nil, a, sel) }
+
+// FlattenRowsIn is FlattenRows in m's memory.
+func FlattenRowsIn(m *Arena, a arrow.Array, sel []int32) arrow.Array {
 	d, ok := a.(*array.Dictionary)
 	if !ok {
 		if sel == nil {
 			return a
 		}
-		return Take(a, sel)
+		return TakeIn(m, a, sel)
 	}
 	src, valid := codes(d), Valid(a)
 	if sel == nil && valid.All() {
-		return Take(array.MakeFromData(d.Data().Dictionary()), src)
+		return TakeIn(m, array.MakeFromData(d.Data().Dictionary()), src)
 	}
 	n := len(sel)
 	if sel == nil {
 		n = d.Len()
 	}
-	idx := make([]int32, n)
+	idx := MakeIn[int32](m, n)
 	for i := range idx {
 		r := i
 		if sel != nil {
@@ -136,7 +139,7 @@ func FlattenRows(a arrow.Array, sel []int32) arrow.Array {
 			idx[i] = src[r]
 		}
 	}
-	return Take(array.MakeFromData(d.Data().Dictionary()), idx)
+	return TakeIn(m, array.MakeFromData(d.Data().Dictionary()), idx)
 }
 
 // ConcatCoded is Concat that keeps vectors coded where all of them are and their
@@ -200,13 +203,13 @@ func ConcatCoded(t types.T, parts []arrow.Array) arrow.Array {
 
 // SelectCodes lists the rows (positions within sel, or of c when sel is nil) whose
 // value has want; want's last element is for NULL.
-func SelectCodes(c Coded, sel []int32, want []bool) []int32 {
+func SelectCodes(m *Arena, c Coded, sel []int32, want []bool) []int32 {
 	n := len(c.Codes)
 	if sel != nil {
 		n = len(sel)
 	}
-	out := make([]int32, n)
-	m := 0
+	out := MakeIn[int32](m, n)
+	k := 0
 	switch {
 	case !c.Valid.All():
 		null := want[len(want)-1]
@@ -219,19 +222,19 @@ func SelectCodes(c Coded, sel []int32, want []bool) []int32 {
 			if c.Valid.Get(r) {
 				hit = want[c.Codes[r]]
 			}
-			out[m] = int32(i)
-			m += b2i(hit)
+			out[k] = int32(i)
+			k += b2i(hit)
 		}
 	case sel == nil:
-		for i, k := range c.Codes {
-			out[m] = int32(i)
-			m += b2i(want[k])
+		for i, c := range c.Codes {
+			out[k] = int32(i)
+			k += b2i(want[c])
 		}
 	default:
 		for i, r := range sel {
-			out[m] = int32(i)
-			m += b2i(want[c.Codes[r]])
+			out[k] = int32(i)
+			k += b2i(want[c.Codes[r]])
 		}
 	}
-	return out[:m]
+	return out[:k]
 }

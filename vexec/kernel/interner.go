@@ -41,19 +41,19 @@ func (x *Interner) Len() int { return x.table.Len() + 1 }
 // Size is the memory in bytes.
 func (x *Interner) Size() int64 { return x.table.Size() }
 
-// IDs gives the ids of a's rows.
-func (x *Interner) IDs(env *types.Env, a arrow.Array) []int32 {
+// IDs gives the ids of a's rows, in m's memory.
+func (x *Interner) IDs(m *Arena, env *types.Env, a arrow.Array) []int32 {
 	if IsCoded(a) {
-		return x.coded(env, CodesOf(a))
+		return x.coded(m, env, CodesOf(a))
 	}
 	if d, ok := a.(*types.Dec64Array); ok && a.NullN() == 0 {
-		return x.decimals(env, d)
+		return x.decimals(m, env, d)
 	}
-	return x.plain(env, a)
+	return x.plain(m, env, a)
 }
 
-func (x *Interner) plain(env *types.Env, a arrow.Array) []int32 {
-	ids := make([]int32, a.Len())
+func (x *Interner) plain(m *Arena, env *types.Env, a arrow.Array) []int32 {
+	ids := MakeIn[int32](m, a.Len())
 	x.spec.Encode(env, &x.enc, []arrow.Array{a}, len(ids))
 	x.table.Insert(&x.enc, x.enc.Null, ids, nil)
 	for i := range ids {
@@ -62,16 +62,16 @@ func (x *Interner) plain(env *types.Env, a arrow.Array) []int32 {
 	return ids
 }
 
-func (x *Interner) coded(env *types.Env, c Coded) []int32 {
+func (x *Interner) coded(m *Arena, env *types.Env, c Coded) []int32 {
 	words := x.byDict[c.ID]
 	if words == nil {
 		if x.byDict == nil || len(x.byDict) >= internedDicts {
 			x.byDict = map[arrow.ArrayData][]int32{}
 		}
-		words = x.plain(env, c.Dict())
+		words = x.plain(nil, env, c.Dict())
 		x.byDict[c.ID] = words
 	}
-	ids := make([]int32, len(c.Codes))
+	ids := MakeIn[int32](m, len(c.Codes))
 	if c.Valid.All() {
 		for i, k := range c.Codes {
 			ids[i] = words[k]
@@ -79,7 +79,7 @@ func (x *Interner) coded(env *types.Env, c Coded) []int32 {
 		return ids
 	}
 	for i, k := range c.Codes {
-		if c.Valid.Get(i) {
+		if ids[i] = 0; c.Valid.Get(i) {
 			ids[i] = words[k]
 		}
 	}
@@ -87,7 +87,7 @@ func (x *Interner) coded(env *types.Env, c Coded) []int32 {
 }
 
 // decimals looks small ones up in an array.
-func (x *Interner) decimals(env *types.Env, d *types.Dec64Array) []int32 {
+func (x *Interner) decimals(m *Arena, env *types.Env, d *types.Dec64Array) []int32 {
 	vals, scale := d.Int64Values(), d.Scale()
 	known := x.small[scale]
 	if known == nil {
@@ -97,16 +97,16 @@ func (x *Interner) decimals(env *types.Env, d *types.Dec64Array) []int32 {
 		known = make([]int32, smallDecimals)
 		x.small[scale] = known
 	}
-	ids := make([]int32, len(vals))
+	ids := MakeIn[int32](m, len(vals))
 	for i, v := range vals {
 		if uint64(v) < smallDecimals {
 			if ids[i] = known[v]; ids[i] != 0 {
 				continue
 			}
 		} else {
-			return x.plain(env, d)
+			return x.plain(m, env, d)
 		}
-		id := x.plain(env, types.NewDec64Array(scale, []int64{v}, nil, 0))[0]
+		id := x.plain(nil, env, types.NewDec64Array(scale, []int64{v}, nil, 0))[0]
 		known[v], ids[i] = id, id
 	}
 	return ids

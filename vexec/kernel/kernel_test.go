@@ -120,7 +120,7 @@ func TestComparisons(t *testing.T) {
 				n := 1 + r.Intn(40)
 				a, av := vector(r, s, n, trial%2 == 0)
 				b, bv := vector(r, s, n, trial%3 == 0)
-				v, err := kernel.FastFunction(types.OID(oid))([]arrow.Array{a, b}, n)
+				v, err := kernel.FastFunction(types.OID(oid))(nil, []arrow.Array{a, b}, n)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -146,7 +146,7 @@ func TestComparisons(t *testing.T) {
 					}
 				}
 				for _, flipped := range []bool{false, true} {
-					keep, done := c.SelectConst(a, sel, con, flipped)
+					keep, done := c.SelectConst(nil, a, sel, con, flipped)
 					if !done {
 						continue
 					}

@@ -114,7 +114,7 @@ func selectSome[T int16 | int32 | int64](op Op, x []T, k T, sel, out []int32) []
 }
 
 // selectPairs lists the rows (positions within sel, or all when sel is nil) where x op y.
-func selectPairs[T int32 | int64](op Op, x, y []T, sel []int32) []int32 {
+func selectPairs[T int32 | int64](mem *Arena, op Op, x, y []T, sel []int32) []int32 {
 	switch op { // four loops do for six operators
 	case Gt, Ge:
 		op, x, y = op.Flip(), y, x
@@ -122,7 +122,7 @@ func selectPairs[T int32 | int64](op Op, x, y []T, sel []int32) []int32 {
 	y = y[:len(x)]
 	m := 0
 	if sel == nil {
-		out := make([]int32, len(x))
+		out := MakeIn[int32](mem, len(x))
 		switch op {
 		case Eq:
 			for i, v := range x {
@@ -147,7 +147,7 @@ func selectPairs[T int32 | int64](op Op, x, y []T, sel []int32) []int32 {
 		}
 		return out[:m]
 	}
-	out := make([]int32, len(sel))
+	out := MakeIn[int32](mem, len(sel))
 	switch op {
 	case Eq:
 		for i, r := range sel {

@@ -76,11 +76,11 @@ func TestSelections(t *testing.T) {
 						return [...]bool{k == 0, k != 0, k < 0, k <= 0, k > 0, k >= 0}[op]
 					}
 					name := fmt.Sprintf("%d op %d nulls %v of %d", ty.OID, op, nulls, len(sel))
-					got, done := c.SelectConst(x, sel, value(1), false)
+					got, done := c.SelectConst(nil, x, sel, value(1), false)
 					if w := want(func(r int) bool { return holds(types.Get(ty, x, r), value(1)) }); !done || !slices.Equal(got, w) {
 						t.Fatalf("%s: %v, want %v", name, got, w)
 					}
-					got, done = c.SelectColumns(x, y, sel)
+					got, done = c.SelectColumns(nil, x, y, sel)
 					if w := want(func(r int) bool { return holds(types.Get(ty, x, r), types.Get(ty, y, r)) }); done && !slices.Equal(got, w) || !done && !nulls && ty.OID != types.Int2 {
 						t.Fatalf("%s, columns: %v, want %v", name, got, w)
 					}

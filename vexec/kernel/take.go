@@ -11,26 +11,29 @@ import (
 )
 
 // Take gathers rows idx of a into a dense vector; −1 gives NULL. A coded vector stays coded.
-func Take(a arrow.Array, idx []int32) arrow.Array {
+func Take(a arrow.Array, idx []int32) arrow.Array { return TakeIn(nil, a, idx) }
+
+// TakeIn is Take in m's memory.
+func TakeIn(m *Arena, a arrow.Array, idx []int32) arrow.Array {
 	if d, ok := a.(*array.Dictionary); ok {
-		return takeCoded(d, idx)
+		return takeCoded(m, d, idx)
 	}
 	n := len(idx)
 	valid, nulls := takeValid(a, idx)
 	dt := a.DataType()
 	switch Width(dt) {
 	case 1:
-		return takeFixed[uint8](a, idx, valid, nulls)
+		return takeFixed[uint8](m, a, idx, valid, nulls)
 	case 2:
-		return takeFixed[uint16](a, idx, valid, nulls)
+		return takeFixed[uint16](m, a, idx, valid, nulls)
 	case 4:
-		return takeFixed[uint32](a, idx, valid, nulls)
+		return takeFixed[uint32](m, a, idx, valid, nulls)
 	case 8:
-		return takeFixed[uint64](a, idx, valid, nulls)
+		return takeFixed[uint64](m, a, idx, valid, nulls)
 	case 12:
-		return takeFixed[[12]byte](a, idx, valid, nulls)
+		return takeFixed[[12]byte](m, a, idx, valid, nulls)
 	case 16:
-		return takeFixed[[16]byte](a, idx, valid, nulls)
+		return takeFixed[[16]byte](m, a, idx, valid, nulls)
 	}
 	if dt.ID() == arrow.BOOL {
 		out := make([]byte, BitmapLen(n))
@@ -43,7 +46,8 @@ func Take(a arrow.Array, idx []int32) arrow.Array {
 		return MakeBool(out, n, valid, nulls)
 	}
 	s := Strings(a)
-	off := make([]int32, n+1)
+	off := MakeIn[int32](m, n+1)
+	off[0] = 0
 	total := 0
 	for i, j := range idx {
 		if j >= 0 {
@@ -54,7 +58,7 @@ func Take(a arrow.Array, idx []int32) arrow.Array {
 		}
 		off[i+1] = int32(total)
 	}
-	data := make([]byte, total)
+	data := MakeIn[byte](m, total)
 	for i, j := range idx {
 		if j >= 0 {
 			copy(data[off[i]:], s.data[s.off[j]:s.off[j+1]])
@@ -88,16 +92,17 @@ func takeValid(a arrow.Array, idx []int32) ([]byte, int) {
 	return valid, nulls
 }
 
-func takeFixed[T any](a arrow.Array, idx []int32, valid []byte, nulls int) arrow.Array {
+func takeFixed[T any](m *Arena, a arrow.Array, idx []int32, valid []byte, nulls int) arrow.Array {
 	src := Values[T](a)
-	out := make([]T, len(idx))
+	out := MakeIn[T](m, len(idx))
 	if nulls == 0 {
 		for i, j := range idx {
 			out[i] = src[j]
 		}
 	} else {
+		var zero T
 		for i, j := range idx {
-			if j >= 0 {
+			if out[i] = zero; j >= 0 {
 				out[i] = src[j]
 			}
 		}

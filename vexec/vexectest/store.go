@@ -59,19 +59,20 @@ func rowNumber(locator []byte) int { return int(binary.BigEndian.Uint64(locator)
 
 // Scan implements vexec.Store.
 func (s *Store) Scan(_ context.Context, scan *planpb.Scan, req vexec.ScanRequest) (vexec.Reader, bool, error) {
-	return s.open(scan.GetTable(), scan.GetTable().GetPrimaryKey(), scan.GetColumns(), req.Bounds, req.Part, req.Parts), false, nil
+	return s.open(scan.GetTable(), scan.GetTable().GetPrimaryKey(), scan.GetColumns(), &req), false, nil
 }
 
 // IndexScan implements vexec.Store.
 func (s *Store) IndexScan(_ context.Context, scan *planpb.IndexScan, req vexec.ScanRequest) (vexec.Reader, bool, error) {
-	return s.open(scan.GetTable(), scan.GetTable().GetIndexes()[scan.GetIndex()].GetKeys(), scan.GetColumns(), req.Bounds, req.Part, req.Parts), false, nil
+	return s.open(scan.GetTable(), scan.GetTable().GetIndexes()[scan.GetIndex()].GetKeys(), scan.GetColumns(), &req), false, nil
 }
 
-func (s *Store) open(t *planpb.Table, keys []*planpb.KeyPart, cols []int32, bounds []vexec.KeyBounds, part, parts int) vexec.Reader {
+func (s *Store) open(t *planpb.Table, keys []*planpb.KeyPart, cols []int32, req *vexec.ScanRequest) vexec.Reader {
 	tb := s.table(t)
-	r := &reader{s: s, t: tb, cols: cols}
+	r := &reader{s: s, t: tb, cols: cols, fleeting: req.Fleeting}
+	bounds := req.Bounds
 	for i, row := range tb.Rows {
-		if row == nil || i*parts/max(len(tb.Rows), 1) != part {
+		if row == nil || i*req.Parts/max(len(tb.Rows), 1) != req.Part {
 			continue
 		}
 		if len(bounds) > 0 && !within(tb, keys, bounds, row) {
@@ -123,11 +124,43 @@ type reader struct {
 	cols []int32
 	rows []int
 	at   int
+	// fleeting: the last batch is overwritten when the next is asked for.
+	fleeting bool
+	last     *vexec.Batch
 }
 
 func (r *reader) Close() { r.rows = nil }
 
 func (r *reader) Next(ctx context.Context) (*vexec.Batch, error) {
+	if r.last != nil {
+		overwrite(r.last)
+	}
+	b, err := r.next(ctx)
+	if r.fleeting {
+		r.last = b
+	}
+	return b, err
+}
+
+// overwrite puts garbage where a batch's values are.
+func overwrite(b *vexec.Batch) {
+	for _, c := range b.Cols {
+		bufs := c.Data().Buffers()
+		values, garbage := bufs[len(bufs)-1], byte(0xa5)
+		if c.DataType().ID() == arrow.DICTIONARY {
+			garbage = 0 // still a code
+		}
+		if values == nil {
+			continue
+		}
+		for i := range values.Bytes() {
+			values.Bytes()[i] = garbage
+		}
+	}
+	clear(b.Sel)
+}
+
+func (r *reader) next(ctx context.Context) (*vexec.Batch, error) {
 	if r.at >= len(r.rows) {
 		return nil, ctx.Err()
 	}
