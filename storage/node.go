@@ -310,6 +310,25 @@ const memoryRowBytes = 100
 // Rows estimates a table's committed rows without reading anything.
 func (n *Node) Rows(storageID uint64) int64 { return n.shared.Rows(storageID) }
 
+// ColumnRows estimates how many of a table's rows lie in column segments, without
+// reading anything. A gateway without data takes it that tables with enough rows for
+// segments have been merged by the nodes that hold them.
+func (n *Node) ColumnRows(storageID uint64) int64 {
+	if n.cols == nil {
+		if rows := n.shared.Rows(storageID); rows >= settledRowsMin {
+			return rows
+		}
+		return 0
+	}
+	var rows int64
+	for _, t := range n.tablets() {
+		rows += n.cols.Rows(columns.MakeSpace(t, storageID))
+	}
+	return rows
+}
+
+const settledRowsMin = 64 << 10
+
 // Stats estimates a table's or index's size.
 func (n *Node) Stats(storageID uint64) (TableStats, error) {
 	s := TableStats{Rows: n.shared.Rows(storageID)}

@@ -3,10 +3,13 @@ package plan
 // The cost model. The unit is PostgreSQL's (one sequential page read), the
 // constants are Basalt's: a scan decodes rows of the row delta one by one, so a row
 // read costs about as much as a hash table insertion, and everything behind the
-// scan runs over vectors and is cheaper by a factor of three to ten.
+// scan runs over vectors and is cheaper by a factor of three to ten. Rows in column
+// segments are decoded by blocks, a nanosecond or two for each value.
 const (
 	costScanRow   = 0.02   // decode one row of the delta
 	costScanCol   = 0.002  // and one of its columns
+	costColumnRow = 0.0004 // pass a row of a segment
+	costColumnCol = 0.0003 // and decode one of its columns
 	costTuple     = 0.002  // hand one row on
 	costOp        = 0.0005 // one operation of an expression on one row
 	costHashBuild = 0.012  // put one row into a hash table

@@ -355,7 +355,7 @@ func (p *planner) joinSelectivity(qs []query.Expr, lcols, rcols ColSet, l, r flo
 				ld, rd := p.distinct(a, math.Max(l, p.baseRows(a, l))), p.distinct(b, math.Max(r, p.baseRows(b, r)))
 				nulls := (1 - p.nullFrac(a)) * (1 - p.nullFrac(b))
 				pairs *= nulls / math.Max(ld, rd)
-				rdHere := p.distinct(b, r)
+				rdHere := remaining(p.distinct(b, r), rd, r, p.baseRows(b, r))
 				if s := math.Min(1, rdHere/math.Max(ld, 1)); eqs == 0 {
 					semi = s * (1 - p.nullFrac(a))
 				} else {
@@ -398,6 +398,15 @@ func (p *planner) joinSelectivity(qs []query.Expr, lcols, rcols ColSet, l, r flo
 		}
 	}
 	return pairs, semi
+}
+
+// remaining is how many of a column's distinct values are left in rows of base rows,
+// most being what they can be at most: a value with few rows may lose all of them.
+func remaining(most, distinct, rows, base float64) float64 {
+	if rows >= base || distinct <= 0 || base <= distinct {
+		return most
+	}
+	return math.Min(most, distinct*(1-math.Pow(1-rows/base, base/distinct)))
 }
 
 func (p *planner) sideBase(ds []float64, rows float64) float64 {

@@ -22,6 +22,10 @@ type accessPath struct {
 	reverse bool
 }
 
+// columnRangeRows is from how many rows of a key range on blocks of segments are read as
+// a whole.
+const columnRangeRows = 1000
+
 // physGet chooses how to read a table under conditions qs.
 func (p *planner) physGet(g *relGet, qs []query.Expr, rq physReq) *Node {
 	all := append(append([]query.Expr{}, g.quals...), qs...)
@@ -47,8 +51,10 @@ func (p *planner) physGet(g *relGet, qs []query.Expr, rq physReq) *Node {
 	sel := p.selectivity(scanQuals, g)
 	rows := clampRows(total * sel)
 	rowCost := costScanRow + costScanCol*float64(len(cols)) + costOp*float64(len(scanQuals))
+	share := p.columnShare(g)
+	passCost := (1-share)*rowCost + share*(costColumnRow+costColumnCol*float64(len(cols))+costOp*float64(len(scanQuals)))
 
-	best := &accessPath{rest: scanQuals, rows: total, cost: costLookup + total*rowCost}
+	best := &accessPath{rest: scanQuals, rows: total, cost: costLookup + total*passCost}
 	if rq.limit > 0 && len(rq.order) == 0 && rq.limit < rows {
 		best.cost *= rq.limit / rows
 	}
@@ -67,7 +73,7 @@ func (p *planner) physGet(g *relGet, qs []query.Expr, rq physReq) *Node {
 			if !ix.Valid || ix.StorageIndex >= len(g.stored.Indexes) || !ix.Primary && ix.StorageIndex < 0 {
 				continue
 			}
-			path := p.indexPath(g, ix, scanQuals, total, rows, rowCost, rq)
+			path := p.indexPath(g, ix, scanQuals, total, rows, rowCost, passCost, rq)
 			if path == nil {
 				continue
 			}
@@ -127,7 +133,7 @@ func clampRows(r float64) float64 {
 }
 
 // indexPath matches conditions and a wanted order with an index; nil when it helps neither.
-func (p *planner) indexPath(g *relGet, ix *catalog.Index, qs []query.Expr, total, rows, rowCost float64, rq physReq) *accessPath {
+func (p *planner) indexPath(g *relGet, ix *catalog.Index, qs []query.Expr, total, rows, rowCost, passCost float64, rq physReq) *accessPath {
 	colOf := map[int]Col{}
 	for _, c := range g.cols {
 		if c.ord >= 0 {
@@ -238,6 +244,9 @@ func (p *planner) indexPath(g *relGet, ix *catalog.Index, qs []query.Expr, total
 		read = math.Min(read, math.Max(1, rq.limit*path.rows/rows))
 	}
 	path.cost = costLookup + read*fetch
+	if ix.StorageIndex < 0 && read > columnRangeRows { // a range of the table itself
+		path.cost = costLookup + columnRangeRows*fetch + (read-columnRangeRows)*passCost
+	}
 	return path
 }
 

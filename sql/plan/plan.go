@@ -37,10 +37,10 @@ type Options struct {
 	// LimitHint is the number of rows the client will fetch (a cursor, a portal
 	// with a row limit); 0: all.
 	LimitHint float64
-	// RowEstimate, when set, gives the current rows of a table's storage as counted
-	// by the store, ok = false when it knows nothing. Called once per table and run;
-	// it must not read data. What it said is noted in Planned.Sizes.
-	RowEstimate func(storageID uint64) (rows float64, ok bool)
+	// TableSize, when set, gives the current size of a table's storage as counted by the
+	// store. Called once per table and run; it must not read data. What it said is noted
+	// in Planned.Sizes.
+	TableSize func(storageID uint64) TableSize
 	// Disable names optimizer passes that are not to run (passes.go).
 	Disable map[string]bool
 	// Trace, when set, hears the name of each pass that changed the tree and of

@@ -18,25 +18,48 @@ import (
 const (
 	sizeDriftStats = 2
 	sizeDriftPlan  = 4
+	// and between shares of rows in segments
+	shareDriftPlan = 0.4
 )
 
-// TableSize is the live row count of a table that a plan was made for.
+// TableSize is the live row count of a table that a plan was made for, and how many
+// rows its column segments hold.
 type TableSize struct {
-	StorageID uint64
-	Rows      float64
+	StorageID     uint64
+	Rows, Columns float64
 }
 
-// Drifted reports whether the table has grown or shrunk so much since that the
-// statement is worth planning again; rows is its live count now.
-func (t TableSize) Drifted(rows float64) bool {
-	then, now := math.Max(t.Rows, defaultRows), math.Max(rows, defaultRows)
-	return now >= sizeDriftPlan*then || then >= sizeDriftPlan*now
+// Drifted reports whether the table has grown or shrunk, or moved between rows and
+// columns, so much since that the statement is worth planning again; now is its live size.
+func (t TableSize) Drifted(now TableSize) bool {
+	a, b := math.Max(t.Rows, defaultRows), math.Max(now.Rows, defaultRows)
+	return b >= sizeDriftPlan*a || a >= sizeDriftPlan*b || math.Abs(t.columnShare()-now.columnShare()) >= shareDriftPlan
+}
+
+// columnShare is the share of the rows that lie in column segments.
+func (t TableSize) columnShare() float64 {
+	if t.Columns <= 0 {
+		return 0
+	}
+	return t.Columns / math.Max(t.Rows, t.Columns)
+}
+
+// columnShare is the share of a table's rows that lie in column segments.
+func (p *planner) columnShare(g *relGet) float64 {
+	if g.table.Storage != nil {
+		for _, s := range p.sizes {
+			if s.StorageID == g.table.Storage.StorageId {
+				return s.columnShare()
+			}
+		}
+	}
+	return 0
 }
 
 // liveStats corrects a table's statistics by its live row count; st is nil when it
 // was never analysed.
 func (p *planner) liveStats(oid types.OID, st *catalog.Stats) *catalog.Stats {
-	if p.opts.RowEstimate == nil || oid < types.FirstNormalOID {
+	if p.opts.TableSize == nil || oid < types.FirstNormalOID {
 		return st
 	}
 	r, err := p.cat.Relation(p.ctx, oid)
@@ -44,11 +67,9 @@ func (p *planner) liveStats(oid types.OID, st *catalog.Stats) *catalog.Stats {
 	if r == nil || r.Storage == nil {
 		return st
 	}
-	live, ok := p.opts.RowEstimate(r.Storage.StorageId)
-	if !ok {
-		return st
-	}
-	p.sizes = append(p.sizes, TableSize{StorageID: r.Storage.StorageId, Rows: live})
+	size := p.opts.TableSize(r.Storage.StorageId)
+	live := size.Rows
+	p.sizes = append(p.sizes, size)
 	if st == nil || st.Rows < 0 {
 		return &catalog.Stats{Rows: math.Max(live, defaultRows)}
 	}

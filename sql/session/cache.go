@@ -225,11 +225,15 @@ func (s *Session) compileFor(ctx context.Context, p *prepared, source string, st
 // another one may be better.
 func (s *Session) outgrown(p *plan.Planned) bool {
 	for _, t := range p.Sizes {
-		if t.Drifted(float64(s.node.Storage.Rows(t.StorageID))) {
+		if t.Drifted(s.tableSize(t.StorageID)) {
 			return true
 		}
 	}
 	return false
+}
+
+func (s *Session) tableSize(id uint64) plan.TableSize {
+	return plan.TableSize{StorageID: id, Rows: float64(s.node.Storage.Rows(id)), Columns: float64(s.node.Storage.ColumnRows(id))}
 }
 
 // analyzeAndLock analyses a statement and locks its relations.
@@ -292,7 +296,7 @@ func (s *Session) planOptions(r catalog.Reader) plan.Options {
 	sites := s.node.sites()
 	return plan.Options{
 		Catalog: r, Types: env, Registry: s.node.Registry, Workers: workers, WorkMem: s.workMem(), Sites: s.node.siteCount(), PushChanges: sites != nil && sites.Writes,
-		RowEstimate: func(id uint64) (float64, bool) { return float64(s.node.Storage.Rows(id)), true },
+		TableSize: s.tableSize,
 		Settings: plan.Settings{
 			NoHashAgg: off("enable_hashagg"), NoHashJoin: off("enable_hashjoin"), NoIndexScan: off("enable_indexscan"),
 			NoSeqScan: off("enable_seqscan"), NoMergeJoin: off("enable_mergejoin"), NoNestLoop: off("enable_nestloop"),

@@ -53,6 +53,8 @@ type Storage interface {
 	Bytes(storageID uint64) int64
 	// Rows estimates the committed rows of a table. It reads no data.
 	Rows(storageID uint64) int64
+	// ColumnRows estimates how many of them lie in column segments.
+	ColumnRows(storageID uint64) int64
 	// Merge moves what can be of a table's rows into column segments, on this node.
 	Merge(ctx context.Context, storageID uint64) error
 	// Merges describes what lies in segments and what waits, on this node.

@@ -270,6 +270,17 @@ func (m multiPin) Release() {
 // Any implements engine.Columns.
 func (s *Store) Any() bool { return len(s.cells.Load().list) > 0 }
 
+// Rows is how many rows a space's segments hold, those hidden by newer versions included.
+// It costs a lookup.
+func (s *Store) Rows(space Space) int64 {
+	if c := s.cells.Load().byKey[space]; c != nil {
+		if st := c.cur.Load(); st != nil {
+			return st.rows
+		}
+	}
+	return 0
+}
+
 // FirstKey implements engine.Columns.
 func (s *Store) FirstKey(lower, upper []byte) []byte {
 	for _, c := range s.cells.Load().in(lower, upper) {

@@ -52,6 +52,7 @@ type state struct {
 	refs  atomic.Int64
 	spans []*span    // ascending, disjoint
 	loose []*Segment // ascending by timestamp
+	rows  int64      // of all segments
 }
 
 // cell is the place of a space in the store.
@@ -85,7 +86,10 @@ func (c *cell) acquire() *state {
 func (s *Store) newState(spans []*span, loose []*Segment) *state {
 	st := &state{store: s, spans: spans, loose: loose}
 	st.refs.Store(1)
-	st.eachSegment(func(g *Segment) { g.refs.Add(1) })
+	st.eachSegment(func(g *Segment) {
+		g.refs.Add(1)
+		st.rows += int64(g.rows)
+	})
 	return st
 }
 
