@@ -250,6 +250,15 @@ func addWide[T int16 | int32 | int64](s *sumNumericAcc, groups []int32, x []T, v
 	}
 }
 
+// decimalScale is the scale of a Dec64 vector.
+func decimalScale(a arrow.Array) (scale int32, ok bool) {
+	d, ok := a.(*types.Dec64Array)
+	if !ok {
+		return 0, false
+	}
+	return d.Scale(), true
+}
+
 // addSlow adds values one by one: those of the fast scale to the fast sum.
 func (s *sumNumericAcc) addSlow(groups []int32, a arrow.Array, v kernel.Bits) error {
 	t := types.Of(types.NumericOID)

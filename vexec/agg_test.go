@@ -293,3 +293,62 @@ func TestSort(t *testing.T) {
 		}
 	}
 }
+
+// TestAggregateRuns: few groups of dictionary-coded keys, with nearly all rows of each batch selected.
+func TestAggregateRuns(t *testing.T) {
+	rng := rand.New(rand.NewSource(5))
+	ts := []types.T{tInt, tText, tNum, tBig}
+	product := aggSpec{&planpb.AggCall{Func: Proc("sum(numeric)"), Result: planpb.NewType(tNum),
+		Args: []*planpb.Expr{Func(tNum, "numeric_mul(numeric,numeric)", planpb.NewColumn(tNum, 2), planpb.NewColumn(tNum, 2))}},
+		func(r [][]types.Datum) types.Datum {
+			var squares []types.Datum
+			for _, v := range values(r, 2) {
+				x, err := v.(types.Numeric).Mul(v.(types.Numeric))
+				if err != nil {
+					t.Fatal(err)
+				}
+				squares = append(squares, x)
+			}
+			return sumNumeric(squares)
+		}}
+	specs := append(slices.DeleteFunc(aggSpecs(), func(s aggSpec) bool {
+		return s.call.Distinct || len(s.call.OrderBy) > 0 || s.call.Filter != nil || s.call.Result.T().OID == types.Text || s.call.Func == Proc("max(int8)")
+	}), product)
+	for _, nulls := range []bool{true, false} {
+		for _, keys := range [][]int{{1}, {1, 2}} {
+			rel := newRelation("t", ts, randomRows(rng, 3000, 5))
+			if !nulls {
+				for _, r := range rel.data.Rows {
+					for c, v := range []types.Datum{int32(7), "w", types.NumericFromInt64(30, 1), int64(7)} {
+						if r[c] == nil {
+							r[c] = v
+						}
+					}
+				}
+			}
+			limit := int64(2700)
+			counted := newRelation("t", ts, slices.DeleteFunc(slices.Clone(rel.data.Rows), func(r []types.Datum) bool { return r[3] == nil || r[3].(int64) >= limit }))
+			if n, of := len(counted.data.Rows), len(rel.data.Rows); n == of || n < of*3/4 {
+				t.Fatalf("the filter keeps %d of %d rows", n, of)
+			}
+			want := naiveAgg(counted, keys, specs)
+			agg := &planpb.Agg{Strategy: planpb.Agg_HASH}
+			var out []types.T
+			for _, k := range keys {
+				agg.Keys = append(agg.Keys, planpb.NewColumn(ts[k], k))
+				out = append(out, ts[k])
+			}
+			for _, s := range specs {
+				agg.Calls = append(agg.Calls, s.call)
+				out = append(out, s.call.Result.T())
+			}
+			for _, h := range append([]hostile{{name: "coded", storeBatch: 1000, dictionaries: true}}, hostiles...) {
+				in := rel.scan()
+				in.GetScan().Filter = Func(tBool, "int8lt(int8,int8)", planpb.NewColumn(tBig, 3), planpb.NewConst(tBig, limit))
+				agg.Input = in
+				h.workers = 0
+				same(t, fmt.Sprintf("%v nulls %v %s", keys, nulls, h.name), canonical(run(t, h, Node(out, agg), rel), keys), canonical(want, keys))
+			}
+		}
+	}
+}

@@ -82,7 +82,7 @@ func (g *groupSet) insert(keys []arrow.Array, n int, skip []bool, numbers []int3
 		}
 	}
 	if skip == nil && f.all && f.layout() {
-		return g.insertDirect(ids, n, numbers)
+		return g.insertDirect(ids, nil, n, numbers)
 	}
 	return g.insertIDs(keys, ids, n, skip, numbers)
 }
@@ -136,31 +136,47 @@ func (f *keyForms) layout() bool {
 	return true
 }
 
-// insertDirect is insert by position; rows whose group is not known there yet go
-// through the table.
-func (g *groupSet) insertDirect(ids [][]int32, n int, numbers []int32) []int32 {
+// insertDirect is insert by position, of rows sel (nil: all) of the vectors that ids are
+// of; rows whose group is not known there yet go through the table. What it lists are
+// positions in the vectors.
+func (g *groupSet) insertDirect(ids [][]int32, sel []int32, n int, numbers []int32) []int32 {
 	f := g.forms
-	at := kernel.MakeIn[int32](&g.mem, n)
-	copy(at, ids[0])
-	for i := 1; i < len(ids); i++ {
-		w := int32(f.sizes[i])
-		for r, v := range ids[i] {
-			at[r] = at[r]*w + v
+	at := ids[0]
+	if len(ids) > 1 {
+		at = kernel.MakeIn[int32](&g.mem, len(ids[0]))
+		copy(at, ids[0])
+		for i := 1; i < len(ids); i++ {
+			w := int32(f.sizes[i])
+			for r, v := range ids[i] {
+				at[r] = at[r]*w + v
+			}
 		}
 	}
-	missing := false
-	for r, p := range at[:n] {
-		k := f.direct[p] - 1
-		numbers[r] = k
-		missing = missing || k < 0
+	missing := int32(0)
+	numbers = numbers[:n]
+	if sel == nil {
+		for r, p := range at[:n] {
+			k := f.direct[p] - 1
+			numbers[r] = k
+			missing |= k
+		}
+	} else {
+		for i, r := range sel[:n] {
+			k := f.direct[at[r]] - 1
+			numbers[i] = k
+			missing |= k
+		}
 	}
-	if !missing {
+	if missing >= 0 {
 		return nil
 	}
-	var rows []int32
-	for r, k := range numbers[:n] {
+	var places, rows []int32 // in numbers, in the vectors
+	for i, k := range numbers {
 		if k < 0 {
-			rows = append(rows, int32(r))
+			places, rows = append(places, int32(i)), append(rows, int32(i))
+			if sel != nil {
+				rows[len(rows)-1] = sel[i]
+			}
 		}
 	}
 	some := make([][]int32, len(ids))
@@ -169,9 +185,9 @@ func (g *groupSet) insertDirect(ids [][]int32, n int, numbers []int32) []int32 {
 	}
 	num := make([]int32, len(rows))
 	fresh := g.insertIDs(nil, some, len(rows), nil, num)
-	for i, r := range rows {
-		numbers[r] = num[i]
-		f.direct[at[r]] = num[i] + 1
+	for i, k := range num {
+		numbers[places[i]] = k
+		f.direct[at[rows[i]]] = k + 1
 	}
 	return pick(rows, fresh)
 }

@@ -22,6 +22,8 @@ type groupSet struct {
 	held    int64
 	// fleeting: nothing made of a batch is needed after it
 	fleeting bool
+	// runs: batches may be added by runs (group_runs.go); wide: from whole columns
+	runs, wide bool
 
 	count   int         // SORTED: groups, which need no table
 	last    kernel.Keys // SORTED: the key of the last group
@@ -55,6 +57,8 @@ func newGroupSet(a *aggOp, set, level int) *groupSet {
 			acc.resize(1)
 		}
 	}
+	g.runs = g.takesRuns()
+	g.wide = g.runs && g.computable()
 	return g
 }
 
@@ -100,50 +104,14 @@ func (g *groupSet) lastGroupStart(b *Batch) (int, error) {
 }
 
 func (g *groupSet) add(b *Batch) error {
-	in := input(b)
-	g.mem.Reset()
-	if g.fleeting {
-		in.In(&g.mem)
-	}
-	n := in.N
+	n := b.Rows()
 	if cap(g.numbers) < n {
 		g.numbers = make([]int32, n)
 	}
-	num := g.numbers[:n]
-	if len(g.member) == 0 {
-		clear(num)
-	} else {
-		keys, err := g.evalKeys(in)
-		if err != nil {
-			return err
-		}
-		if !g.decided {
-			g.decide(keys)
-		}
-		if g.parts != nil {
-			g.spec.Encode(g.a.w.frame.Ctx.Env, &g.enc, keys, n)
-			if in, num, err = g.divert(b, in, num); err != nil || in == nil {
-				return err
-			}
-		} else {
-			fresh := g.insert(keys, n, nil, num)
-			if len(fresh) > 0 {
-				for i, k := range keys {
-					v := kernel.Take(k, fresh)
-					g.keyCols[i] = append(g.keyCols[i], v)
-					g.keyMem += kernel.Bytes(v)
-				}
-				for _, acc := range g.accs {
-					acc.resize(g.groups())
-				}
-			}
-		}
-	}
-	for i, c := range g.a.calls {
-		if g.a.shared[i] >= 0 {
-			continue
-		}
-		if err := c.feed(g.a.w, g.accs[i], in, num); err != nil {
+	if done, err := g.addRuns(b); err != nil {
+		return err
+	} else if !done {
+		if done, err = g.addRows(b); !done || err != nil {
 			return err
 		}
 	}
@@ -161,6 +129,60 @@ func (g *groupSet) add(b *Batch) error {
 		g.parts = make([]*spillFile, 1<<aggFanoutBits)
 	}
 	return nil
+}
+
+// keep keeps the key values of rows that began a group.
+func (g *groupSet) keep(keys []arrow.Array, fresh []int32) {
+	if len(fresh) == 0 {
+		return
+	}
+	for i, k := range keys {
+		v := kernel.Take(k, fresh)
+		g.keyCols[i] = append(g.keyCols[i], v)
+		g.keyMem += kernel.Bytes(v)
+	}
+	for _, acc := range g.accs {
+		acc.resize(g.groups())
+	}
+}
+
+// addRows adds a batch row by row; false: all of it went to partitions.
+func (g *groupSet) addRows(b *Batch) (bool, error) {
+	in := input(b)
+	g.mem.Reset()
+	if g.fleeting {
+		in.In(&g.mem)
+	}
+	n := in.N
+	num := g.numbers[:n]
+	if len(g.member) == 0 {
+		clear(num)
+	} else {
+		keys, err := g.evalKeys(in)
+		if err != nil {
+			return false, err
+		}
+		if !g.decided {
+			g.decide(keys)
+		}
+		if g.parts != nil {
+			g.spec.Encode(g.a.w.frame.Ctx.Env, &g.enc, keys, n)
+			if in, num, err = g.divert(b, in, num); err != nil || in == nil {
+				return false, err
+			}
+		} else {
+			g.keep(keys, g.insert(keys, n, nil, num))
+		}
+	}
+	for i, c := range g.a.calls {
+		if g.a.shared[i] >= 0 {
+			continue
+		}
+		if err := c.feed(g.a.w, g.accs[i], in, num); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // divert keeps the rows whose group is in the table and writes the others to partitions.

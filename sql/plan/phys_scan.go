@@ -22,10 +22,6 @@ type accessPath struct {
 	reverse bool
 }
 
-// columnRangeRows is from how many rows of a key range on blocks of segments are read as
-// a whole.
-const columnRangeRows = 1000
-
 // physGet chooses how to read a table under conditions qs.
 func (p *planner) physGet(g *relGet, qs []query.Expr, rq physReq) *Node {
 	all := append(append([]query.Expr{}, g.quals...), qs...)
@@ -234,9 +230,9 @@ func (p *planner) indexPath(g *relGet, ix *catalog.Index, qs []query.Expr, total
 	if path.point {
 		path.rows = 1
 	}
-	fetch := rowCost
+	fetch := passCost // a range of the table itself
 	if ix.StorageIndex >= 0 {
-		fetch += costIndexRow
+		fetch = rowCost + costIndexRow
 	}
 	read := path.rows
 	if path.ordered && rq.limit > 0 && rows > 0 {
@@ -244,9 +240,6 @@ func (p *planner) indexPath(g *relGet, ix *catalog.Index, qs []query.Expr, total
 		read = math.Min(read, math.Max(1, rq.limit*path.rows/rows))
 	}
 	path.cost = costLookup + read*fetch
-	if ix.StorageIndex < 0 && read > columnRangeRows { // a range of the table itself
-		path.cost = costLookup + columnRangeRows*fetch + (read-columnRangeRows)*passCost
-	}
 	return path
 }
 

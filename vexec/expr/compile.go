@@ -153,6 +153,30 @@ func (x *Expr) Const() (d types.Datum, ok bool) {
 	return c.value, true
 }
 
+// CannotFail: no value of its columns makes the expression raise an error, or have an
+// effect, so that it may be computed for rows nobody asked for.
+func (x *Expr) CannotFail() bool { return total(x.root) }
+
+func total(n node) bool {
+	switch c := n.(type) {
+	case *columnNode, *constNode:
+		return true
+	case *sharedNode:
+		return total(c.inner)
+	case *funcNode:
+		if !kernel.CannotFail(c.fn.OID) {
+			return false
+		}
+		for _, a := range c.args {
+			if !total(a) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
 // ColumnIndex gives the column of a bare column reference, −1 otherwise.
 func (x *Expr) ColumnIndex() int {
 	if c, ok := x.root.(*columnNode); ok {

@@ -30,6 +30,9 @@ var arithmetic = sync.OnceValue(func() map[types.OID]Fast {
 	return fast
 })
 
+// CannotFail: the function gives a value for whatever its arguments are.
+func CannotFail(oid types.OID) bool { return arithmetic()[oid] != nil }
+
 // AlignsDecimals: the function begins by giving its decimals one scale, so that one
 // of a greater scale than written makes no difference to its result beside a decimal
 // of that scale.
