@@ -3,6 +3,7 @@ package vexec
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"github.com/basaltdb/basalt/vexec/planpb"
 )
@@ -69,7 +70,8 @@ func (a *parallelAgg) next(ctx context.Context) (*Batch, error) {
 
 func (a *parallelAgg) consume(ctx context.Context) error {
 	g := a.gather.GetGather()
-	var claimed atomic.Int64
+	var claimed, rows, first atomic.Int64
+	began := time.Now()
 	workers := make([]*aggOp, a.w.q.ex.opts.Workers+int(g.GetWorkers()))
 	r := startRun(a.w, a.gather.GetId(), g.GetWorkers(), false, func(ctx context.Context, r *gatherRun, w *worker, i int) error {
 		o, err := newAggBody(w, a.p, a.a)
@@ -86,11 +88,23 @@ func (a *parallelAgg) consume(ctx context.Context) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
+			if a.w.q.env.Stats != nil {
+				rows.Add(int64(b.Rows()))
+				first.CompareAndSwap(0, int64(time.Since(began)))
+			}
 			return o.addAll(b)
 		})
 	})
 	_, err := r.receive(ctx, r.out) // nothing is sent: this waits for the end
 	r.stop(a.w.q)
+	a.w.q.env.Stats.update(a.gather.GetId(), func(o *OpStats) { // what passed through, as if there were an operator
+		took := time.Since(began)
+		o.Loops, o.Rows = o.Loops+1, o.Rows+rows.Load()
+		if a.w.q.env.Stats.Timing {
+			o.Total += took
+			o.Startup += min(took, time.Duration(first.Load()))
+		}
+	})
 	if err == nil {
 		select { // the first error may have come with the end
 		case err = <-r.errs:

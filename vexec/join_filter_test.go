@@ -87,8 +87,18 @@ func TestJoinFilter(t *testing.T) {
 	if _, _, err := Run(e, &planpb.Statement{Root: join(planpb.JoinType_INNER, counted(scan), few.scan(), 0, 0)}, vexec.Exec{Store: s, Stats: st}); err != nil {
 		t.Fatal(err)
 	}
-	if o, _ := st.Op(scan.Id); o.RowsRemoved < 100 {
-		t.Errorf("the scan dropped %d rows", o.RowsRemoved)
+	if o, _ := st.Op(scan.Id); o.JoinRemoved < 100 || o.RowsRemoved != 0 {
+		t.Errorf("the scan dropped %d rows for the join, %d by its filter", o.JoinRemoved, o.RowsRemoved)
+	}
+	// a Gather whose workers aggregate tells what went through it
+	scan = l.scan()
+	gather := Node(ts, &planpb.Gather{Input: scan, Workers: 2})
+	st = vexec.NewStats(true)
+	if _, _, err := Run(e, &planpb.Statement{Root: counted(gather)}, vexec.Exec{Store: s, Stats: st}); err != nil {
+		t.Fatal(err)
+	}
+	if o, _ := st.Op(gather.Id); o.Loops != 1 || o.Rows != int64(len(l.data.Rows)) || o.Workers == 0 || o.Total == 0 {
+		t.Errorf("the Gather: %+v", o)
 	}
 }
 

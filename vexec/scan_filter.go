@@ -115,6 +115,7 @@ func (s *scanFilter) Select(_ context.Context, b *Batch) ([]int32, error) {
 	s.mem.Reset()
 	in := input(b).In(&s.mem)
 	var sel []int32 // positions among b's rows; nil: all
+	removed, joined := 0, 0
 	for i := range s.order {
 		st := &s.order[i]
 		start, n := time.Now(), in.N
@@ -136,6 +137,11 @@ func (s *scanFilter) Select(_ context.Context, b *Batch) ([]int32, error) {
 		if kept == n {
 			continue
 		}
+		if st.probe == nil {
+			removed += n - kept
+		} else {
+			joined += n - kept
+		}
 		if kept > 0 && i < len(s.order)-1 {
 			in = in.Subset(keep)
 		}
@@ -152,8 +158,10 @@ func (s *scanFilter) Select(_ context.Context, b *Batch) ([]int32, error) {
 	if sel == nil {
 		return nil, nil
 	}
-	removed := b.Rows() - len(sel)
-	s.w.q.env.Stats.update(s.id, func(o *OpStats) { o.RowsRemoved += int64(removed) })
+	s.w.q.env.Stats.update(s.id, func(o *OpStats) {
+		o.RowsRemoved += int64(removed)
+		o.JoinRemoved += int64(joined)
+	})
 	if b.Sel != nil {
 		sel = pickIn(&s.mem, b.Sel, sel)
 	}

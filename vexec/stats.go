@@ -27,6 +27,8 @@ type OpStats struct {
 	SpillFiles int64
 	// RowsRemoved counts rows that the operator's filter (Filter, Scan, join residual) dropped.
 	RowsRemoved int64
+	// JoinRemoved counts rows that a scan dropped because a hash join above it has no such key.
+	JoinRemoved int64
 	// HashBuckets, HashBatches and SortMethod describe hash and sort operators.
 	HashBuckets int64
 	HashBatches int64
@@ -76,6 +78,7 @@ func (s *Stats) Add(id uint32, a OpStats) {
 		o.SpillBytes += a.SpillBytes
 		o.SpillFiles += a.SpillFiles
 		o.RowsRemoved += a.RowsRemoved
+		o.JoinRemoved += a.JoinRemoved
 		o.HashBuckets += a.HashBuckets
 		o.HashBatches = max(o.HashBatches, a.HashBatches)
 		o.Workers = max(o.Workers, a.Workers)

@@ -187,7 +187,7 @@ func collectStats(s *vexec.Stats, out *rpcpb.FragmentStats) *rpcpb.FragmentStats
 		out.MemoryPeak += o.MemoryPeak
 		out.Ops = append(out.Ops, &rpcpb.OpStats{Id: id, Rows: o.Rows, Loops: o.Loops, Nanos: int64(o.Total), SpillFiles: o.SpillFiles, SpillBytes: o.SpillBytes,
 			StartupNanos: int64(o.Startup), MemoryPeak: o.MemoryPeak, Batches: o.Batches, RowsRemoved: o.RowsRemoved, Workers: o.Workers,
-			HashBuckets: o.HashBuckets, HashBatches: o.HashBatches, SortMethod: o.SortMethod})
+			HashBuckets: o.HashBuckets, HashBatches: o.HashBatches, SortMethod: o.SortMethod, JoinRemoved: o.JoinRemoved})
 	})
 	return out
 }
@@ -200,6 +200,6 @@ func addStats(s *vexec.Stats, in *rpcpb.FragmentStats) {
 	for _, o := range in.GetOps() {
 		s.Add(o.GetId(), vexec.OpStats{Rows: o.GetRows(), Loops: o.GetLoops(), Total: time.Duration(o.GetNanos()), SpillFiles: o.GetSpillFiles(), SpillBytes: o.GetSpillBytes(),
 			Startup: time.Duration(o.GetStartupNanos()), MemoryPeak: o.GetMemoryPeak(), Batches: o.GetBatches(), RowsRemoved: o.GetRowsRemoved(), Workers: o.GetWorkers(),
-			HashBuckets: o.GetHashBuckets(), HashBatches: o.GetHashBatches(), SortMethod: o.GetSortMethod()})
+			HashBuckets: o.GetHashBuckets(), HashBatches: o.GetHashBatches(), SortMethod: o.GetSortMethod(), JoinRemoved: o.GetJoinRemoved()})
 	}
 }

@@ -173,10 +173,11 @@ func (d *describer) describe(n *Node) *description {
 	n, hidden := d.visible(n)
 	x := &description{n: n}
 	if d.opts.Analyze && d.opts.Stats != nil {
-		if st, ok := d.opts.Stats.Op(n.ID); ok {
+		st, ok := d.opts.Stats.Op(n.ID)
+		if _, gather := n.Op.(*gatherOp); ok && (st.Loops > 0 || !gather) {
 			x.stats, x.run = &st, true
-		} else if _, ok := n.Op.(*gatherOp); ok {
-			// An aggregation on a Gather runs inside the workers: what went through the
+		} else if gather {
+			// An aggregation on a Gather may run beside the data: what went through the
 			// Gather is what its input delivered.
 			if st, ok := d.opts.Stats.Op(n.Inputs[0].ID); ok && st.Loops > 0 {
 				st.Total, st.Startup, st.Loops = st.Total/time.Duration(st.Loops), st.Startup/time.Duration(st.Loops), 1
@@ -194,6 +195,11 @@ func (d *describer) describe(n *Node) *description {
 		s, isScan := n.Op.(*scanOp)
 		if isScan && id == 0 && len(s.filter) > 0 {
 			id = n.opID
+		}
+		if isScan {
+			if st, ok := d.opts.Stats.Op(n.opID); ok && st.JoinRemoved > 0 && st.Loops > 0 {
+				x.props = append(x.props, property{label: "Rows Removed by Join Keys", value: float64(st.JoinRemoved / st.Loops)})
+			}
 		}
 		if id != 0 {
 			if st, ok := d.opts.Stats.Op(id); ok && st.RowsRemoved > 0 && st.Loops > 0 {

@@ -3781,6 +3781,7 @@ type OpStats struct {
 	HashBuckets   int64                  `protobuf:"varint,12,opt,name=hash_buckets,json=hashBuckets,proto3" json:"hash_buckets,omitempty"`
 	HashBatches   int64                  `protobuf:"varint,13,opt,name=hash_batches,json=hashBatches,proto3" json:"hash_batches,omitempty"`
 	SortMethod    string                 `protobuf:"bytes,14,opt,name=sort_method,json=sortMethod,proto3" json:"sort_method,omitempty"`
+	JoinRemoved   int64                  `protobuf:"varint,15,opt,name=join_removed,json=joinRemoved,proto3" json:"join_removed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3911,6 +3912,13 @@ func (x *OpStats) GetSortMethod() string {
 		return x.SortMethod
 	}
 	return ""
+}
+
+func (x *OpStats) GetJoinRemoved() int64 {
+	if x != nil {
+		return x.JoinRemoved
+	}
+	return 0
 }
 
 var File_rpc_proto_node_proto protoreflect.FileDescriptor
@@ -4212,7 +4220,7 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\x05nanos\x18\x04 \x01(\x03R\x05nanos\x12\x1f\n" +
 	"\vmemory_peak\x18\x05 \x01(\x03R\n" +
 	"memoryPeak\x12#\n" +
-	"\rrows_affected\x18\x06 \x01(\x03R\frowsAffected\"\x9f\x03\n" +
+	"\rrows_affected\x18\x06 \x01(\x03R\frowsAffected\"\xc2\x03\n" +
 	"\aOpStats\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x12\n" +
 	"\x04rows\x18\x02 \x01(\x03R\x04rows\x12\x14\n" +
@@ -4232,7 +4240,8 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\fhash_buckets\x18\f \x01(\x03R\vhashBuckets\x12!\n" +
 	"\fhash_batches\x18\r \x01(\x03R\vhashBatches\x12\x1f\n" +
 	"\vsort_method\x18\x0e \x01(\tR\n" +
-	"sortMethod*)\n" +
+	"sortMethod\x12!\n" +
+	"\fjoin_removed\x18\x0f \x01(\x03R\vjoinRemoved*)\n" +
 	"\x04Role\x12\a\n" +
 	"\x03ALL\x10\x00\x12\v\n" +
 	"\aGATEWAY\x10\x01\x12\v\n" +
