@@ -25,12 +25,15 @@ type keyFilter struct {
 	min, max int64 // of the values, when there are any
 	empty    bool
 	full     bool     // it would let everything pass
-	bits     []uint64 // bit v−min
+	bits     []uint64 // bit v−min; the one after the last value's is 0
 	bloom    []uint64 // words, a power of two of them; three bits of one word a value
 }
 
 const (
 	bitmapBitsMax = 1 << 27
+	// bitmapAlways is up to how many bits a bitmap is taken for any number of values: it
+	// stays in the cache, and asking it takes a fraction of what a hash does.
+	bitmapAlways = 1 << 20
 	// bitmapSparse is how many bits of bitmap a value may take.
 	bitmapSparse = 64
 	// bloomBits is how many bits of Bloom filter a value takes at least.
@@ -71,8 +74,8 @@ func fillFilter[T int16 | int32 | int64](f *keyFilter, x []T, valid kernel.Bits)
 		return
 	}
 	span := uint64(hi) - uint64(lo)
-	if span < bitmapBitsMax && span/bitmapSparse <= uint64(max(n, 1024)) {
-		f.bits = make([]uint64, span/64+1)
+	if span < bitmapAlways || span < bitmapBitsMax && span/bitmapSparse <= uint64(n) {
+		f.bits = make([]uint64, (span+1)/64+1)
 		for i, v := range x {
 			if valid.Get(i) {
 				k := uint64(int64(v) - lo)
@@ -144,20 +147,18 @@ func filterInts[T int16 | int32 | int64](mem *kernel.Arena, f *keyFilter, x []T,
 	lo, span := f.min, uint64(f.max)-uint64(f.min)
 	switch {
 	case f.bits != nil && sel == nil:
+		words, end := f.bits, span+1 // where what is outside goes
 		for i, v := range x {
-			k := uint64(int64(v) - lo)
-			in := k <= span
-			w := f.bits[min(k, span)/64]
+			k := min(uint64(int64(v)-lo), end)
 			out[m] = int32(i)
-			m += int(w>>(k%64)) & 1 & b2i(in)
+			m += int(words[k/64]>>(k%64)) & 1
 		}
 	case f.bits != nil:
+		words, end := f.bits, span+1
 		for i, r := range sel {
-			k := uint64(int64(x[r]) - lo)
-			in := k <= span
-			w := f.bits[min(k, span)/64]
+			k := min(uint64(int64(x[r])-lo), end)
 			out[m] = int32(i)
-			m += int(w>>(k%64)) & 1 & b2i(in)
+			m += int(words[k/64]>>(k%64)) & 1
 		}
 	default:
 		mask := uint64(len(f.bloom) - 1)
