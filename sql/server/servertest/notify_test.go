@@ -2,13 +2,20 @@ package servertest_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"math/big"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/basaltdb/basalt/sql/server"
 	"github.com/basaltdb/basalt/sql/server/servertest"
 )
 
@@ -102,5 +109,35 @@ func TestNotifications(t *testing.T) {
 	exec(t, d, "NOTIFY three, 'there'")
 	if got := heard(t, d, 1); got != "three:there" {
 		t.Errorf("d hears %q", got)
+	}
+}
+
+// TestNotificationsOverTLS: waking an idle connection leaves its stream in order.
+func TestNotificationsOverTLS(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := servertest.StartWith(t, server.Options{InMemory: true, TLS: &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}})
+	c, err := pgx.Connect(t.Context(), strings.Replace(n.DSN("postgres"), "sslmode=disable", "sslmode=require", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	other := n.Connect(t)
+	exec(t, c, "LISTEN x")
+	for i := range 20 {
+		exec(t, other, fmt.Sprintf("NOTIFY x, '%d'", i))
+		if got, want := heard(t, c, 1), fmt.Sprintf("x:%d", i); got != want {
+			t.Fatalf("%q, want %q", got, want)
+		}
+		if got := rowsText(t, c, "SELECT 'and statements go on'"); got != "and statements go on" {
+			t.Fatal(got)
+		}
 	}
 }
