@@ -18,7 +18,10 @@
 // whatever form a numeric vector has.
 //
 // Invariants. Operators pull; next gives non-empty batches until nil, and open
-// starts over. Batches are immutable once handed on and nobody releases them.
+// starts over. Batches are immutable once handed on and nobody releases them; where the parent
+// said at building that they are fleeting (buildFleeting), they are good until the next
+// call of next only, and their memory is used again. Hash aggregations say so, and
+// filters, projections, hash joins (of their left side) and scans hand it down.
 // Equal rows keep their order through every operator that promises an order.
 // Rows come out in the forms of the plan's output types; a numeric column may be
 // Dec64 of any scale or Binary, batch by batch, and digits shown never change on

@@ -11,6 +11,7 @@ import (
 
 // Batch is a slice of rows in columns: Arrow arrays of equal length and an
 // optional selection. Batches are immutable once handed on; nobody releases them.
+// Fleeting ones (ScanRequest.Fleeting) are good until the next is asked for.
 type Batch struct {
 	Cols []arrow.Array
 	// Sel, when not nil, lists the rows that count, ascending.
