@@ -16,7 +16,7 @@ import (
 //
 // with outcome c, a or u (end is - then) and operations a:KEY:V append, r:KEY:V,V,… read of a list,
 // w:KEY:V write, w:KEY:V<OLD write that reports what it replaced, g:KEY:V read of a
-// register; then ! for a row lock, & for the same statement as the one before, ~N for
+// register, g:KEY:V<OLD of a row that says what it replaced; then ! for a row lock, & for the same statement as the one before, ~N for
 // the rollback N that undid it. Statements and COMMIT divide the time evenly.
 //
 //	check [witness]   the names of the anomalies at each level [and the witnesses at the last]
@@ -110,7 +110,12 @@ func parseTxn(t *testing.T, f []string) Txn {
 				o.Replaced = atoi(old)
 			}
 		case "g":
-			o.Kind, o.Value = ReadValue, atoi(p[2])
+			o.Kind = ReadValue
+			value, old, reported := strings.Cut(p[2], "<")
+			o.Value = atoi(value)
+			if o.Reported = reported; reported {
+				o.Replaced = atoi(old)
+			}
 		}
 		o.Start, o.End = at(i)+1, at(i+1)-1
 		x.Ops = append(x.Ops, o)

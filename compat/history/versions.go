@@ -94,7 +94,7 @@ func (k *checker) registers() {
 		wrote := map[string]version{}
 		for j := range t.Ops {
 			o := &t.Ops[j]
-			if o.Kind == ReadValue && wrote[o.Key] == (version{}) && (k.level != ReadCommitted || o.Locked && o.Undone == 0) {
+			if o.Kind == ReadValue && wrote[o.Key] == (version{}) && !k.wrote(i, version{o.Key, o.Value}) && (k.level != ReadCommitted || o.Locked && o.Undone == 0) {
 				read[o.Key] = o.Value
 			}
 			if o.Kind != Write {
