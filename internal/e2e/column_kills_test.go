@@ -114,7 +114,7 @@ create index t1_v on t1 (v)`).Close(); err != nil {
 	}
 	k.n.Stop()
 	k.checkFiles()
-	if k.stats.loads.Load() < int64(*killRounds)/2 || k.stats.changes.Load() < int64(*killRounds) || k.stats.merges.Load() == 0 {
+	if k.stats.loads.Load() < int64(*killRounds)/2 || k.stats.changes.Load() < int64(*killRounds) || k.stats.merges.Load() == 0 && *killRounds > 10 {
 		t.Errorf("too little has happened")
 	}
 	t.Logf("%d kills: %d loads, %d of them unacknowledged at the kill; %d changes, %d VACUUMs, %d tables made by a query",
