@@ -86,7 +86,8 @@ func (p *planner) nullOn(e query.Expr, cols ColSet) bool {
 }
 
 // passOuterJoins turns outer joins into inner (or one-sided) ones where a
-// condition above rejects the rows that the outer join would add.
+// condition above rejects the rows that the outer join would add, and into anti
+// joins where one rejects all others.
 func (p *planner) passOuterJoins(r rel, need ColSet) rel {
 	return p.reduceOuter(r, nil)
 }
@@ -123,6 +124,9 @@ func (p *planner) reduceOuter(r rel, qs []query.Expr) rel {
 			if rejects(x.right) {
 				p.trace("outer_joins", "left_to_inner")
 				x.typ = joinInner
+			} else if p.keepsOnlyAdded(x, qs) {
+				p.trace("outer_joins", "left_to_anti")
+				return p.leftToAnti(x, qs)
 			}
 		case joinSingle:
 			// the added rows do not matter, but a second match still is an error
@@ -167,6 +171,44 @@ func (p *planner) reduceOuter(r rel, qs []query.Expr) rel {
 		r.setInput(i, p.reduceOuter(in, nil))
 	}
 	return r
+}
+
+// keepsOnlyAdded: of a left join's rows only those matter that found no partner, because a
+// column of the right side that the join's conditions want a value of has to be NULL.
+func (p *planner) keepsOnlyAdded(x *relJoin, qs []query.Expr) bool {
+	if x.exact() {
+		return false
+	}
+	right := outCols(x.right)
+	for _, q := range qs {
+		t, ok := q.(*query.NullTest)
+		if !ok || t.IsNot || t.ArgIsRow {
+			continue
+		}
+		c, ok := asCol(t.Arg)
+		if !ok || !right.has(c) {
+			continue
+		}
+		for _, j := range x.quals {
+			if p.rejectsNull(j, setOf(c)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// leftToAnti makes an anti join of a left join that keepsOnlyAdded; the right side's columns
+// are NULL above it.
+func (p *planner) leftToAnti(x *relJoin, qs []query.Expr) rel {
+	pr := &relProject{}
+	for _, c := range outCols(x.right).list() {
+		pr.items = append(pr.items, projItem{c, nullConst(p.cols[c].t)})
+	}
+	x.typ = joinAnti
+	x.left, x.right = p.reduceOuter(x.left, qs), p.reduceOuter(x.right, x.quals)
+	pr.in = x
+	return pr
 }
 
 // passPushdown moves conditions as far down as they can go.

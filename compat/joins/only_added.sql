@@ -1,0 +1,26 @@
+-- left joins of which only the rows without a partner are asked for
+create table oa_l (a int, b text);
+create table oa_r (x int, y int, z int not null);
+insert into oa_l values (1, 'one'), (2, 'two'), (3, 'three'), (null, 'none'), (3, 'three again');
+insert into oa_r values (1, null, 10), (2, 5, 20), (2, 6, 21), (null, 7, 30), (4, 4, 40);
+select l.*, r.* from oa_l l left join oa_r r on r.x = l.a where r.x is null order by l.b;
+select l.*, r.* from oa_l l left join oa_r r on r.x = l.a where r.y is null order by l.b;
+select l.b, r.z from oa_l l left join oa_r r on r.x = l.a where r.z is null order by l.b;
+select l.b, coalesce(r.y, 7), r.z + 1, r is null from oa_l l left join oa_r r on r.x = l.a and r.y > 5 where r.y is null and l.a > 1 order by l.b;
+select l.b from oa_l l left join oa_r r on r.x = l.a and r.y = l.a + 3 where r.y is null order by l.b;
+select l.b from oa_l l left join oa_r r on coalesce(r.x, 0) = coalesce(l.a, 0) where r.x is null order by l.b;
+select l.b from oa_l l left join oa_r r on r.x is not distinct from l.a where r.x is null order by l.b;
+select r.*, l.* from oa_r r right join oa_l l on r.x = l.a where r.x is null order by l.b;
+select l.b, s.x from oa_l l left join (select x, count(*) as n from oa_r group by x) s on s.x = l.a where s.x is null order by l.b;
+select l.b, s.n from oa_l l left join (select x, count(*) as n from oa_r group by x) s on s.x = l.a where s.n is null order by l.b;
+select l.b, r.x, q.x from oa_l l left join oa_r r on r.x = l.a left join oa_r q on q.x = r.x where r.x is null and q.x is null order by l.b;
+select l.b, r.x, q.x from oa_l l left join oa_r r on r.x = l.a left join oa_r q on q.x = l.a + 1 where r.x is null order by l.b, q.x;
+select count(*) from oa_l l left join oa_r r on r.x = l.a where r.x is null and r.y is null and r.z is null;
+select count(*) from oa_l l left join oa_r r on r.x = l.a where r.x is null and r.y = 5;
+select count(*) from oa_l l left join oa_r r on r.x = l.a where r.x is null or l.a = 1;
+select l.b, (select count(*) from oa_r i where i.x = r.x) from oa_l l left join oa_r r on r.x = l.a where r.x is null order by l.b;
+select l.b from oa_l l left join oa_r r on true where r.x is null order by l.b;
+select l.b from oa_l l left join oa_r r on r.x = l.a where r.x is null group by l.b, r.x having count(*) = 1 order by l.b;
+delete from oa_l using oa_r r where false;
+update oa_l t set b = s.b || '!' from (select l.b, r.x from oa_l l left join oa_r r on r.x = l.a where r.x is null) s where s.b = t.b returning t.*;
+drop table oa_l, oa_r;
