@@ -119,6 +119,9 @@ func (s *Session) fetchStmt(ctx context.Context, f *pg_query.FetchStmt) (*result
 	if p == nil {
 		return nil, pgerror.New(pgerror.InvalidCursorName, `cursor "%s" does not exist`, f.Portalname)
 	}
+	if p.failed {
+		return nil, pgerror.New(pgerror.ObjectNotInPrerequisiteState, `portal "%s" cannot be run`, f.Portalname)
+	}
 	c := cursorMove{s: s, p: p, ctx: ctx}
 	n := f.HowMany
 	var err error

@@ -74,6 +74,7 @@ func (s *Session) readTo(ctx context.Context, p *portal, n int64) error {
 	for p.total() < n && !p.done {
 		b, err := p.next(ctx)
 		if err != nil {
+			p.failed = true
 			return err
 		}
 		if b == nil {

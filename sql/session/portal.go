@@ -45,6 +45,7 @@ type portal struct {
 	pos                                          int64       // 0 before the first row, n on row n
 	updatable                                    updatable
 	atEnd                                        bool
+	failed                                       bool // an error ended it: it is there, but cannot be run
 }
 
 // next gives the next batch, pending ones first.

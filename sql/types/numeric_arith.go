@@ -325,7 +325,7 @@ func (n Numeric) rescale(scale int32, round bool) Numeric {
 }
 
 // clampRound is the range PostgreSQL limits round's and trunc's scale argument to.
-func clampRound(scale int32) int32 { return min(max(scale, -2000), 2000) }
+func clampRound(scale int32) int32 { return min(max(scale, -131073), 16383) }
 
 // Round is round(n, scale): half away from zero.
 func (n Numeric) Round(scale int32) (Numeric, error) { return n.roundTo(clampRound(scale)).checked() }

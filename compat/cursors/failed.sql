@@ -1,0 +1,25 @@
+-- a cursor that an error ended
+create table cursor_failed (a int);
+insert into cursor_failed select generate_series(1, 5);
+begin;
+declare c cursor for select 10 / (a - 3) from cursor_failed order by a;
+savepoint one;
+fetch all from c;
+rollback to one;
+fetch 1 from c;
+rollback to one;
+move 1 in c;
+rollback to one;
+close c;
+fetch 1 from c;
+rollback;
+begin;
+declare c cursor for select a / 0 from cursor_failed;
+savepoint two;
+fetch 10 from c;
+rollback to savepoint two;
+fetch 10 from c;
+rollback to savepoint two;
+release savepoint two;
+commit;
+drop table cursor_failed;
