@@ -50,6 +50,10 @@ type Options struct {
 const (
 	// recvBytesMax bounds one message of a client: a batch of parameters.
 	recvBytesMax = 64 << 20
+	// headerBytesMax bounds the metadata of a call, which is read before its login; streamsMax
+	// bounds the calls of one connection at a time.
+	headerBytesMax = 64 << 10
+	streamsMax     = 256
 	// writeBufferBytes is how much of a result is written to a connection at once.
 	writeBufferBytes  = 256 << 10
 	sweepInterval     = time.Second
@@ -102,6 +106,7 @@ func NewServer(o Options) (*Server, error) {
 	so := []grpc.ServerOption{
 		grpc.ForceServerCodecV2(newCodec()), grpc.WriteBufferSize(writeBufferBytes),
 		grpc.UnaryInterceptor(s.unaryInterceptor), grpc.StreamInterceptor(s.streamInterceptor), grpc.MaxRecvMsgSize(recvBytesMax),
+		grpc.MaxHeaderListSize(headerBytesMax), grpc.MaxConcurrentStreams(streamsMax),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveInterval, Timeout: keepaliveTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 	}
