@@ -13,6 +13,6 @@ func Command() *cobra.Command {
 --target NAME:DSN names a server and may be repeated; ratios are to the first.
 Without it the Basalt at ` + defaultDSN + ` is measured.`,
 	}
-	cmd.AddCommand(tpchCommand(), starsCommand(), pgbenchCommand(), tpccCommand(), flightCommand())
+	cmd.AddCommand(tpchCommand(), starsCommand(), pgbenchCommand(), tpccCommand(), chCommand(), flightCommand())
 	return cmd
 }
