@@ -168,7 +168,7 @@ func (f *faults) round(n int) {
 	inj.kind.Store(int64(f.r.IntN(5)))
 	inj.left.Store(1 << 40) // not during recovery
 	fs := errorfs.Wrap(shortFS{f.mem, inj}, inj)
-	eng, err := engine.Open("data", engine.Options{FS: fs, MemoryBytes: 8 << 20})
+	eng, err := engine.Open("data", engine.Options{FS: fs, MemoryBytes: 8 << 20, PresenceReads: 3})
 	if err != nil {
 		f.fail("round %d: %v", n, err)
 	}

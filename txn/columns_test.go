@@ -128,7 +128,7 @@ func (x *columnsModel) open() {
 
 func openColumns(t *testing.T, fs vfs.FS, cfg Config, o columns.Options) (*engine.Engine, *columns.Store, *Manager) {
 	t.Helper()
-	eng, err := engine.Open("data", engine.Options{FS: fs, MemoryBytes: 8 << 20})
+	eng, err := engine.Open("data", engine.Options{FS: fs, MemoryBytes: 8 << 20, PresenceReads: 3})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -191,12 +191,12 @@ func WholePart(g *Segment, lower, upper []byte, ts engine.Timestamp) (p Part, ok
 	p = Part{Segment: g, To: f.Rows(), TS: ts}
 	if bytes.Compare(lo, g.first) > 0 {
 		if p.From, err = f.SeekRow(bg, lo); err != nil {
-			return Part{}, false, g.store.wrap(err, g.Path())
+			return Part{}, false, g.wrap(err)
 		}
 	}
 	if hi != nil && bytes.Compare(hi, g.last) <= 0 {
 		if p.To, err = f.SeekRow(bg, hi); err != nil {
-			return Part{}, false, g.store.wrap(err, g.Path())
+			return Part{}, false, g.wrap(err)
 		}
 	}
 	return p, p.From < p.To, nil

@@ -236,12 +236,12 @@ func (c *cursor) nextSegment() error {
 		from, to := 0, f.Rows()
 		if bytes.Compare(c.lo, g.first) > 0 {
 			if from, err = f.SeekRow(bg, c.lo); err != nil {
-				return g.store.wrap(err, g.Path())
+				return g.wrap(err)
 			}
 		}
 		if c.hi != nil && bytes.Compare(c.hi, g.last) <= 0 {
 			if to, err = f.SeekRow(bg, c.hi); err != nil {
-				return g.store.wrap(err, g.Path())
+				return g.wrap(err)
 			}
 		}
 		if from >= to {
@@ -278,7 +278,7 @@ func (c *cursor) enter() error {
 	c.cols = nil
 	var err error
 	c.keys, err = c.f.Keys(bg, c.block)
-	return c.seg().store.wrap(err, c.seg().Path())
+	return c.seg().wrap(err)
 }
 
 func (c *cursor) key() []byte { return c.keys.At(c.row - c.blockFirst) }
@@ -302,7 +302,7 @@ func (c *cursor) seek(loc []byte) error {
 		if bytes.Compare(loc, c.seg().last) <= 0 {
 			row, err := c.f.SeekRow(bg, loc)
 			if err != nil {
-				return c.seg().store.wrap(err, c.seg().Path())
+				return c.seg().wrap(err)
 			}
 			if row = max(row, c.row); row < c.end {
 				c.row = row
@@ -325,7 +325,7 @@ func (c *cursor) seekBelow(loc []byte) error {
 		if bytes.Compare(c.seg().first, loc) < 0 {
 			row, err := c.f.SeekRow(bg, loc)
 			if err != nil {
-				return c.seg().store.wrap(err, c.seg().Path())
+				return c.seg().wrap(err)
 			}
 			if row = min(row-1, c.row); row > c.end {
 				c.row = row
@@ -353,7 +353,7 @@ func (c *cursor) load() error {
 	for i := range c.enc.cols {
 		var err error
 		if c.enc.cols[i], err = c.f.Read(bg, c.block, i); err != nil {
-			return c.seg().store.wrap(err, c.seg().Path())
+			return c.seg().wrap(err)
 		}
 	}
 	c.cols = c.enc.cols
@@ -368,7 +368,7 @@ func (c *cursor) appendRow(dst []byte) ([]byte, error) {
 	if c.cols == nil && c.singles < singleRowsMax { // short ranges are not worth a decoded block
 		c.singles++
 		dst, err := c.f.appendRow(bg, dst, c.row)
-		return dst, c.seg().store.wrap(err, c.seg().Path())
+		return dst, c.seg().wrap(err)
 	}
 	if err := c.load(); err != nil {
 		return nil, err
@@ -483,7 +483,7 @@ func (p *Pin) Parts(lower, upper []byte, at engine.Timestamp) ([]Part, error) {
 		}
 		seek := func(loc []byte) (int, error) {
 			row, err := f.SeekRow(bg, loc)
-			return row, g.store.wrap(err, g.Path())
+			return row, g.wrap(err)
 		}
 		from, to := 0, f.Rows()
 		if bytes.Compare(lo, g.first) > 0 {

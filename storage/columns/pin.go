@@ -31,6 +31,24 @@ func (s *Store) PinKey(key []byte) engine.ColumnPin {
 	return nil
 }
 
+// Get implements engine.Columns.
+func (s *Store) Get(key []byte, at engine.Timestamp, buf []byte) (value []byte, ts engine.Timestamp, found, covered bool, err error) {
+	if len(key) < len(Space{}) {
+		return nil, 0, false, false, nil
+	}
+	c := s.cells.Load().byKey[Space(key)]
+	if c == nil {
+		return nil, 0, false, false, nil
+	}
+	p := Pin{space: c.space, st: c.acquire()}
+	if p.st == nil {
+		return nil, 0, false, false, nil
+	}
+	value, ts, found, err = p.Get(key, at, 0, buf)
+	p.Release()
+	return value, ts, found, true, err
+}
+
 // Pin implements engine.Columns.
 func (s *Store) Pin(lower, upper []byte) engine.ColumnPin {
 	all := s.cells.Load()

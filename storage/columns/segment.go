@@ -98,7 +98,7 @@ func (g *fileRef) open() (*openFile, error) {
 	}
 	file, err := segment.Open(g.store.fs, g.Path(), g.store.cache)
 	if err != nil {
-		return nil, g.store.wrap(err, g.Path())
+		return nil, g.wrap(err)
 	}
 	if file.Rows() != int(g.rows) {
 		_ = file.Close()
@@ -146,10 +146,18 @@ func (g *Segment) get(loc, buf []byte) (value []byte, found bool, err error) {
 	}
 	row, ok, err := f.Find(bg, loc)
 	if err != nil || !ok {
-		return nil, false, g.store.wrap(err, g.Path())
+		return nil, false, g.wrap(err)
 	}
 	value, err = f.appendRow(bg, buf, row)
-	return value, err == nil, g.store.wrap(err, g.Path())
+	return value, err == nil, g.wrap(err)
+}
+
+// wrap words an error of the file.
+func (r *fileRef) wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	return r.store.wrap(err, r.Path())
 }
 
 // Get reads the stored row of a locator (provisional segments), appended to buf.
@@ -167,7 +175,7 @@ func (g *Segment) Has(loc []byte) (bool, error) {
 		return false, err
 	}
 	_, ok, err := f.Find(bg, loc)
-	return ok, g.store.wrap(err, g.Path())
+	return ok, g.wrap(err)
 }
 
 // anyIn reports whether a row lies in [lower, upper); nil upper: no bound.
@@ -184,13 +192,13 @@ func (g *Segment) anyIn(lower, upper []byte) (bool, error) {
 	}
 	row, err := f.SeekRow(bg, lower)
 	if err != nil || row >= f.Rows() {
-		return false, g.store.wrap(err, g.Path())
+		return false, g.wrap(err)
 	}
 	if upper == nil {
 		return true, nil
 	}
 	key, err := f.AppendKey(bg, nil, row)
-	return err == nil && bytes.Compare(key, upper) < 0, g.store.wrap(err, g.Path())
+	return err == nil && bytes.Compare(key, upper) < 0, g.wrap(err)
 }
 
 // appendRow appends the stored form of one row.

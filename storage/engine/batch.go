@@ -23,6 +23,8 @@ type Batch struct {
 	b *pebble.Batch
 	// tally counts versions put
 	tally writeTally
+	// forgotten are the ranges of ForgetRange
+	forgotten [][2][]byte
 }
 
 // NewBatch makes a batch with room for size bytes.
@@ -70,6 +72,7 @@ func (b *Batch) ForgetEngineKey(ek []byte) error { return b.e.wrap(b.b.Delete(ek
 
 // ForgetRange removes all versions of the keys in [lower, upper).
 func (b *Batch) ForgetRange(lower, upper []byte) error {
+	b.forgotten = append(b.forgotten, [2][]byte{lower, upper})
 	return b.e.wrap(b.b.DeleteRange(AppendPrefix(nil, lower), AppendPrefix(nil, upper), nil))
 }
 
@@ -103,13 +106,16 @@ func (b *Batch) Commit(sync bool) error {
 	if sync {
 		opts = pebble.Sync
 	}
-	if err := b.e.finish(b.e.db.Apply(b.b, opts)); err != nil {
+	if err := b.e.finish(b.e.apply(b.b, opts)); err != nil {
 		return err
 	}
 	if sync {
 		b.e.covered(n)
 	}
 	b.tally.tell(b.e.columns)
+	for _, r := range b.forgotten {
+		b.e.presence.forget(r[0], r[1])
+	}
 	return nil
 }
 

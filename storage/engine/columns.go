@@ -20,6 +20,10 @@ type Columns interface {
 	Pin(lower, upper []byte) ColumnPin
 	// PinKey is Pin for one key.
 	PinKey(key []byte) ColumnPin
+	// Get reads the row of key that is visible at at for who knows that the engine has no
+	// version of key; covered is false, and all else nothing, when no segment's space has it.
+	// The value is appended to buf.
+	Get(key []byte, at Timestamp, buf []byte) (value []byte, ts Timestamp, found, covered bool, err error)
 	// Wrote hears of n versions committed to the space of key, about.
 	Wrote(key []byte, n int)
 	// Size is the disk space of the segments in a range, an estimate.

@@ -43,6 +43,9 @@ type Options struct {
 	// OnFatal is told once when the engine fails for good. The process should then
 	// end: some calls may hang. May be nil.
 	OnFatal func(err error)
+	// PresenceReads is after how many point reads of a space with segments a filter of the
+	// keys that have versions in the engine is built (see presence); 0 for 256.
+	PresenceReads int
 }
 
 // Engine is an open store.
@@ -59,7 +62,8 @@ type Engine struct {
 	getters sync.Pool // *Getter
 	columns Columns   // nil: rows only
 
-	space diskSpace
+	space    diskSpace
+	presence presence
 
 	// unlogged counts unsynced local writes; synced is how many of them a later sync covered.
 	unlogged, synced atomic.Uint64
@@ -107,6 +111,7 @@ func Open(dir string, o Options) (*Engine, error) {
 	e.db = db
 	e.iters.New = func() any { return &Iter{} }
 	e.getters.New = func() any { return &Getter{} }
+	e.presence.init(o.PresenceReads)
 	if err := e.checkFormat(); err != nil {
 		db.Close()
 		e.cache.Unref()
@@ -244,6 +249,7 @@ func (e *Engine) checkFormat() error {
 
 // Close flushes and closes the store. REQUIRES: no iterator open.
 func (e *Engine) Close() error {
+	e.presence.close()
 	var err error
 	if e.fatal.Load() == nil {
 		err = e.db.Flush()

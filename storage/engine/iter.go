@@ -13,6 +13,14 @@ import (
 // is none; deleted tells a tombstone from a value, the value is then where the key has
 // moved, if it has. The value is appended to buf.
 func (e *Engine) Get(key []byte, at Timestamp, buf []byte) (value []byte, ts Timestamp, found, deleted bool, err error) {
+	if err := e.Failed(); err != nil {
+		return nil, 0, false, false, err
+	}
+	if e.lacks(key) {
+		if value, ts, found, covered, err := e.columns.Get(key, at, buf); covered {
+			return value, ts, found, false, e.wrap(err)
+		}
+	}
 	g, err := e.NewGetter()
 	if err != nil {
 		return nil, 0, false, false, err
@@ -23,6 +31,9 @@ func (e *Engine) Get(key []byte, at Timestamp, buf []byte) (value []byte, ts Tim
 		if value == nil {
 			value = []byte{}
 		}
+	}
+	if g.pin != nil {
+		e.presence.searched(e, key)
 	}
 	if cerr := g.Close(); err == nil && cerr != nil {
 		return nil, 0, false, false, cerr

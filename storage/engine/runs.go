@@ -134,7 +134,7 @@ func (e *Engine) Ingest(ctx context.Context, paths []string) error {
 	if err := e.Failed(); err != nil {
 		return err
 	}
-	return e.finish(e.db.Ingest(ctx, paths))
+	return e.finish(e.ingest(ctx, paths))
 }
 
 // RunIter walks the entries of runs merged, one key after another.
