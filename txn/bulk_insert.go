@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/zeebo/xxh3"
 
 	"github.com/basaltdb/basalt/storage/columns"
 	"github.com/basaltdb/basalt/storage/engine"
@@ -92,6 +93,8 @@ type bulkBuffer struct {
 	bytes       int64
 	ascending   bool
 	limit       int64
+	// filter has the keys of the parts, unless they are fresh or of a claim.
+	filter *bloom
 
 	done chan struct{} // closed when written
 	err  error         // then
@@ -141,11 +144,8 @@ func (t *transaction) InsertRows(ctx context.Context, r BulkRows) (done bool, ta
 	claim := columns.Rows{Keys: r.Keys, Cols: r.Vectors}
 	if !r.Fresh {
 		lower, end := r.Keys[0], append(bytes.Clone(r.Keys[len(r.Keys)-1]), 0)
-		if t.writes.anyIn(lower, end) {
-			return false, nil, nil
-		}
-		if s := t.spill.Load(); s != nil && s.mayHoldIn(lower, end) {
-			return false, nil, nil
+		if own, err := t.wroteAny(r.Keys, lower, end); err != nil || own {
+			return false, nil, err
 		}
 		if contested, err := t.m.rows.contested(t, r.Keys); err != nil || contested {
 			return false, nil, err
@@ -172,7 +172,26 @@ func (t *transaction) InsertRows(ctx context.Context, r BulkRows) (done bool, ta
 	}
 	t.seq++
 	t.wrote = t.seq
-	return true, nil, b.add(ctx, space, claim, r.Columns)
+	return true, nil, b.add(ctx, space, claim, r.Columns, r.Fresh)
+}
+
+// wroteAny reports whether one of keys, which are in [lower, end), is among the transaction's
+// other writes. A statement's first rows are such writes, and where its rows come in another
+// order than the keys' they reach across all of them: the range alone says little.
+func (t *transaction) wroteAny(keys [][]byte, lower, end []byte) (bool, error) {
+	if t.writes.anyOf(keys, lower, end) {
+		return true, nil
+	}
+	s := t.spill.Load()
+	if s == nil || !s.mayHoldIn(lower, end) {
+		return false, nil
+	}
+	for _, k := range keys {
+		if w, err := s.newest(k, noStatement); err != nil || w != nil {
+			return true, err
+		}
+	}
+	return false, nil
 }
 
 // committedAmong lists the positions of keys that have a committed row now.
@@ -199,12 +218,12 @@ func (t *transaction) committedAmong(keys [][]byte, lower, end []byte) (taken []
 }
 
 // add puts rows into the buffer of their space, and has it written when it is full.
-func (b *bulkWrites) add(ctx context.Context, space columns.Space, p columns.Rows, cols []segment.Column) error {
+func (b *bulkWrites) add(ctx context.Context, space columns.Space, p columns.Rows, cols []segment.Column, fresh bool) error {
 	for len(p.Keys) > 0 {
 		if err := b.failed(); err != nil {
 			return err
 		}
-		buf := b.buffer(space, cols)
+		buf := b.buffer(space, cols, fresh)
 		if len(buf.parts) > 0 && bytes.Compare(buf.lastKey(), p.Keys[0]) >= 0 {
 			b.mu.Lock()
 			buf.ascending = false
@@ -215,6 +234,11 @@ func (b *bulkWrites) add(ctx context.Context, space columns.Space, p columns.Row
 		p = p.Slice(n, len(p.Keys))
 		b.mu.Lock()
 		buf.parts = append(buf.parts, head)
+		if buf.filter != nil {
+			for _, k := range head.Keys {
+				buf.filter.add(k)
+			}
+		}
 		buf.rows += n
 		buf.last = b.t.seq
 		buf.bytes += head.Bytes()
@@ -236,7 +260,7 @@ func (b *bulkWrites) add(ctx context.Context, space columns.Space, p columns.Row
 }
 
 // buffer is the open buffer of a space for the current statement.
-func (b *bulkWrites) buffer(space columns.Space, cols []segment.Column) *bulkBuffer {
+func (b *bulkWrites) buffer(space columns.Space, cols []segment.Column, fresh bool) *bulkBuffer {
 	b.mu.Lock()
 	for i := len(b.open) - 1; i >= 0; i-- {
 		buf := b.open[i]
@@ -254,6 +278,10 @@ func (b *bulkWrites) buffer(space columns.Space, cols []segment.Column) *bulkBuf
 	defer b.mu.Unlock()
 	buf := &bulkBuffer{space: space, cols: cols, stmt: b.t.stmt, first: b.t.seq, ascending: true,
 		limit: min(bulkBufferBytesMax, b.t.m.cfg.SpillBytes)}
+	if !fresh {
+		f := newBloom(bulkBufferRowsMax)
+		buf.filter = &f
+	}
 	b.open = append(b.open, buf)
 	return buf
 }
@@ -362,9 +390,16 @@ func (b *bulkWrites) holdsLocked(key []byte) (bool, error) {
 	if !ok {
 		return false, nil
 	}
+	h, hashed := uint64(0), false
+	hash := func() uint64 {
+		if !hashed {
+			h, hashed = xxh3.Hash(key), true
+		}
+		return h
+	}
 	for _, list := range [2][]*bulkBuffer{b.open, b.sealed} {
 		for _, buf := range list {
-			if buf.space != space {
+			if buf.space != space || buf.filter != nil && !buf.filter.has(hash()) {
 				continue
 			}
 			for i := range buf.parts {

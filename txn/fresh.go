@@ -150,6 +150,21 @@ func (w *writeBuffer) anyIn(lower, upper []byte) bool {
 	return any
 }
 
+// anyOf reports whether the buffer has one of keys, all of which are in [lower, upper).
+func (w *writeBuffer) anyOf(keys [][]byte, lower, upper []byte) bool {
+	if !w.anyIn(lower, upper) {
+		return false
+	}
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	for _, k := range keys {
+		if w.headLocked(k) != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // mayHoldIn reports whether a run reaches into [lower, upper).
 func (s *spilled) mayHoldIn(lower, upper []byte) bool {
 	s.mu.Lock()

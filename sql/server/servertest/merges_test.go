@@ -2,7 +2,11 @@ package servertest_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/basaltdb/basalt/sql/server/servertest"
 )
@@ -69,4 +73,36 @@ func TestVacuumMerges(t *testing.T) {
 		t.Fatal(got)
 	}
 	n.Check(t, "after merges")
+}
+
+// TestBulkInAnyOrder inserts many rows in an order that is not the key's: they become
+// segments all the same, and a key that comes twice is found wherever its first row went.
+func TestBulkInAnyOrder(t *testing.T) {
+	ctx := context.Background()
+	n := servertest.Start(t)
+	c := n.Connect(t)
+	exec(t, c, "CREATE TABLE m (id int PRIMARY KEY, v int)")
+	insert := "INSERT INTO m SELECT (i * 7919) % 60000, i FROM generate_series(0, 59999) i"
+	// A key among the first rows, and one among those in bulk, come again at the end.
+	for _, again := range []int{10, 45000} {
+		_, err := c.Exec(ctx, fmt.Sprintf("%s UNION ALL SELECT (%d * 7919) %% 60000, -1", insert, again))
+		var pe *pgconn.PgError
+		if !errors.As(err, &pe) || pe.Code != "23505" {
+			t.Fatalf("row %d again: %v", again, err)
+		}
+	}
+	exec(t, c, insert)
+	var rows, distinct, sum, inSegments int64
+	if err := c.QueryRow(ctx, "SELECT count(*), count(DISTINCT id), sum(v) FROM m").Scan(&rows, &distinct, &sum); err != nil {
+		t.Fatal(err)
+	}
+	if rows != 60000 || distinct != 60000 || sum != 59999*30000 {
+		t.Fatalf("%d rows, %d keys, sum %d", rows, distinct, sum)
+	}
+	if err := c.QueryRow(ctx, "SELECT sum(segment_rows) FROM basalt.merges WHERE relation = 'm'::regclass").Scan(&inSegments); err != nil {
+		t.Fatal(err)
+	}
+	if inSegments < 40000 {
+		t.Errorf("%d of %d rows in segments", inSegments, rows)
+	}
 }
