@@ -3,7 +3,6 @@ package txn
 import (
 	"bytes"
 	"context"
-	"runtime"
 	"slices"
 	"sort"
 	"sync"
@@ -11,6 +10,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/zeebo/xxh3"
 
+	"github.com/basaltdb/basalt/internal/cores"
 	"github.com/basaltdb/basalt/storage/columns"
 	"github.com/basaltdb/basalt/storage/engine"
 	"github.com/basaltdb/basalt/storage/segment"
@@ -67,7 +67,7 @@ const (
 )
 
 // bulkSlots bounds the segments being written at once.
-func newBulkSlots() chan struct{} { return make(chan struct{}, max(1, runtime.GOMAXPROCS(0))) }
+func newBulkSlots() chan struct{} { return make(chan struct{}, max(1, cores.Count())) }
 
 // bulkWrites are the bulk inserts of a transaction.
 type bulkWrites struct {

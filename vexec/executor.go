@@ -4,9 +4,9 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync/atomic"
 
+	"github.com/basaltdb/basalt/internal/cores"
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec/expr"
@@ -18,7 +18,7 @@ type Options struct {
 	// Registry holds the functions plans may call.
 	Registry *expr.Registry
 	// Workers bounds the goroutines that all queries' Gather operators run at a
-	// time beyond one each; 0: GOMAXPROCS.
+	// time beyond one each; 0: one per processor.
 	Workers int
 	// MemoryLimit bounds the bytes all queries hold together; 0: no bound.
 	MemoryLimit int64
@@ -40,7 +40,7 @@ const spillPrefix = "basalt-spill-"
 // New makes an Executor and clears the temporary files of an earlier process.
 func New(opts Options) *Executor {
 	if opts.Workers <= 0 {
-		opts.Workers = runtime.GOMAXPROCS(0)
+		opts.Workers = cores.Count()
 	}
 	if opts.TempDir == "" {
 		opts.TempDir = os.TempDir()

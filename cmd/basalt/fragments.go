@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/basaltdb/basalt/internal/cores"
 	"github.com/basaltdb/basalt/rpc/flight"
 	"github.com/basaltdb/basalt/rpc/fragment"
 	"github.com/basaltdb/basalt/rpc/node"
@@ -201,5 +201,5 @@ func (noData) Open(context.Context, fragment.OpenRequest) (vexec.Exec, func(ok b
 
 // storageExecutor runs pieces on a node without sessions.
 func storageExecutor(o server.Options) *vexec.Executor {
-	return vexec.New(vexec.Options{Registry: functions.Fill(), Workers: runtime.GOMAXPROCS(0), MemoryLimit: o.MemoryBytes / 2, TempDir: filepath.Join(o.Dir, "temp")})
+	return vexec.New(vexec.Options{Registry: functions.Fill(), Workers: cores.Count(), MemoryLimit: o.MemoryBytes / 2, TempDir: filepath.Join(o.Dir, "temp")})
 }

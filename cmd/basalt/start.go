@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/basaltdb/basalt/internal/cores"
 	"github.com/basaltdb/basalt/rpc/flight"
 	"github.com/basaltdb/basalt/rpc/node"
 	"github.com/basaltdb/basalt/sql/pgwire"
@@ -121,6 +122,7 @@ func start(ctx context.Context, f startFlags) error {
 			return err
 		}
 	}
+	cores.Oversubscribe()
 	tuneCollector(memory)
 	if f.pprof != "" {
 		if err := checkAddress(f.pprof, false); err != nil {

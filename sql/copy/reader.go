@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"sync"
 	"unicode/utf8"
 
+	"github.com/basaltdb/basalt/internal/cores"
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec"
@@ -94,7 +94,7 @@ func NewReader(in io.Reader, o *Options, t Target, env *types.Env) *Reader {
 		}
 	}
 	r.cut.o = o
-	r.workers = min(runtime.GOMAXPROCS(0), parsersMax)
+	r.workers = min(cores.Count(), parsersMax)
 	if o.Format == Binary {
 		r.bin = &binaryReader{r: r, cols: r.l.columns()}
 	}

@@ -9,13 +9,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/basaltdb/basalt/internal/cores"
 	"github.com/basaltdb/basalt/sql/catalog"
 	"github.com/basaltdb/basalt/sql/check"
 	"github.com/basaltdb/basalt/sql/functions"
@@ -36,7 +36,7 @@ type Options struct {
 	InMemory bool
 	// MemoryBytes bounds the process's caches and queries; 0: 2 GiB.
 	MemoryBytes int64
-	Workers     int // of one query; 0: GOMAXPROCS
+	Workers     int // of one query; 0: one per processor
 	TLS         *tls.Config
 	// NoTrust demands passwords on loopback too.
 	NoTrust bool
@@ -91,7 +91,7 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 		o.MemoryBytes = defaultMemory
 	}
 	if o.Workers <= 0 {
-		o.Workers = runtime.GOMAXPROCS(0)
+		o.Workers = cores.Count()
 	}
 	if o.MaxConnections <= 0 {
 		o.MaxConnections = pgwire.DefaultMaxConnections
