@@ -328,7 +328,7 @@ func (p *planner) buildCTE(ent *cteEntry) (rel, []Col) {
 
 func (p *planner) addCTE(ent *cteEntry, r rel, outs []Col) {
 	ent.info = &cteInfo{id: uint32(len(p.ctes)), name: ent.cte.Name, query: ent.cte.Query, rel: r, cols: outs,
-		modifying: ent.cte.Query.Command != query.CmdSelect}
+		modifying: ent.cte.Query.Command != query.CmdSelect, fence: ent.cte.Materialized == query.CTEAlways || isRecursive(ent.cte)}
 	p.ctes = append(p.ctes, ent.info)
 }
 

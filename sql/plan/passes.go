@@ -21,10 +21,19 @@ var passes = []pass{
 	{"min_max", "min and max read one row from the end of an index", (*planner).passMinMax},
 }
 
-// optimize runs the passes.
-func (p *planner) optimize(r rel, need ColSet) rel {
+// ordering is the first of the passes that settle the order of joins: those before it
+// move conditions to where they belong.
+const ordering = "join_order"
+
+// settle runs the passes before the ordering ones, order the others.
+func (p *planner) settle(r rel, need ColSet) rel { return p.run(r, need, false) }
+func (p *planner) order(r rel, need ColSet) rel  { return p.run(r, need, true) }
+
+func (p *planner) run(r rel, need ColSet, order bool) rel {
+	reached := false
 	for _, ps := range passes {
-		if p.opts.Disable[ps.name] {
+		reached = reached || ps.name == ordering
+		if reached != order || p.opts.Disable[ps.name] {
 			continue
 		}
 		p.rowsMemo = map[rel]float64{}

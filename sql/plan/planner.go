@@ -111,20 +111,8 @@ func (p *planner) plan(q *query.Query) (out *Planned, err error) {
 	}()
 	p.findShared(q)
 	root, outs := p.buildStatement(q)
-	optimized := 0
-	ctes := func() { // unnesting adds to them
-		for ; optimized < len(p.ctes); optimized++ {
-			c := p.ctes[optimized]
-			c.rel = p.optimize(c.rel, setOf(c.cols...))
-		}
-	}
-	ctes()
-	for i := 0; i < len(p.inits); i++ {
-		p.inits[i].rel = p.optimize(p.inits[i].rel, setOf(p.inits[i].cols...))
-	}
 	need := setOf(outs...)
 	root = p.optimize(root, need)
-	ctes()
 	pl := &Planned{Command: q.Command, names: p, ReadOnly: p.readOnly}
 	for _, c := range p.ctes {
 		p.keepOrder = p.feedsOrdered(root)
@@ -158,6 +146,31 @@ func (p *planner) plan(q *query.Query) (out *Planned, err error) {
 		pl.Relations = append(pl.Relations, oid)
 	}
 	return pl, nil
+}
+
+// optimize rewrites the trees of the statement, of which r is the main one, in place.
+func (p *planner) optimize(r rel, need ColSet) rel {
+	settled := 0
+	ctes := func() { // unnesting adds to them
+		for ; settled < len(p.ctes); settled++ {
+			c := p.ctes[settled]
+			c.rel = p.settle(c.rel, setOf(c.cols...))
+		}
+	}
+	ctes()
+	for i := 0; i < len(p.inits); i++ {
+		p.inits[i].rel = p.settle(p.inits[i].rel, setOf(p.inits[i].cols...))
+	}
+	r = p.settle(r, need)
+	ctes()
+	p.filterCTEs(r)
+	for _, c := range p.ctes {
+		c.rel = p.order(c.rel, setOf(c.cols...))
+	}
+	for _, ip := range p.inits {
+		ip.rel = p.order(ip.rel, setOf(ip.cols...))
+	}
+	return p.order(r, need)
 }
 
 func (p *planner) resultColumns(q *query.Query) []ResultColumn {

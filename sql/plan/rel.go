@@ -391,6 +391,7 @@ type cteInfo struct {
 	rel       rel
 	cols      []Col // outputs of rel
 	modifying bool
+	fence     bool // conditions stay out: AS MATERIALIZED, or recursive
 	refs      int
 	node      *Node
 	rows      float64
