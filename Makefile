@@ -46,9 +46,10 @@ fuzz: need-tools
 	done; if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
 # isolation plays PostgreSQL's own isolation specs (isolationtester and Debian's source package are needed; PGSRC names
-# a source tree instead). ONLY=NAME,… picks some.
+# a source tree instead). ONLY=NAME,… picks some; NODES=3 plays them on a gateway with so many storage processes.
+NODES ?= 0
 isolation: build
-	$(GO) run ./compat/isolation/cmd/isolation -only "$(ONLY)"
+	$(GO) run ./compat/isolation/cmd/isolation -only "$(ONLY)" -nodes $(NODES)
 
 # histories has concurrent transactions judged by their level: in peace, through kills, over several nodes. TIME is for each of
 # the parts; a running server of any make is judged by go run ./compat/history/cmd/history.

@@ -19,6 +19,8 @@ type Branches struct {
 	m *Manager
 	// records asks other nodes for transaction records (recovery).
 	records func(node NodeID) (Participant, error)
+	// serializer gets the notes of SERIALIZABLE fragments.
+	serializer Serializer
 
 	mu sync.Mutex
 	// open by transaction.
@@ -61,6 +63,10 @@ func NewBranches(m *Manager, records func(NodeID) (Participant, error)) (*Branch
 	m.branches.Store(p)
 	return p, nil
 }
+
+// SetSerializer says where fragments of SERIALIZABLE transactions leave their notes.
+// It comes before the first fragment.
+func (p *Branches) SetSerializer(s Serializer) { p.serializer = s }
 
 // BranchLost is the SQLSTATE of a call for a branch that is not there any more.
 const BranchLost = pgerror.ConnectionDoesNotExist

@@ -16,6 +16,9 @@ func (p *Branches) Fragment(b Branch, at ReadAt, seq SeqRange, lockTimeout time.
 	if at.Snapshot == 0 {
 		return nil, nil, pgerror.Internal("a fragment without a snapshot")
 	}
+	if b.Serial != 0 && p.serializer == nil {
+		return nil, nil, pgerror.Internal("a node takes no notes of SERIALIZABLE transactions")
+	}
 	t, err := p.reader(b)
 	if err != nil {
 		return nil, nil, err
@@ -45,6 +48,7 @@ type fragment struct {
 	next, end uint64
 	timeout   time.Duration
 	onCommit  []func(ts Timestamp)
+	notes     HeldNotes
 }
 
 func (f *fragment) done(ok bool) {
@@ -55,10 +59,46 @@ func (f *fragment) done(ok bool) {
 	}
 }
 
-// SERIALIZABLE is not offered over several nodes.
 func (f *fragment) AwaitSafeSnapshot(context.Context) error { return nil }
-func (f *fragment) PredicateRead(lower, upper []byte) error { return nil }
-func (f *fragment) PredicateWrite(key []byte) error         { return nil }
+
+// PredicateRead implements RowTxn.
+func (f *fragment) PredicateRead(lower, upper []byte) error {
+	if f.b.Serial == 0 || mutantNoFragmentNotes || !f.notes.Add(NoteRead, lower, upper) {
+		return nil
+	}
+	return f.FlushNotes(context.Background())
+}
+
+// PredicateWrite implements RowTxn.
+func (f *fragment) PredicateWrite(key []byte) error {
+	if f.b.Serial == 0 {
+		return nil
+	}
+	f.notes.Add(NoteTouch, key, nil)
+	return f.FlushNotes(context.Background())
+}
+
+// FlushNotes implements Noter. It must come before rows leave the node that come from
+// what was read, and before the fragment's end.
+func (f *fragment) FlushNotes(ctx context.Context) error {
+	if f.b.Serial == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, noteWait)
+	defer cancel()
+	return f.notes.Flush(ctx, f.p.serializer, f.b.Serialized())
+}
+
+// noteWait bounds sending notes where nothing else does.
+const noteWait = 10 * time.Second
+
+// noteWrite notes a write of the fragment.
+func (f *fragment) noteWrite(ctx context.Context, key []byte) error {
+	if f.b.Serial == 0 || !f.notes.Add(NoteWrite, key, nil) {
+		return nil
+	}
+	return f.FlushNotes(ctx)
+}
 
 func (f *fragment) ID() ID { return f.b.Txn }
 func (f *fragment) Options() Options {
@@ -146,18 +186,30 @@ func (f *fragment) change(ctx context.Context, n uint64, do func(t *transaction)
 }
 
 func (f *fragment) Put(ctx context.Context, key, value []byte) error {
+	if err := f.noteWrite(ctx, key); err != nil {
+		return err
+	}
 	return f.change(ctx, 1, func(t *transaction) error { return t.Put(ctx, key, value) })
 }
 
 func (f *fragment) PutNew(ctx context.Context, key, value []byte) error {
+	if err := f.noteWrite(ctx, key); err != nil {
+		return err
+	}
 	return f.change(ctx, 1, func(t *transaction) error { return t.PutNew(ctx, key, value) })
 }
 
 func (f *fragment) Delete(ctx context.Context, key []byte) error {
+	if err := f.noteWrite(ctx, key); err != nil {
+		return err
+	}
 	return f.change(ctx, 1, func(t *transaction) error { return t.Delete(ctx, key) })
 }
 
 func (f *fragment) DeleteMoved(ctx context.Context, key, to []byte) error {
+	if err := f.noteWrite(ctx, key); err != nil {
+		return err
+	}
 	return f.change(ctx, 1, func(t *transaction) error { return t.DeleteMoved(ctx, key, to) })
 }
 

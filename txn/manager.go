@@ -106,8 +106,8 @@ func (m *Manager) nextID() ID {
 	return ID(id)
 }
 
-// Serializable implements DB.
-func (m *Manager) Serializable() bool { return true }
+// RelationLocksHere implements DB.
+func (m *Manager) RelationLocksHere() bool { return true }
 
 // OldestSnapshot implements DB.
 func (m *Manager) OldestSnapshot() Timestamp { return m.oracle.horizon() }

@@ -30,4 +30,8 @@ const (
 	mutantNoRanges = false
 	// mutantKeptSavepoint: what a savepoint undoes stays.
 	mutantKeptSavepoint = false
+	// mutantNoFragmentNotes: over several nodes, SERIALIZABLE notes no reads of fragments.
+	mutantNoFragmentNotes = false
+	// mutantNoSerialPrepare: over several nodes, SERIALIZABLE has no last check before a commit.
+	mutantNoSerialPrepare = false
 )

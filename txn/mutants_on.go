@@ -20,6 +20,8 @@ var (
 	mutantNoPredicates     = mutant("no-predicates")
 	mutantNoRanges         = mutant("no-ranges")
 	mutantKeptSavepoint    = mutant("kept-savepoint")
+	mutantNoFragmentNotes  = mutant("no-fragment-notes")
+	mutantNoSerialPrepare  = mutant("no-serial-prepare")
 )
 
 func mutant(name string) bool {

@@ -25,6 +25,10 @@ type OracleService struct {
 	catalogs []Timestamp
 	// gateways' oldest snapshots, as they report them.
 	oldest map[NodeID]Timestamp
+
+	// serialMu guards serials; it comes before mu.
+	serialMu sync.Mutex
+	serials  serials
 }
 
 // PendingCommit is a commit between its timestamp and its visibility.
@@ -35,6 +39,7 @@ type PendingCommit struct {
 	Participants []NodeID
 	catalog      bool
 	slot         *commitSlot
+	serial       *serial // SERIALIZABLE
 }
 
 var _ Oracle = (*OracleService)(nil)
@@ -49,7 +54,8 @@ func NewOracleService(m *Manager) (*OracleService, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &OracleService{m: m, epoch: epoch, inflight: map[Timestamp]*PendingCommit{}, oldest: map[NodeID]Timestamp{}}
+	s := &OracleService{m: m, epoch: epoch, inflight: map[Timestamp]*PendingCommit{}, oldest: map[NodeID]Timestamp{},
+		serials: serials{open: map[serialKey]*serial{}}}
 	// A catalog change may have happened at any time before.
 	s.catalogs = []Timestamp{m.oracle.fresh()}
 	m.SetHorizon(0)
@@ -92,25 +98,40 @@ func (s *OracleService) NextIDs(_ context.Context, n int) (ID, error) {
 }
 
 // BeginCommit implements Oracle.
-func (s *OracleService) BeginCommit(_ context.Context, id ID, gateway NodeID, epoch uint64, participants []NodeID, catalog bool) (Timestamp, error) {
-	if epoch != s.epoch {
-		return 0, pgerror.New(pgerror.SerializationFailure, "could not commit transaction %d: the first node of the cluster has restarted since it began", id).
+func (s *OracleService) BeginCommit(_ context.Context, r CommitRequest) (Timestamp, error) {
+	if r.Epoch != s.epoch {
+		return 0, pgerror.New(pgerror.SerializationFailure, "could not commit transaction %d: the first node of the cluster has restarted since it began", r.ID).
 			WithHint("The transaction might succeed if retried.")
 	}
-	slot, err := s.m.oracle.begin()
+	p := &PendingCommit{ID: r.ID, Gateway: r.Gateway, Participants: r.Participants, catalog: r.Catalog}
+	draw := func() (Timestamp, error) {
+		slot, err := s.m.oracle.begin()
+		if err != nil {
+			return 0, err
+		}
+		p.slot, p.TS = slot, slot.ts
+		return slot.ts, nil
+	}
+	var err error
+	if r.Serial != 0 {
+		p.serial, err = s.prepareSerial(SerialTxn{Gateway: r.Gateway, Number: r.Serial, Epoch: r.Epoch}, r.Notes, draw)
+	} else {
+		_, err = draw()
+	}
 	if err != nil {
 		return 0, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.inflight[slot.ts] = &PendingCommit{ID: id, TS: slot.ts, Gateway: gateway, Participants: participants, catalog: catalog, slot: slot}
-	return slot.ts, nil
+	s.inflight[p.TS] = p
+	return p.TS, nil
 }
 
 // FinishCommit implements Oracle. A timestamp that is not in flight was finished
 // by recovery, or before a restart.
 func (s *OracleService) FinishCommit(ctx context.Context, ts Timestamp, committed bool) error {
 	visible := s.Settle(ts, committed)
+	defer s.SweepSerializable()
 	if visible == nil {
 		return nil
 	}
@@ -143,6 +164,7 @@ func (s *OracleService) Settle(ts Timestamp, committed bool) (visible <-chan str
 	if p == nil {
 		return nil
 	}
+	s.settleSerial(p.serial, committed)
 	return s.m.oracle.applied(p.slot)
 }
 
@@ -169,6 +191,7 @@ func (s *OracleService) ReportOldest(gateway NodeID, ts Timestamp) {
 
 // DropGateway forgets a gateway that is fenced.
 func (s *OracleService) DropGateway(gateway NodeID) {
+	s.endSerialsOf(gateway)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.oldest, gateway)

@@ -23,6 +23,9 @@ type Branch struct {
 	// made. A branch refuses calls from before the last one it has heard of: they were
 	// given up, and the network has kept them.
 	Cuts uint64
+	// Serial names the transaction at the first node's Serializer when its reads and
+	// writes are to be noted; 0: they are not.
+	Serial uint64
 }
 
 // ReadAt is what a read sees: commits at or below Snapshot, own writes of
@@ -168,13 +171,30 @@ type Oracle interface {
 	// NextIDs reserves n transaction IDs; the first is returned.
 	NextIDs(ctx context.Context, n int) (ID, error)
 	// BeginCommit draws a commit timestamp; until FinishCommit no snapshot passes it.
-	// participants are who to ask when the gateway dies, the one with the record first.
-	// epoch is that of the transaction's first snapshot: when the first node has begun
-	// another one since, the transaction's relation locks are lost (40001).
-	BeginCommit(ctx context.Context, id ID, gateway NodeID, epoch uint64, participants []NodeID, catalog bool) (Timestamp, error)
+	// Of a SERIALIZABLE transaction it is the last check too (40001).
+	BeginCommit(ctx context.Context, r CommitRequest) (Timestamp, error)
 	// FinishCommit reports that the commit is applied everywhere, or that it was
 	// aborted, and waits until the watermark has reached it.
 	FinishCommit(ctx context.Context, ts Timestamp, committed bool) error
+
+	Serializer
+}
+
+// CommitRequest is what BeginCommit is told.
+type CommitRequest struct {
+	ID      ID
+	Gateway NodeID
+	// Epoch is that of the transaction's first snapshot: when the first node has begun
+	// another one since, the transaction's relation locks are lost (40001).
+	Epoch uint64
+	// Participants are who to ask when the gateway dies, the one with the record first.
+	Participants []NodeID
+	// Catalog: the system tablet was written.
+	Catalog bool
+	// Serial is the transaction's name at the Serializer, 0 for none, with the notes
+	// that have not gone there yet.
+	Serial uint64
+	Notes  []Note
 }
 
 // SnapshotInfo is an answer of the oracle.

@@ -78,13 +78,12 @@ func (s *serializable) init() {
 	s.wrote.init()
 }
 
-// begin registers a transaction together with its snapshot. It gives nil for a
-// transaction that is safe from the start.
-func (s *serializable) begin(t *transaction) *sxact {
+// begin registers a transaction together with its snapshot, which it has taken. It
+// gives nil for a transaction that is safe from the start.
+func (s *serializable) begin(opts Options, snapshot func() Timestamp) *sxact {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t.snap = t.m.oracle.pin()
-	x := &sxact{pid: t.opts.ProcessID, snapshot: t.snap.ts, readOnly: t.opts.ReadOnly, began: s.seq}
+	x := &sxact{pid: opts.ProcessID, snapshot: snapshot(), readOnly: opts.ReadOnly, began: s.seq}
 	if x.readOnly {
 		x.unsafeBy = map[*sxact]struct{}{}
 		for a := range s.active {
@@ -118,6 +117,10 @@ func (x *sxact) sees(w *sxact) bool { return w.commitTS != 0 && w.commitTS <= x.
 func (s *serializable) read(x *sxact, lower, upper []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.readLocked(x, lower, upper)
+}
+
+func (s *serializable) readLocked(x *sxact, lower, upper []byte) error {
 	if x.safe() {
 		return nil
 	}
@@ -143,6 +146,10 @@ func (s *serializable) readAround(x, w *sxact) error {
 func (s *serializable) write(x *sxact, key []byte, keep bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.writeLocked(x, key, keep)
+}
+
+func (s *serializable) writeLocked(x *sxact, key []byte, keep bool) error {
 	if x.doomed {
 		return failure("identification as a pivot, during conflict in checking")
 	}

@@ -115,8 +115,9 @@ type Newest struct {
 // DB begins transactions. Safe for concurrent use.
 type DB interface {
 	Begin(opts Options) Txn
-	// Serializable tells whether SERIALIZABLE transactions can be begun.
-	Serializable() bool
+	// RelationLocksHere reports whether relation locks are kept in this process: to take
+	// one is no message.
+	RelationLocksHere() bool
 	// UpdateNow is an atomic read-modify-write of one key outside any transaction
 	// (sequences): f gets the current value (nil: none) and returns the new one.
 	// Visible at once to everybody, rolled back by nobody, durable no later than

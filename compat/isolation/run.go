@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -24,6 +26,8 @@ type Runner struct {
 type Outcome struct {
 	Output []byte
 	Equal  bool
+	// Reordered: equal but for the order of rows within results.
+	Reordered bool
 	// Want is the plain expected output.
 	Want []byte
 }
@@ -63,8 +67,27 @@ func (r *Runner) Run(ctx context.Context, s Spec) (*Outcome, error) {
 			o.Want = want
 		}
 		o.Equal = o.Equal || bytes.Equal(want, o.Output)
+		o.Reordered = o.Reordered || bytes.Equal(orderRows(want), orderRows(o.Output))
 	}
 	return o, nil
+}
+
+// orderRows sorts the rows of every result in what isolationtester prints: they lie
+// between a line of dashes and the line that counts them.
+func orderRows(out []byte) []byte {
+	lines := strings.Split(string(out), "\n")
+	for i := 0; i < len(lines); i++ {
+		if lines[i] == "" || strings.Trim(lines[i], "-+") != "" {
+			continue
+		}
+		end := i + 1
+		for end < len(lines) && lines[end] != "" && !(strings.HasPrefix(lines[end], "(") && (strings.HasSuffix(lines[end], " rows)") || lines[end] == "(1 row)")) {
+			end++
+		}
+		slices.Sort(lines[i+1 : end])
+		i = end
+	}
+	return []byte(strings.Join(lines, "\n"))
 }
 
 func (r *Runner) exec(ctx context.Context, statements ...string) error {

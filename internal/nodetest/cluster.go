@@ -16,6 +16,8 @@ type Cluster struct {
 	t       testing.TB
 	dir     string
 	rpc     string // of the first node
+	bin     string
+	env     []string
 	First   *Node
 	Storage []*Node
 }
@@ -24,12 +26,19 @@ type Cluster struct {
 // all have joined. args are added to the first node's. Ends with the test.
 func StartCluster(t testing.TB, storage int, args ...string) *Cluster {
 	t.Helper()
+	return StartClusterBinary(t, "", nil, storage, args...)
+}
+
+// StartClusterBinary is StartCluster with another binary ("": the built one) and what is
+// added to the environment of all its processes.
+func StartClusterBinary(t testing.TB, bin string, env []string, storage int, args ...string) *Cluster {
+	t.Helper()
 	dir := t.TempDir()
-	c := &Cluster{t: t, dir: dir, rpc: FreeAddr(t)}
+	c := &Cluster{t: t, dir: dir, rpc: FreeAddr(t), bin: bin, env: env}
 	t.Cleanup(c.logWarnings) // the last of the cleanups: the processes have ended
-	c.First = Start(t, filepath.Join(dir, "gateway1"), append([]string{"--role", "gateway", "--rpc-addr", c.rpc}, args...)...)
+	c.First = StartBinary(t, bin, env, filepath.Join(dir, "gateway1"), append([]string{"--role", "gateway", "--rpc-addr", c.rpc}, args...)...)
 	for i := range storage {
-		n := &Node{t: t, data: filepath.Join(dir, fmt.Sprintf("storage%d", i+1)), args: []string{"--role", "storage", "--rpc-addr", FreeAddr(t), "--join", c.rpc, "--flight-addr", FreeAddr(t)}, storage: true}
+		n := &Node{t: t, data: filepath.Join(dir, fmt.Sprintf("storage%d", i+1)), args: []string{"--role", "storage", "--rpc-addr", FreeAddr(t), "--join", c.rpc, "--flight-addr", FreeAddr(t)}, storage: true, bin: bin, env: env}
 		t.Cleanup(n.Kill)
 		n.Restart()
 		c.Storage = append(c.Storage, n)
@@ -42,7 +51,7 @@ func StartCluster(t testing.TB, storage int, args ...string) *Cluster {
 func (c *Cluster) Gateway() *Node {
 	c.t.Helper()
 	addr := FreeAddr(c.t)
-	return Start(c.t, filepath.Join(c.dir, "gateway-"+addr), "--role", "gateway", "--rpc-addr", addr, "--join", c.rpc)
+	return StartBinary(c.t, c.bin, c.env, filepath.Join(c.dir, "gateway-"+addr), "--role", "gateway", "--rpc-addr", addr, "--join", c.rpc)
 }
 
 // Join is the address of the first node for --join.

@@ -324,7 +324,7 @@ func (c *Cursor) run(ctx context.Context, g *Gateway, site vexec.Site, req *rpcp
 	if !c.eager {
 		produced = nil
 	}
-	out, err := g.Server.run(ctx, &f, env, req, nil, produced)
+	out, err := g.Server.run(ctx, &f, env, req, nil, produced, flusher(nil)) // the session flushes
 	if stats != nil && out != nil {
 		out.Ops = nil
 	}

@@ -130,7 +130,7 @@ func (s *Server) Run(ctx context.Context, req *rpcpb.RunRequest, emit func(ipc.M
 	if req.GetAnalyze() {
 		env.Stats = vexec.NewStats(true)
 	}
-	stats, err := s.run(ctx, f, env, req, emit, nil)
+	stats, err := s.run(ctx, f, env, req, emit, nil, flusher(env.Store))
 	ok = err == nil
 	return stats, err
 }
@@ -175,9 +175,18 @@ func (s *Server) environment(ctx context.Context, f *planpb.Fragment, r OpenRequ
 	return env, release, nil
 }
 
+// flusher sends the notes that a fragment's transaction holds back (txn.Noter).
+func flusher(st vexec.Store) func(ctx context.Context) error {
+	if n, ok := st.(txn.Noter); ok {
+		return n.FlushNotes
+	}
+	return func(context.Context) error { return nil }
+}
+
 // run runs a fragment whose environment is complete. With produced, its output does
-// not wait for consumers, and produced is called when all of it is there.
-func (s *Server) run(ctx context.Context, f *planpb.Fragment, env vexec.Exec, req *rpcpb.RunRequest, emit func(ipc.Message) error, produced func()) (stats *rpcpb.FragmentStats, err error) {
+// not wait for consumers, and produced is called when all of it is there. noted is
+// called before rows leave, and at the end: what was read for them is noted by then.
+func (s *Server) run(ctx context.Context, f *planpb.Fragment, env vexec.Exec, req *rpcpb.RunRequest, emit func(ipc.Message) error, produced func(), noted func(context.Context) error) (stats *rpcpb.FragmentStats, err error) {
 	start := time.Now()
 	q, release, err := s.acquire(req.GetQuery())
 	if err != nil {
@@ -206,8 +215,14 @@ func (s *Server) run(ctx context.Context, f *planpb.Fragment, env vexec.Exec, re
 		if err := s.kept(req); err != nil {
 			return false, err
 		}
+		if err := noted(ctx); err != nil {
+			return false, err
+		}
 		return out.send(ctx, b)
 	})
+	if err == nil {
+		err = noted(ctx)
+	}
 	if produced != nil {
 		produced()
 	}

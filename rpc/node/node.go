@@ -147,7 +147,7 @@ func Start(ctx context.Context, cfg Config) (_ *Node, err error) {
 // common makes what every node has once it has an id and an oracle.
 func (n *Node) common() error {
 	if n.cfg.Role != Storage || n.id == first {
-		n.coord = coordinator.New(coordinator.Config{Self: n.id, Oracle: n.oracle, Node: n.Participant, Placement: n.Placement, Nodes: n.holders,
+		n.coord = coordinator.New(coordinator.Config{Self: n.id, Oracle: n.oracle, HoldNotes: n.id != first, Node: n.Participant, Placement: n.Placement, Nodes: n.holders,
 			OnCatalog: n.catalogChanged, Logf: func(format string, args ...any) { n.cfg.Log.Debug(fmt.Sprintf(format, args...)) }})
 	}
 	if err := n.store.Cluster(n.place.Load(), durableNow{n}, placer{n}); err != nil {
@@ -158,6 +158,7 @@ func (n *Node) common() error {
 		if err != nil {
 			return err
 		}
+		b.SetSerializer(n.oracle)
 		n.gate = &gate{Branches: b, lease: n.leased}
 		txnrpc.RegisterParticipant(n.srv, n.gate)
 	}
@@ -240,6 +241,7 @@ func (n *Node) lead() {
 	defer t.Stop()
 	for {
 		n.members.expire(n.ctx)
+		n.service.SweepSerializable()
 		if n.cfg.Role != Storage {
 			_ = n.coord.Refresh(n.ctx) // local: it fails only at the end
 			n.service.ReportOldest(first, n.coord.OldestSnapshot())

@@ -9,12 +9,12 @@ import (
 
 // BranchToProto and BranchFromProto carry a txn.Branch.
 func BranchToProto(b txn.Branch) *rpcpb.Branch {
-	return &rpcpb.Branch{Txn: uint64(b.Txn), Gateway: uint32(b.Gateway), Epoch: b.Epoch, Isolation: uint32(b.Isolation), ProcessId: b.ProcessID, Begun: b.Begun, Cuts: b.Cuts}
+	return &rpcpb.Branch{Txn: uint64(b.Txn), Gateway: uint32(b.Gateway), Epoch: b.Epoch, Isolation: uint32(b.Isolation), ProcessId: b.ProcessID, Begun: b.Begun, Cuts: b.Cuts, Serial: b.Serial}
 }
 
 func BranchFromProto(b *rpcpb.Branch) txn.Branch {
 	return txn.Branch{Txn: txn.ID(b.GetTxn()), Gateway: txn.NodeID(b.GetGateway()), Epoch: b.GetEpoch(), Isolation: txn.Isolation(b.GetIsolation()),
-		ProcessID: b.GetProcessId(), Begun: b.GetBegun(), Cuts: b.GetCuts()}
+		ProcessID: b.GetProcessId(), Begun: b.GetBegun(), Cuts: b.GetCuts(), Serial: b.GetSerial()}
 }
 
 // ReadAtToProto and ReadAtFromProto carry a txn.ReadAt.

@@ -36,9 +36,9 @@ func (o *Oracle) NextIDs(ctx context.Context, n int) (txn.ID, error) {
 }
 
 // BeginCommit implements txn.Oracle.
-func (o *Oracle) BeginCommit(ctx context.Context, id txn.ID, gateway txn.NodeID, epoch uint64, participants []txn.NodeID, catalog bool) (txn.Timestamp, error) {
-	q := &rpcpb.BeginCommitRequest{Txn: uint64(id), Gateway: uint32(gateway), Epoch: epoch, Catalog: catalog}
-	for _, n := range participants {
+func (o *Oracle) BeginCommit(ctx context.Context, c txn.CommitRequest) (txn.Timestamp, error) {
+	q := &rpcpb.BeginCommitRequest{Txn: uint64(c.ID), Gateway: uint32(c.Gateway), Epoch: c.Epoch, Catalog: c.Catalog, Serial: c.Serial, Notes: notesToProto(c.Notes)}
+	for _, n := range c.Participants {
 		q.Participants = append(q.Participants, uint32(n))
 	}
 	r, err := o.c.BeginCommit(ctx, q)
@@ -76,7 +76,8 @@ func (s *oracleServer) BeginCommit(ctx context.Context, q *rpcpb.BeginCommitRequ
 	for _, n := range q.Participants {
 		nodes = append(nodes, txn.NodeID(n))
 	}
-	ts, err := s.o.BeginCommit(ctx, txn.ID(q.Txn), txn.NodeID(q.Gateway), q.Epoch, nodes, q.Catalog)
+	ts, err := s.o.BeginCommit(ctx, txn.CommitRequest{ID: txn.ID(q.Txn), Gateway: txn.NodeID(q.Gateway), Epoch: q.Epoch, Participants: nodes, Catalog: q.Catalog,
+		Serial: q.Serial, Notes: notesFromProto(q.Notes)})
 	return &rpcpb.TimestampReply{Ts: uint64(ts)}, err
 }
 

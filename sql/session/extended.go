@@ -379,6 +379,9 @@ func (s *Session) Execute(ctx context.Context, name string, maxRows int, out pgw
 	if err != nil {
 		return s.fix(ctx, err)
 	}
+	if err := s.flushNotes(ctx); err != nil {
+		return s.fix(ctx, err)
+	}
 	if suspended {
 		return out.Suspended()
 	}

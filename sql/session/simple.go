@@ -72,6 +72,9 @@ func (s *Session) finishSimple(ctx context.Context, r *result, commit bool, out 
 	if err != nil {
 		return s.fix(ctx, err)
 	}
+	if err := s.flushNotes(ctx); err != nil {
+		return s.fix(ctx, err)
+	}
 	if s.phase == phaseImplicit && commit {
 		if err := s.commit(ctx); err != nil {
 			return err

@@ -209,10 +209,10 @@ func (s *Session) ClientAddress() (string, int32) {
 	return host, int32(n)
 }
 
-// LockSequence implements sys.Session. Over several nodes the lock would be a message
-// for each transaction that takes a value; there ALTER SEQUENCE does not hold them back.
+// LockSequence implements sys.Session. Where table locks are at another node, the lock would
+// be a message for each transaction that takes a value; there ALTER SEQUENCE does not hold them back.
 func (s *Session) LockSequence(ctx context.Context, oid types.OID) error {
-	if s.cur.tx == nil || oid < types.FirstNormalOID || !s.node.DB.Serializable() {
+	if s.cur.tx == nil || oid < types.FirstNormalOID || !s.node.DB.RelationLocksHere() {
 		return nil
 	}
 	s.sequenceMu.Lock()

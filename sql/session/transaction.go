@@ -97,9 +97,17 @@ func (t *transaction) forget() {
 	}
 }
 
-// errSerializable refuses SERIALIZABLE where conflicts are not looked for: a weaker
-// level in its place would break its promise.
-var errSerializable = pgerror.Unsupported("SERIALIZABLE isolation over several nodes")
+// flushNotes ends a statement of a SERIALIZABLE block: whoever comes after it meets what
+// it has read and written. The commit of an implicit transaction carries the notes itself.
+func (s *Session) flushNotes(ctx context.Context) error {
+	if s.phase != phaseBlock || s.cur.tx == nil || s.cur.opts.Isolation != txn.Serializable {
+		return nil
+	}
+	if n, ok := s.cur.tx.(txn.Noter); ok {
+		return n.FlushNotes(ctx)
+	}
+	return nil
+}
 
 // statementTxn starts the next statement: a new number, and under READ COMMITTED
 // a new snapshot. Portals that are still open read to their end first.
@@ -107,9 +115,7 @@ func (s *Session) statementTxn(ctx context.Context) (txn.Txn, error) {
 	if err := s.holdPortals(ctx); err != nil {
 		return nil, err
 	}
-	if s.ensure(); s.cur.opts.Isolation == txn.Serializable && !s.node.DB.Serializable() {
-		return nil, errSerializable
-	}
+	s.ensure()
 	tx := s.txn()
 	s.cur.queried = true
 	tx.SetLockTimeout(s.lockTimeout())

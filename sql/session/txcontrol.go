@@ -171,11 +171,7 @@ func onOff(b bool) string {
 }
 
 func (s *Session) setIsolation(text string, session bool) error {
-	refused := strings.EqualFold(text, "serializable") && !s.node.DB.Serializable()
 	if session {
-		if refused {
-			return errSerializable
-		}
 		_, err := s.settings.Set("default_transaction_isolation", text, false, true)
 		return err
 	}
@@ -199,9 +195,6 @@ func (s *Session) setIsolation(text string, session bool) error {
 	}
 	if len(s.cur.savepoints) > 0 {
 		return pgerror.New(pgerror.ActiveSQLTransaction, "SET TRANSACTION ISOLATION LEVEL must not be called in a subtransaction")
-	}
-	if refused {
-		return errSerializable
 	}
 	s.cur.opts.Isolation = iso
 	s.cur.uncommitted = strings.EqualFold(text, "read uncommitted")

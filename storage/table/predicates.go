@@ -1,6 +1,8 @@
 package table
 
 import (
+	"context"
+
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/txn"
 )
@@ -36,4 +38,12 @@ func (s *Store) rowNotes(sc *schema) func(key []byte) error {
 		return nil
 	}
 	return func(key []byte) error { return s.tx.PredicateRead(key, nil) }
+}
+
+// FlushNotes implements txn.Noter.
+func (s *Store) FlushNotes(ctx context.Context) error {
+	if n, ok := s.tx.(txn.Noter); ok {
+		return n.FlushNotes(ctx)
+	}
+	return nil
 }

@@ -29,6 +29,7 @@ func (t *transaction) Commit(ctx context.Context) (txn.Timestamp, error) {
 	t.mu.Unlock()
 	slices.SortFunc(writers, func(a, b *part) int { return int(a.node) - int(b.node) })
 	fail := func(err error) (txn.Timestamp, error) {
+		t.endSerial()
 		t.abortAll(nil)
 		return 0, err
 	}
@@ -42,6 +43,9 @@ func (t *transaction) Commit(ctx context.Context) (txn.Timestamp, error) {
 		return fail(err)
 	}
 	if len(writers) == 0 {
+		if err := t.commitSerial(ctx); err != nil {
+			return fail(err)
+		}
 		for _, f := range t.onCommit {
 			f(t.snap)
 		}
@@ -87,8 +91,10 @@ func (t *transaction) decide(ctx context.Context, writers []*part) (txn.Timestam
 	for i, p := range writers {
 		nodes[i] = p.node
 	}
-	ts, err := t.c.cfg.Oracle.BeginCommit(ctx, id, t.c.cfg.Self, t.epoch, nodes, t.catalog)
+	ts, err := t.c.cfg.Oracle.BeginCommit(ctx, txn.CommitRequest{ID: id, Gateway: t.c.cfg.Self, Epoch: t.epoch, Participants: nodes, Catalog: t.catalog,
+		Serial: t.serial, Notes: t.notes.Take()})
 	if err != nil {
+		t.endSerial()
 		t.abortAll(nil)
 		return 0, err
 	}

@@ -15,6 +15,9 @@ type Config struct {
 	// Self is this gateway.
 	Self   txn.NodeID
 	Oracle txn.Oracle
+	// HoldNotes lets SERIALIZABLE transactions hold their notes back until a statement
+	// ends: the oracle is another process. Else each goes there at once.
+	HoldNotes bool
 	// Node reaches a node; the own one without a network.
 	Node func(txn.NodeID) (txn.Participant, error)
 	// Placement is the one in force.
@@ -148,13 +151,13 @@ func (c *Coordinator) nextID(ctx context.Context) (txn.ID, error) {
 	return c.ids.next - 1, nil
 }
 
-// snapshot asks the oracle for a snapshot and pins it in p; unpin it.
-func (c *Coordinator) snapshot(ctx context.Context, p *pins) (txn.SnapshotInfo, error) {
+// snapshot asks for a snapshot and pins it in p; unpin it.
+func (c *Coordinator) snapshot(ctx context.Context, p *pins, ask func(context.Context) (txn.SnapshotInfo, error)) (txn.SnapshotInfo, error) {
 	if c.suspended.Load() {
 		return txn.SnapshotInfo{}, pgerror.New(pgerror.ConnectionFailure, "this gateway has no contact to the first node of the cluster")
 	}
 	done := p.expect()
-	info, err := c.cfg.Oracle.Snapshot(ctx)
+	info, err := ask(ctx)
 	if err != nil {
 		done(0)
 		return txn.SnapshotInfo{}, err
@@ -179,7 +182,7 @@ func (c *Coordinator) snapshot(ctx context.Context, p *pins) (txn.SnapshotInfo, 
 // by it, and a newer catalog is heard of.
 func (c *Coordinator) Refresh(ctx context.Context) error {
 	p := c.pins.Load()
-	info, err := c.snapshot(ctx, p)
+	info, err := c.snapshot(ctx, p, c.cfg.Oracle.Snapshot)
 	if err == nil {
 		p.unpin(info.Snapshot)
 	}
@@ -276,15 +279,22 @@ func (c *Coordinator) Locks() []txn.LockInfo {
 	return out
 }
 
-// Serializable implements txn.DB: conflicts between readers and writers are not
-// looked for over several nodes.
-func (c *Coordinator) Serializable() bool { return false }
+// RelationLocksHere implements txn.DB.
+func (c *Coordinator) RelationLocksHere() bool { return c.cfg.Placement().System == c.cfg.Self }
 
 // AdvisoryLocks implements txn.DB: each process would have its own.
 func (c *Coordinator) AdvisoryLocks(int32) *txn.AdvisoryLocks { return nil }
 
 // SafeSnapshotBlockers implements txn.DB.
-func (c *Coordinator) SafeSnapshotBlockers(int32) []int32 { return nil }
+func (c *Coordinator) SafeSnapshotBlockers(pid int32) []int32 {
+	ctx, cancel := context.WithTimeout(c.ctx, askWait)
+	defer cancel()
+	out, err := c.cfg.Oracle.SafeSnapshotBlockers(ctx, pid)
+	if err != nil {
+		return nil
+	}
+	return out
+}
 
 // Blockers implements txn.DB.
 func (c *Coordinator) Blockers(pid int32) []int32 {

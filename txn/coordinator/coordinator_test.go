@@ -76,6 +76,9 @@ func newCluster(t testing.TB, nodes int) *cluster {
 	var err error
 	c.oracle, err = txn.NewOracleService(c.nodes[1].mgr)
 	must(t, err)
+	for _, n := range c.nodes {
+		n.br.SetSerializer(c.oracle)
+	}
 	t.Cleanup(func() {
 		for _, n := range c.nodes {
 			if n != nil { // nil: the test ended in a crash
@@ -134,6 +137,7 @@ func (c *cluster) crash(id txn.NodeID) {
 		return c.reach(x)
 	})
 	must(c.t, err)
+	n.br.SetSerializer(c.oracle)
 	for n.br.Resolve(ctx) != nil {
 		time.Sleep(10 * time.Millisecond)
 	}

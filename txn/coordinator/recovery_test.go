@@ -20,7 +20,7 @@ func TestRecoveryOfManyCommits(t *testing.T) {
 		for range 6 {
 			id, err := c.oracle.NextIDs(ctx, 1)
 			must(t, err)
-			_, err = c.oracle.BeginCommit(ctx, id, 9, c.oracle.Epoch(), []txn.NodeID{2, 3}, false)
+			_, err = c.oracle.BeginCommit(ctx, txn.CommitRequest{ID: id, Gateway: 9, Epoch: c.oracle.Epoch(), Participants: []txn.NodeID{2, 3}})
 			must(t, err)
 		}
 		waits := make(chan error, 1)
@@ -35,9 +35,9 @@ func TestRecoveryOfManyCommits(t *testing.T) {
 	// Who waits for a commit behind another's may give up.
 	id, err := c.oracle.NextIDs(ctx, 2)
 	must(t, err)
-	first, err := c.oracle.BeginCommit(ctx, id, 9, c.oracle.Epoch(), []txn.NodeID{2}, false)
+	first, err := c.oracle.BeginCommit(ctx, txn.CommitRequest{ID: id, Gateway: 9, Epoch: c.oracle.Epoch(), Participants: []txn.NodeID{2}})
 	must(t, err)
-	second, err := c.oracle.BeginCommit(ctx, id+1, 1, c.oracle.Epoch(), []txn.NodeID{2}, false)
+	second, err := c.oracle.BeginCommit(ctx, txn.CommitRequest{ID: id + 1, Gateway: 1, Epoch: c.oracle.Epoch(), Participants: []txn.NodeID{2}})
 	must(t, err)
 	short, stop := context.WithTimeout(ctx, 20*time.Millisecond)
 	defer stop()

@@ -38,6 +38,12 @@ type transaction struct {
 	mu    sync.Mutex
 	parts map[txn.NodeID]*part
 
+	// serial names a SERIALIZABLE transaction at the Serializer, once it has its snapshot;
+	// 0: it need not be watched. notes are those that have not gone there yet.
+	serial     uint64
+	registered bool // with the Serializer
+	notes      txn.HeldNotes
+
 	rels        []heldRelation
 	lockTimeout time.Duration
 	onCommit    []func(ts txn.Timestamp)
@@ -107,17 +113,6 @@ func (t *transaction) HasWrites() bool {
 	return false
 }
 
-// SERIALIZABLE is refused before a transaction begins (Coordinator.Serializable).
-
-// AwaitSafeSnapshot implements txn.Txn.
-func (t *transaction) AwaitSafeSnapshot(context.Context) error { return nil }
-
-// PredicateRead implements txn.RowTxn.
-func (t *transaction) PredicateRead(lower, upper []byte) error { return nil }
-
-// PredicateWrite implements txn.RowTxn.
-func (t *transaction) PredicateWrite(key []byte) error { return nil }
-
 func (t *transaction) BeginStatement() {
 	t.stmt++
 	if t.snap != 0 && t.opts.Isolation != txn.ReadCommitted {
@@ -136,7 +131,11 @@ func (t *transaction) takeSnapshot(ctx context.Context) error {
 	if err := t.fenced(); err != nil {
 		return err
 	}
-	info, err := t.c.snapshot(ctx, t.pins)
+	ask := t.c.cfg.Oracle.Snapshot
+	if t.opts.Isolation == txn.Serializable && !t.registered {
+		ask = t.register
+	}
+	info, err := t.c.snapshot(ctx, t.pins, ask)
 	if err != nil {
 		return err
 	}
@@ -157,7 +156,7 @@ func (t *transaction) lookAround(ctx context.Context) error {
 	if err := t.fenced(); err != nil {
 		return err
 	}
-	info, err := t.c.snapshot(ctx, t.pins)
+	info, err := t.c.snapshot(ctx, t.pins, t.c.cfg.Oracle.Snapshot)
 	if err != nil {
 		return err
 	}
@@ -214,7 +213,7 @@ func (t *transaction) FreshSnapshot() txn.Timestamp {
 	if t.snapErr = t.usable(ctx); t.snapErr != nil {
 		return t.snap
 	}
-	info, err := t.c.snapshot(ctx, t.pins)
+	info, err := t.c.snapshot(ctx, t.pins, t.c.cfg.Oracle.Snapshot)
 	if err != nil {
 		t.snapErr = err
 		return t.snap
@@ -287,7 +286,7 @@ func (t *transaction) partAt(n txn.NodeID) (*part, error) {
 // branch names the branch of a part. REQUIRES: t.mu held where others may run.
 func (t *transaction) branch(p *part) txn.Branch {
 	pid := t.opts.ProcessID
-	return txn.Branch{Txn: txn.ID(t.id.Load()), Gateway: t.c.cfg.Self, Epoch: t.epoch, Isolation: t.opts.Isolation, ProcessID: pid, Begun: p.begun, Cuts: t.cuts}
+	return txn.Branch{Txn: txn.ID(t.id.Load()), Gateway: t.c.cfg.Self, Epoch: t.epoch, Isolation: t.opts.Isolation, ProcessID: pid, Begun: p.begun, Cuts: t.cuts, Serial: t.serial}
 }
 
 // flush sends a part's pending writes. When it fails they stay: the node, which may have
@@ -395,6 +394,9 @@ func (t *transaction) write(ctx context.Context, w txn.BranchWrite) error {
 	if err != nil {
 		return err
 	}
+	if err := t.noteWrite(ctx, txn.NoteWrite, w.Key); err != nil {
+		return err
+	}
 	if tablet, _ := tabletOf(w.Key); tablet == txn.SystemTablet {
 		t.catalog = true
 	}
@@ -483,6 +485,7 @@ func (t *transaction) Rollback() {
 		return
 	}
 	t.ended = true
+	t.endSerial() // before anybody who waits for a lock goes on
 	t.abortAll(nil)
 	t.release()
 }

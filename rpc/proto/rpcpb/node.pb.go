@@ -2,7 +2,7 @@
 // protocol; this file is its wire form.
 //
 // Versioning: every call carries the metadata "basalt-protocol" (this file's
-// version, now 2) and "basalt-cluster" (the database's id, 16 bytes in hex). A node
+// version, now 3) and "basalt-cluster" (the database's id, 16 bytes in hex). A node
 // refuses what it does not know: FAILED_PRECONDITION. Field numbers are never reused.
 //
 // Errors are gRPC statuses with one Error among their details, which carries the
@@ -248,6 +248,498 @@ func (*Empty) Descriptor() ([]byte, []int) {
 	return file_rpc_proto_node_proto_rawDescGZIP(), []int{1}
 }
 
+type SerialTxn struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Gateway       uint32                 `protobuf:"varint,1,opt,name=gateway,proto3" json:"gateway,omitempty"`
+	Number        uint64                 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	Epoch         uint64                 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SerialTxn) Reset() {
+	*x = SerialTxn{}
+	mi := &file_rpc_proto_node_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SerialTxn) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SerialTxn) ProtoMessage() {}
+
+func (x *SerialTxn) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SerialTxn.ProtoReflect.Descriptor instead.
+func (*SerialTxn) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *SerialTxn) GetGateway() uint32 {
+	if x != nil {
+		return x.Gateway
+	}
+	return 0
+}
+
+func (x *SerialTxn) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *SerialTxn) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+type BeginSerializableRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Txn           *SerialTxn             `protobuf:"bytes,1,opt,name=txn,proto3" json:"txn,omitempty"`
+	ReadOnly      bool                   `protobuf:"varint,2,opt,name=read_only,json=readOnly,proto3" json:"read_only,omitempty"`
+	Deferrable    bool                   `protobuf:"varint,3,opt,name=deferrable,proto3" json:"deferrable,omitempty"`
+	ProcessId     int32                  `protobuf:"varint,4,opt,name=process_id,json=processId,proto3" json:"process_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BeginSerializableRequest) Reset() {
+	*x = BeginSerializableRequest{}
+	mi := &file_rpc_proto_node_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BeginSerializableRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BeginSerializableRequest) ProtoMessage() {}
+
+func (x *BeginSerializableRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BeginSerializableRequest.ProtoReflect.Descriptor instead.
+func (*BeginSerializableRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *BeginSerializableRequest) GetTxn() *SerialTxn {
+	if x != nil {
+		return x.Txn
+	}
+	return nil
+}
+
+func (x *BeginSerializableRequest) GetReadOnly() bool {
+	if x != nil {
+		return x.ReadOnly
+	}
+	return false
+}
+
+func (x *BeginSerializableRequest) GetDeferrable() bool {
+	if x != nil {
+		return x.Deferrable
+	}
+	return false
+}
+
+func (x *BeginSerializableRequest) GetProcessId() int32 {
+	if x != nil {
+		return x.ProcessId
+	}
+	return 0
+}
+
+type BeginSerializableReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Snapshot      *SnapshotReply         `protobuf:"bytes,1,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
+	Watched       bool                   `protobuf:"varint,2,opt,name=watched,proto3" json:"watched,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BeginSerializableReply) Reset() {
+	*x = BeginSerializableReply{}
+	mi := &file_rpc_proto_node_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BeginSerializableReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BeginSerializableReply) ProtoMessage() {}
+
+func (x *BeginSerializableReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BeginSerializableReply.ProtoReflect.Descriptor instead.
+func (*BeginSerializableReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *BeginSerializableReply) GetSnapshot() *SnapshotReply {
+	if x != nil {
+		return x.Snapshot
+	}
+	return nil
+}
+
+func (x *BeginSerializableReply) GetWatched() bool {
+	if x != nil {
+		return x.Watched
+	}
+	return false
+}
+
+type Note struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          uint32                 `protobuf:"varint,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Lower         []byte                 `protobuf:"bytes,2,opt,name=lower,proto3" json:"lower,omitempty"`
+	Upper         []byte                 `protobuf:"bytes,3,opt,name=upper,proto3" json:"upper,omitempty"`
+	Range         bool                   `protobuf:"varint,4,opt,name=range,proto3" json:"range,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Note) Reset() {
+	*x = Note{}
+	mi := &file_rpc_proto_node_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Note) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Note) ProtoMessage() {}
+
+func (x *Note) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Note.ProtoReflect.Descriptor instead.
+func (*Note) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Note) GetKind() uint32 {
+	if x != nil {
+		return x.Kind
+	}
+	return 0
+}
+
+func (x *Note) GetLower() []byte {
+	if x != nil {
+		return x.Lower
+	}
+	return nil
+}
+
+func (x *Note) GetUpper() []byte {
+	if x != nil {
+		return x.Upper
+	}
+	return nil
+}
+
+func (x *Note) GetRange() bool {
+	if x != nil {
+		return x.Range
+	}
+	return false
+}
+
+type NoteRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Txn           *SerialTxn             `protobuf:"bytes,1,opt,name=txn,proto3" json:"txn,omitempty"`
+	Notes         []*Note                `protobuf:"bytes,2,rep,name=notes,proto3" json:"notes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NoteRequest) Reset() {
+	*x = NoteRequest{}
+	mi := &file_rpc_proto_node_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NoteRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NoteRequest) ProtoMessage() {}
+
+func (x *NoteRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NoteRequest.ProtoReflect.Descriptor instead.
+func (*NoteRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *NoteRequest) GetTxn() *SerialTxn {
+	if x != nil {
+		return x.Txn
+	}
+	return nil
+}
+
+func (x *NoteRequest) GetNotes() []*Note {
+	if x != nil {
+		return x.Notes
+	}
+	return nil
+}
+
+type SafeReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Safe          bool                   `protobuf:"varint,1,opt,name=safe,proto3" json:"safe,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SafeReply) Reset() {
+	*x = SafeReply{}
+	mi := &file_rpc_proto_node_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SafeReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SafeReply) ProtoMessage() {}
+
+func (x *SafeReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SafeReply.ProtoReflect.Descriptor instead.
+func (*SafeReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *SafeReply) GetSafe() bool {
+	if x != nil {
+		return x.Safe
+	}
+	return false
+}
+
+type EndSerializableRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Txn           *SerialTxn             `protobuf:"bytes,1,opt,name=txn,proto3" json:"txn,omitempty"`
+	Notes         []*Note                `protobuf:"bytes,2,rep,name=notes,proto3" json:"notes,omitempty"`
+	Commit        bool                   `protobuf:"varint,3,opt,name=commit,proto3" json:"commit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EndSerializableRequest) Reset() {
+	*x = EndSerializableRequest{}
+	mi := &file_rpc_proto_node_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EndSerializableRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EndSerializableRequest) ProtoMessage() {}
+
+func (x *EndSerializableRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EndSerializableRequest.ProtoReflect.Descriptor instead.
+func (*EndSerializableRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *EndSerializableRequest) GetTxn() *SerialTxn {
+	if x != nil {
+		return x.Txn
+	}
+	return nil
+}
+
+func (x *EndSerializableRequest) GetNotes() []*Note {
+	if x != nil {
+		return x.Notes
+	}
+	return nil
+}
+
+func (x *EndSerializableRequest) GetCommit() bool {
+	if x != nil {
+		return x.Commit
+	}
+	return false
+}
+
+type SafeSnapshotBlockersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ProcessId     int32                  `protobuf:"varint,1,opt,name=process_id,json=processId,proto3" json:"process_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SafeSnapshotBlockersRequest) Reset() {
+	*x = SafeSnapshotBlockersRequest{}
+	mi := &file_rpc_proto_node_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SafeSnapshotBlockersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SafeSnapshotBlockersRequest) ProtoMessage() {}
+
+func (x *SafeSnapshotBlockersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SafeSnapshotBlockersRequest.ProtoReflect.Descriptor instead.
+func (*SafeSnapshotBlockersRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *SafeSnapshotBlockersRequest) GetProcessId() int32 {
+	if x != nil {
+		return x.ProcessId
+	}
+	return 0
+}
+
+type ProcessesReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ProcessIds    []int32                `protobuf:"varint,1,rep,packed,name=process_ids,json=processIds,proto3" json:"process_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProcessesReply) Reset() {
+	*x = ProcessesReply{}
+	mi := &file_rpc_proto_node_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProcessesReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProcessesReply) ProtoMessage() {}
+
+func (x *ProcessesReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProcessesReply.ProtoReflect.Descriptor instead.
+func (*ProcessesReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ProcessesReply) GetProcessIds() []int32 {
+	if x != nil {
+		return x.ProcessIds
+	}
+	return nil
+}
+
 type SnapshotReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Snapshot      uint64                 `protobuf:"varint,1,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
@@ -259,7 +751,7 @@ type SnapshotReply struct {
 
 func (x *SnapshotReply) Reset() {
 	*x = SnapshotReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[2]
+	mi := &file_rpc_proto_node_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -271,7 +763,7 @@ func (x *SnapshotReply) String() string {
 func (*SnapshotReply) ProtoMessage() {}
 
 func (x *SnapshotReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[2]
+	mi := &file_rpc_proto_node_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -284,7 +776,7 @@ func (x *SnapshotReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotReply.ProtoReflect.Descriptor instead.
 func (*SnapshotReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{2}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SnapshotReply) GetSnapshot() uint64 {
@@ -317,7 +809,7 @@ type NextIDsRequest struct {
 
 func (x *NextIDsRequest) Reset() {
 	*x = NextIDsRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[3]
+	mi := &file_rpc_proto_node_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -329,7 +821,7 @@ func (x *NextIDsRequest) String() string {
 func (*NextIDsRequest) ProtoMessage() {}
 
 func (x *NextIDsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[3]
+	mi := &file_rpc_proto_node_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -342,7 +834,7 @@ func (x *NextIDsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NextIDsRequest.ProtoReflect.Descriptor instead.
 func (*NextIDsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{3}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *NextIDsRequest) GetN() int32 {
@@ -361,7 +853,7 @@ type NextIDsReply struct {
 
 func (x *NextIDsReply) Reset() {
 	*x = NextIDsReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[4]
+	mi := &file_rpc_proto_node_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -373,7 +865,7 @@ func (x *NextIDsReply) String() string {
 func (*NextIDsReply) ProtoMessage() {}
 
 func (x *NextIDsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[4]
+	mi := &file_rpc_proto_node_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -386,7 +878,7 @@ func (x *NextIDsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NextIDsReply.ProtoReflect.Descriptor instead.
 func (*NextIDsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{4}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *NextIDsReply) GetFirst() uint64 {
@@ -403,13 +895,15 @@ type BeginCommitRequest struct {
 	Participants  []uint32               `protobuf:"varint,3,rep,packed,name=participants,proto3" json:"participants,omitempty"`
 	Catalog       bool                   `protobuf:"varint,4,opt,name=catalog,proto3" json:"catalog,omitempty"`
 	Epoch         uint64                 `protobuf:"varint,5,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Serial        uint64                 `protobuf:"varint,6,opt,name=serial,proto3" json:"serial,omitempty"`
+	Notes         []*Note                `protobuf:"bytes,7,rep,name=notes,proto3" json:"notes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BeginCommitRequest) Reset() {
 	*x = BeginCommitRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[5]
+	mi := &file_rpc_proto_node_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -421,7 +915,7 @@ func (x *BeginCommitRequest) String() string {
 func (*BeginCommitRequest) ProtoMessage() {}
 
 func (x *BeginCommitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[5]
+	mi := &file_rpc_proto_node_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -434,7 +928,7 @@ func (x *BeginCommitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginCommitRequest.ProtoReflect.Descriptor instead.
 func (*BeginCommitRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{5}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *BeginCommitRequest) GetTxn() uint64 {
@@ -472,6 +966,20 @@ func (x *BeginCommitRequest) GetEpoch() uint64 {
 	return 0
 }
 
+func (x *BeginCommitRequest) GetSerial() uint64 {
+	if x != nil {
+		return x.Serial
+	}
+	return 0
+}
+
+func (x *BeginCommitRequest) GetNotes() []*Note {
+	if x != nil {
+		return x.Notes
+	}
+	return nil
+}
+
 type TimestampReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Ts            uint64                 `protobuf:"varint,1,opt,name=ts,proto3" json:"ts,omitempty"`
@@ -481,7 +989,7 @@ type TimestampReply struct {
 
 func (x *TimestampReply) Reset() {
 	*x = TimestampReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[6]
+	mi := &file_rpc_proto_node_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -493,7 +1001,7 @@ func (x *TimestampReply) String() string {
 func (*TimestampReply) ProtoMessage() {}
 
 func (x *TimestampReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[6]
+	mi := &file_rpc_proto_node_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -506,7 +1014,7 @@ func (x *TimestampReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimestampReply.ProtoReflect.Descriptor instead.
 func (*TimestampReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{6}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *TimestampReply) GetTs() uint64 {
@@ -526,7 +1034,7 @@ type FinishCommitRequest struct {
 
 func (x *FinishCommitRequest) Reset() {
 	*x = FinishCommitRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[7]
+	mi := &file_rpc_proto_node_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -538,7 +1046,7 @@ func (x *FinishCommitRequest) String() string {
 func (*FinishCommitRequest) ProtoMessage() {}
 
 func (x *FinishCommitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[7]
+	mi := &file_rpc_proto_node_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -551,7 +1059,7 @@ func (x *FinishCommitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishCommitRequest.ProtoReflect.Descriptor instead.
 func (*FinishCommitRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{7}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *FinishCommitRequest) GetTs() uint64 {
@@ -577,13 +1085,14 @@ type Branch struct {
 	ProcessId     int32                  `protobuf:"varint,5,opt,name=process_id,json=processId,proto3" json:"process_id,omitempty"`
 	Begun         bool                   `protobuf:"varint,6,opt,name=begun,proto3" json:"begun,omitempty"`
 	Cuts          uint64                 `protobuf:"varint,7,opt,name=cuts,proto3" json:"cuts,omitempty"`
+	Serial        uint64                 `protobuf:"varint,8,opt,name=serial,proto3" json:"serial,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Branch) Reset() {
 	*x = Branch{}
-	mi := &file_rpc_proto_node_proto_msgTypes[8]
+	mi := &file_rpc_proto_node_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -595,7 +1104,7 @@ func (x *Branch) String() string {
 func (*Branch) ProtoMessage() {}
 
 func (x *Branch) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[8]
+	mi := &file_rpc_proto_node_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -608,7 +1117,7 @@ func (x *Branch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Branch.ProtoReflect.Descriptor instead.
 func (*Branch) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{8}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Branch) GetTxn() uint64 {
@@ -660,6 +1169,13 @@ func (x *Branch) GetCuts() uint64 {
 	return 0
 }
 
+func (x *Branch) GetSerial() uint64 {
+	if x != nil {
+		return x.Serial
+	}
+	return 0
+}
+
 type ReadAt struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Snapshot      uint64                 `protobuf:"varint,1,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
@@ -670,7 +1186,7 @@ type ReadAt struct {
 
 func (x *ReadAt) Reset() {
 	*x = ReadAt{}
-	mi := &file_rpc_proto_node_proto_msgTypes[9]
+	mi := &file_rpc_proto_node_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -682,7 +1198,7 @@ func (x *ReadAt) String() string {
 func (*ReadAt) ProtoMessage() {}
 
 func (x *ReadAt) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[9]
+	mi := &file_rpc_proto_node_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -695,7 +1211,7 @@ func (x *ReadAt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadAt.ProtoReflect.Descriptor instead.
 func (*ReadAt) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{9}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ReadAt) GetSnapshot() uint64 {
@@ -723,7 +1239,7 @@ type GetRequest struct {
 
 func (x *GetRequest) Reset() {
 	*x = GetRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[10]
+	mi := &file_rpc_proto_node_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -735,7 +1251,7 @@ func (x *GetRequest) String() string {
 func (*GetRequest) ProtoMessage() {}
 
 func (x *GetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[10]
+	mi := &file_rpc_proto_node_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -748,7 +1264,7 @@ func (x *GetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequest.ProtoReflect.Descriptor instead.
 func (*GetRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{10}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetRequest) GetBranch() *Branch {
@@ -782,7 +1298,7 @@ type GetReply struct {
 
 func (x *GetReply) Reset() {
 	*x = GetReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[11]
+	mi := &file_rpc_proto_node_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -794,7 +1310,7 @@ func (x *GetReply) String() string {
 func (*GetReply) ProtoMessage() {}
 
 func (x *GetReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[11]
+	mi := &file_rpc_proto_node_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -807,7 +1323,7 @@ func (x *GetReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReply.ProtoReflect.Descriptor instead.
 func (*GetReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{11}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetReply) GetValue() []byte {
@@ -835,7 +1351,7 @@ type GetManyRequest struct {
 
 func (x *GetManyRequest) Reset() {
 	*x = GetManyRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[12]
+	mi := &file_rpc_proto_node_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -847,7 +1363,7 @@ func (x *GetManyRequest) String() string {
 func (*GetManyRequest) ProtoMessage() {}
 
 func (x *GetManyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[12]
+	mi := &file_rpc_proto_node_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -860,7 +1376,7 @@ func (x *GetManyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetManyRequest.ProtoReflect.Descriptor instead.
 func (*GetManyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{12}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetManyRequest) GetBranch() *Branch {
@@ -894,7 +1410,7 @@ type GetManyReply struct {
 
 func (x *GetManyReply) Reset() {
 	*x = GetManyReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[13]
+	mi := &file_rpc_proto_node_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -906,7 +1422,7 @@ func (x *GetManyReply) String() string {
 func (*GetManyReply) ProtoMessage() {}
 
 func (x *GetManyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[13]
+	mi := &file_rpc_proto_node_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -919,7 +1435,7 @@ func (x *GetManyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetManyReply.ProtoReflect.Descriptor instead.
 func (*GetManyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{13}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetManyReply) GetRows() []*GetReply {
@@ -945,7 +1461,7 @@ type ScanRequest struct {
 
 func (x *ScanRequest) Reset() {
 	*x = ScanRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[14]
+	mi := &file_rpc_proto_node_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -957,7 +1473,7 @@ func (x *ScanRequest) String() string {
 func (*ScanRequest) ProtoMessage() {}
 
 func (x *ScanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[14]
+	mi := &file_rpc_proto_node_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -970,7 +1486,7 @@ func (x *ScanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScanRequest.ProtoReflect.Descriptor instead.
 func (*ScanRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{14}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ScanRequest) GetBranch() *Branch {
@@ -1040,7 +1556,7 @@ type ScanReply struct {
 
 func (x *ScanReply) Reset() {
 	*x = ScanReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[15]
+	mi := &file_rpc_proto_node_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1052,7 +1568,7 @@ func (x *ScanReply) String() string {
 func (*ScanReply) ProtoMessage() {}
 
 func (x *ScanReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[15]
+	mi := &file_rpc_proto_node_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1065,7 +1581,7 @@ func (x *ScanReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScanReply.ProtoReflect.Descriptor instead.
 func (*ScanReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{15}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ScanReply) GetKeys() [][]byte {
@@ -1103,7 +1619,7 @@ type BranchWrite struct {
 
 func (x *BranchWrite) Reset() {
 	*x = BranchWrite{}
-	mi := &file_rpc_proto_node_proto_msgTypes[16]
+	mi := &file_rpc_proto_node_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1115,7 +1631,7 @@ func (x *BranchWrite) String() string {
 func (*BranchWrite) ProtoMessage() {}
 
 func (x *BranchWrite) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[16]
+	mi := &file_rpc_proto_node_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1128,7 +1644,7 @@ func (x *BranchWrite) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BranchWrite.ProtoReflect.Descriptor instead.
 func (*BranchWrite) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{16}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *BranchWrite) GetKey() []byte {
@@ -1191,7 +1707,7 @@ type LockRequest struct {
 
 func (x *LockRequest) Reset() {
 	*x = LockRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[17]
+	mi := &file_rpc_proto_node_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1203,7 +1719,7 @@ func (x *LockRequest) String() string {
 func (*LockRequest) ProtoMessage() {}
 
 func (x *LockRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[17]
+	mi := &file_rpc_proto_node_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1216,7 +1732,7 @@ func (x *LockRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockRequest.ProtoReflect.Descriptor instead.
 func (*LockRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{17}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *LockRequest) GetBranch() *Branch {
@@ -1303,7 +1819,7 @@ type Newest struct {
 
 func (x *Newest) Reset() {
 	*x = Newest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[18]
+	mi := &file_rpc_proto_node_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1315,7 +1831,7 @@ func (x *Newest) String() string {
 func (*Newest) ProtoMessage() {}
 
 func (x *Newest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[18]
+	mi := &file_rpc_proto_node_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1328,7 +1844,7 @@ func (x *Newest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Newest.ProtoReflect.Descriptor instead.
 func (*Newest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{18}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Newest) GetExists() bool {
@@ -1382,7 +1898,7 @@ type LockReply struct {
 
 func (x *LockReply) Reset() {
 	*x = LockReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[19]
+	mi := &file_rpc_proto_node_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1394,7 +1910,7 @@ func (x *LockReply) String() string {
 func (*LockReply) ProtoMessage() {}
 
 func (x *LockReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[19]
+	mi := &file_rpc_proto_node_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1407,7 +1923,7 @@ func (x *LockReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockReply.ProtoReflect.Descriptor instead.
 func (*LockReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{19}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *LockReply) GetNewest() []*Newest {
@@ -1428,7 +1944,7 @@ type WriteRequest struct {
 
 func (x *WriteRequest) Reset() {
 	*x = WriteRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[20]
+	mi := &file_rpc_proto_node_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1440,7 +1956,7 @@ func (x *WriteRequest) String() string {
 func (*WriteRequest) ProtoMessage() {}
 
 func (x *WriteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[20]
+	mi := &file_rpc_proto_node_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1453,7 +1969,7 @@ func (x *WriteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteRequest.ProtoReflect.Descriptor instead.
 func (*WriteRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{20}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *WriteRequest) GetBranch() *Branch {
@@ -1491,7 +2007,7 @@ type LockRelationRequest struct {
 
 func (x *LockRelationRequest) Reset() {
 	*x = LockRelationRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[21]
+	mi := &file_rpc_proto_node_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1503,7 +2019,7 @@ func (x *LockRelationRequest) String() string {
 func (*LockRelationRequest) ProtoMessage() {}
 
 func (x *LockRelationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[21]
+	mi := &file_rpc_proto_node_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1516,7 +2032,7 @@ func (x *LockRelationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockRelationRequest.ProtoReflect.Descriptor instead.
 func (*LockRelationRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{21}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *LockRelationRequest) GetBranch() *Branch {
@@ -1571,7 +2087,7 @@ type RollbackToRequest struct {
 
 func (x *RollbackToRequest) Reset() {
 	*x = RollbackToRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[22]
+	mi := &file_rpc_proto_node_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1583,7 +2099,7 @@ func (x *RollbackToRequest) String() string {
 func (*RollbackToRequest) ProtoMessage() {}
 
 func (x *RollbackToRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[22]
+	mi := &file_rpc_proto_node_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1596,7 +2112,7 @@ func (x *RollbackToRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollbackToRequest.ProtoReflect.Descriptor instead.
 func (*RollbackToRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{22}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *RollbackToRequest) GetBranch() *Branch {
@@ -1623,7 +2139,7 @@ type OwnRequest struct {
 
 func (x *OwnRequest) Reset() {
 	*x = OwnRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[23]
+	mi := &file_rpc_proto_node_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1635,7 +2151,7 @@ func (x *OwnRequest) String() string {
 func (*OwnRequest) ProtoMessage() {}
 
 func (x *OwnRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[23]
+	mi := &file_rpc_proto_node_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1648,7 +2164,7 @@ func (x *OwnRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OwnRequest.ProtoReflect.Descriptor instead.
 func (*OwnRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{23}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *OwnRequest) GetBranch() *Branch {
@@ -1674,7 +2190,7 @@ type OwnReply struct {
 
 func (x *OwnReply) Reset() {
 	*x = OwnReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[24]
+	mi := &file_rpc_proto_node_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1686,7 +2202,7 @@ func (x *OwnReply) String() string {
 func (*OwnReply) ProtoMessage() {}
 
 func (x *OwnReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[24]
+	mi := &file_rpc_proto_node_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1699,7 +2215,7 @@ func (x *OwnReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OwnReply.ProtoReflect.Descriptor instead.
 func (*OwnReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{24}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *OwnReply) GetWrote() bool {
@@ -1719,7 +2235,7 @@ type PrepareRequest struct {
 
 func (x *PrepareRequest) Reset() {
 	*x = PrepareRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[25]
+	mi := &file_rpc_proto_node_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1731,7 +2247,7 @@ func (x *PrepareRequest) String() string {
 func (*PrepareRequest) ProtoMessage() {}
 
 func (x *PrepareRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[25]
+	mi := &file_rpc_proto_node_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1744,7 +2260,7 @@ func (x *PrepareRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrepareRequest.ProtoReflect.Descriptor instead.
 func (*PrepareRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{25}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *PrepareRequest) GetBranch() *Branch {
@@ -1771,7 +2287,7 @@ type ApplyRequest struct {
 
 func (x *ApplyRequest) Reset() {
 	*x = ApplyRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[26]
+	mi := &file_rpc_proto_node_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1783,7 +2299,7 @@ func (x *ApplyRequest) String() string {
 func (*ApplyRequest) ProtoMessage() {}
 
 func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[26]
+	mi := &file_rpc_proto_node_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1796,7 +2312,7 @@ func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyRequest.ProtoReflect.Descriptor instead.
 func (*ApplyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{26}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ApplyRequest) GetBranch() *Branch {
@@ -1822,7 +2338,7 @@ type BranchRequest struct {
 
 func (x *BranchRequest) Reset() {
 	*x = BranchRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[27]
+	mi := &file_rpc_proto_node_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1834,7 +2350,7 @@ func (x *BranchRequest) String() string {
 func (*BranchRequest) ProtoMessage() {}
 
 func (x *BranchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[27]
+	mi := &file_rpc_proto_node_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1847,7 +2363,7 @@ func (x *BranchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BranchRequest.ProtoReflect.Descriptor instead.
 func (*BranchRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{27}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *BranchRequest) GetBranch() *Branch {
@@ -1867,7 +2383,7 @@ type OutcomeRequest struct {
 
 func (x *OutcomeRequest) Reset() {
 	*x = OutcomeRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[28]
+	mi := &file_rpc_proto_node_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1879,7 +2395,7 @@ func (x *OutcomeRequest) String() string {
 func (*OutcomeRequest) ProtoMessage() {}
 
 func (x *OutcomeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[28]
+	mi := &file_rpc_proto_node_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1892,7 +2408,7 @@ func (x *OutcomeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutcomeRequest.ProtoReflect.Descriptor instead.
 func (*OutcomeRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{28}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *OutcomeRequest) GetTxn() uint64 {
@@ -1919,7 +2435,7 @@ type OutcomeReply struct {
 
 func (x *OutcomeReply) Reset() {
 	*x = OutcomeReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[29]
+	mi := &file_rpc_proto_node_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1931,7 +2447,7 @@ func (x *OutcomeReply) String() string {
 func (*OutcomeReply) ProtoMessage() {}
 
 func (x *OutcomeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[29]
+	mi := &file_rpc_proto_node_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1944,7 +2460,7 @@ func (x *OutcomeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutcomeReply.ProtoReflect.Descriptor instead.
 func (*OutcomeReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{29}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *OutcomeReply) GetTs() uint64 {
@@ -1973,7 +2489,7 @@ type NowRequest struct {
 
 func (x *NowRequest) Reset() {
 	*x = NowRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[30]
+	mi := &file_rpc_proto_node_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1985,7 +2501,7 @@ func (x *NowRequest) String() string {
 func (*NowRequest) ProtoMessage() {}
 
 func (x *NowRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[30]
+	mi := &file_rpc_proto_node_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1998,7 +2514,7 @@ func (x *NowRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NowRequest.ProtoReflect.Descriptor instead.
 func (*NowRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{30}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *NowRequest) GetKey() []byte {
@@ -2040,7 +2556,7 @@ type NowReply struct {
 
 func (x *NowReply) Reset() {
 	*x = NowReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[31]
+	mi := &file_rpc_proto_node_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2052,7 +2568,7 @@ func (x *NowReply) String() string {
 func (*NowReply) ProtoMessage() {}
 
 func (x *NowReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[31]
+	mi := &file_rpc_proto_node_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2065,7 +2581,7 @@ func (x *NowReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NowReply.ProtoReflect.Descriptor instead.
 func (*NowReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{31}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *NowReply) GetHasValue() bool {
@@ -2104,7 +2620,7 @@ type LockInfo struct {
 
 func (x *LockInfo) Reset() {
 	*x = LockInfo{}
-	mi := &file_rpc_proto_node_proto_msgTypes[32]
+	mi := &file_rpc_proto_node_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2116,7 +2632,7 @@ func (x *LockInfo) String() string {
 func (*LockInfo) ProtoMessage() {}
 
 func (x *LockInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[32]
+	mi := &file_rpc_proto_node_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2129,7 +2645,7 @@ func (x *LockInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockInfo.ProtoReflect.Descriptor instead.
 func (*LockInfo) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{32}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *LockInfo) GetRelation() uint64 {
@@ -2190,7 +2706,7 @@ type LocksReply struct {
 
 func (x *LocksReply) Reset() {
 	*x = LocksReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[33]
+	mi := &file_rpc_proto_node_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2202,7 +2718,7 @@ func (x *LocksReply) String() string {
 func (*LocksReply) ProtoMessage() {}
 
 func (x *LocksReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[33]
+	mi := &file_rpc_proto_node_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2215,7 +2731,7 @@ func (x *LocksReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocksReply.ProtoReflect.Descriptor instead.
 func (*LocksReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{33}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *LocksReply) GetLocks() []*LockInfo {
@@ -2239,7 +2755,7 @@ type Wait struct {
 
 func (x *Wait) Reset() {
 	*x = Wait{}
-	mi := &file_rpc_proto_node_proto_msgTypes[34]
+	mi := &file_rpc_proto_node_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2251,7 +2767,7 @@ func (x *Wait) String() string {
 func (*Wait) ProtoMessage() {}
 
 func (x *Wait) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[34]
+	mi := &file_rpc_proto_node_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2264,7 +2780,7 @@ func (x *Wait) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Wait.ProtoReflect.Descriptor instead.
 func (*Wait) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{34}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Wait) GetWaiter() uint64 {
@@ -2318,7 +2834,7 @@ type WaitsReply struct {
 
 func (x *WaitsReply) Reset() {
 	*x = WaitsReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[35]
+	mi := &file_rpc_proto_node_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2330,7 +2846,7 @@ func (x *WaitsReply) String() string {
 func (*WaitsReply) ProtoMessage() {}
 
 func (x *WaitsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[35]
+	mi := &file_rpc_proto_node_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2343,7 +2859,7 @@ func (x *WaitsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitsReply.ProtoReflect.Descriptor instead.
 func (*WaitsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{35}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *WaitsReply) GetWaits() []*Wait {
@@ -2363,7 +2879,7 @@ type CancelWaitRequest struct {
 
 func (x *CancelWaitRequest) Reset() {
 	*x = CancelWaitRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[36]
+	mi := &file_rpc_proto_node_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2375,7 +2891,7 @@ func (x *CancelWaitRequest) String() string {
 func (*CancelWaitRequest) ProtoMessage() {}
 
 func (x *CancelWaitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[36]
+	mi := &file_rpc_proto_node_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2388,7 +2904,7 @@ func (x *CancelWaitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelWaitRequest.ProtoReflect.Descriptor instead.
 func (*CancelWaitRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{36}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *CancelWaitRequest) GetTxn() uint64 {
@@ -2414,7 +2930,7 @@ type EndGatewayRequest struct {
 
 func (x *EndGatewayRequest) Reset() {
 	*x = EndGatewayRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[37]
+	mi := &file_rpc_proto_node_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2426,7 +2942,7 @@ func (x *EndGatewayRequest) String() string {
 func (*EndGatewayRequest) ProtoMessage() {}
 
 func (x *EndGatewayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[37]
+	mi := &file_rpc_proto_node_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2439,7 +2955,7 @@ func (x *EndGatewayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndGatewayRequest.ProtoReflect.Descriptor instead.
 func (*EndGatewayRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{37}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *EndGatewayRequest) GetGateway() uint32 {
@@ -2465,7 +2981,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[38]
+	mi := &file_rpc_proto_node_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2477,7 +2993,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[38]
+	mi := &file_rpc_proto_node_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2490,7 +3006,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{38}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *JoinRequest) GetNode() uint32 {
@@ -2564,7 +3080,7 @@ type JoinReply struct {
 
 func (x *JoinReply) Reset() {
 	*x = JoinReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[39]
+	mi := &file_rpc_proto_node_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2576,7 +3092,7 @@ func (x *JoinReply) String() string {
 func (*JoinReply) ProtoMessage() {}
 
 func (x *JoinReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[39]
+	mi := &file_rpc_proto_node_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2589,7 +3105,7 @@ func (x *JoinReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinReply.ProtoReflect.Descriptor instead.
 func (*JoinReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{39}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *JoinReply) GetNode() uint32 {
@@ -2641,7 +3157,7 @@ type HeartbeatRequest struct {
 
 func (x *HeartbeatRequest) Reset() {
 	*x = HeartbeatRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[40]
+	mi := &file_rpc_proto_node_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2653,7 +3169,7 @@ func (x *HeartbeatRequest) String() string {
 func (*HeartbeatRequest) ProtoMessage() {}
 
 func (x *HeartbeatRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[40]
+	mi := &file_rpc_proto_node_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2666,7 +3182,7 @@ func (x *HeartbeatRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatRequest.ProtoReflect.Descriptor instead.
 func (*HeartbeatRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{40}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *HeartbeatRequest) GetNode() uint32 {
@@ -2722,7 +3238,7 @@ type RowCount struct {
 
 func (x *RowCount) Reset() {
 	*x = RowCount{}
-	mi := &file_rpc_proto_node_proto_msgTypes[41]
+	mi := &file_rpc_proto_node_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2734,7 +3250,7 @@ func (x *RowCount) String() string {
 func (*RowCount) ProtoMessage() {}
 
 func (x *RowCount) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[41]
+	mi := &file_rpc_proto_node_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2747,7 +3263,7 @@ func (x *RowCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RowCount.ProtoReflect.Descriptor instead.
 func (*RowCount) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{41}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *RowCount) GetStorageId() uint64 {
@@ -2780,7 +3296,7 @@ type HeartbeatReply struct {
 
 func (x *HeartbeatReply) Reset() {
 	*x = HeartbeatReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[42]
+	mi := &file_rpc_proto_node_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2792,7 +3308,7 @@ func (x *HeartbeatReply) String() string {
 func (*HeartbeatReply) ProtoMessage() {}
 
 func (x *HeartbeatReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[42]
+	mi := &file_rpc_proto_node_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2805,7 +3321,7 @@ func (x *HeartbeatReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatReply.ProtoReflect.Descriptor instead.
 func (*HeartbeatReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{42}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *HeartbeatReply) GetHorizon() uint64 {
@@ -2881,7 +3397,7 @@ type NodeInfo struct {
 
 func (x *NodeInfo) Reset() {
 	*x = NodeInfo{}
-	mi := &file_rpc_proto_node_proto_msgTypes[43]
+	mi := &file_rpc_proto_node_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2893,7 +3409,7 @@ func (x *NodeInfo) String() string {
 func (*NodeInfo) ProtoMessage() {}
 
 func (x *NodeInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[43]
+	mi := &file_rpc_proto_node_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2906,7 +3422,7 @@ func (x *NodeInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeInfo.ProtoReflect.Descriptor instead.
 func (*NodeInfo) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{43}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *NodeInfo) GetId() uint32 {
@@ -2985,7 +3501,7 @@ type TabletInfo struct {
 
 func (x *TabletInfo) Reset() {
 	*x = TabletInfo{}
-	mi := &file_rpc_proto_node_proto_msgTypes[44]
+	mi := &file_rpc_proto_node_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2997,7 +3513,7 @@ func (x *TabletInfo) String() string {
 func (*TabletInfo) ProtoMessage() {}
 
 func (x *TabletInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[44]
+	mi := &file_rpc_proto_node_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3010,7 +3526,7 @@ func (x *TabletInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TabletInfo.ProtoReflect.Descriptor instead.
 func (*TabletInfo) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{44}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *TabletInfo) GetId() uint32 {
@@ -3060,7 +3576,7 @@ type StatusReply struct {
 
 func (x *StatusReply) Reset() {
 	*x = StatusReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[45]
+	mi := &file_rpc_proto_node_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3072,7 +3588,7 @@ func (x *StatusReply) String() string {
 func (*StatusReply) ProtoMessage() {}
 
 func (x *StatusReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[45]
+	mi := &file_rpc_proto_node_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3085,7 +3601,7 @@ func (x *StatusReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusReply.ProtoReflect.Descriptor instead.
 func (*StatusReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{45}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *StatusReply) GetNodes() []*NodeInfo {
@@ -3127,7 +3643,7 @@ type PlacementReply struct {
 
 func (x *PlacementReply) Reset() {
 	*x = PlacementReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[46]
+	mi := &file_rpc_proto_node_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3139,7 +3655,7 @@ func (x *PlacementReply) String() string {
 func (*PlacementReply) ProtoMessage() {}
 
 func (x *PlacementReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[46]
+	mi := &file_rpc_proto_node_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3152,7 +3668,7 @@ func (x *PlacementReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlacementReply.ProtoReflect.Descriptor instead.
 func (*PlacementReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{46}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *PlacementReply) GetTablets() []*TabletInfo {
@@ -3187,7 +3703,7 @@ type ActiveReply struct {
 
 func (x *ActiveReply) Reset() {
 	*x = ActiveReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[47]
+	mi := &file_rpc_proto_node_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3199,7 +3715,7 @@ func (x *ActiveReply) String() string {
 func (*ActiveReply) ProtoMessage() {}
 
 func (x *ActiveReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[47]
+	mi := &file_rpc_proto_node_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3212,7 +3728,7 @@ func (x *ActiveReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActiveReply.ProtoReflect.Descriptor instead.
 func (*ActiveReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{47}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ActiveReply) GetStatements() uint32 {
@@ -3259,7 +3775,7 @@ type RunRequest struct {
 
 func (x *RunRequest) Reset() {
 	*x = RunRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[48]
+	mi := &file_rpc_proto_node_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3271,7 +3787,7 @@ func (x *RunRequest) String() string {
 func (*RunRequest) ProtoMessage() {}
 
 func (x *RunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[48]
+	mi := &file_rpc_proto_node_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3284,7 +3800,7 @@ func (x *RunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRequest.ProtoReflect.Descriptor instead.
 func (*RunRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{48}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *RunRequest) GetQuery() []byte {
@@ -3395,7 +3911,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_rpc_proto_node_proto_msgTypes[49]
+	mi := &file_rpc_proto_node_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3407,7 +3923,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[49]
+	mi := &file_rpc_proto_node_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3420,7 +3936,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{49}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Source) GetExchange() uint32 {
@@ -3447,7 +3963,7 @@ type Producer struct {
 
 func (x *Producer) Reset() {
 	*x = Producer{}
-	mi := &file_rpc_proto_node_proto_msgTypes[50]
+	mi := &file_rpc_proto_node_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3459,7 +3975,7 @@ func (x *Producer) String() string {
 func (*Producer) ProtoMessage() {}
 
 func (x *Producer) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[50]
+	mi := &file_rpc_proto_node_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3472,7 +3988,7 @@ func (x *Producer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Producer.ProtoReflect.Descriptor instead.
 func (*Producer) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{50}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Producer) GetNode() uint32 {
@@ -3499,7 +4015,7 @@ type RunEvent struct {
 
 func (x *RunEvent) Reset() {
 	*x = RunEvent{}
-	mi := &file_rpc_proto_node_proto_msgTypes[51]
+	mi := &file_rpc_proto_node_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3511,7 +4027,7 @@ func (x *RunEvent) String() string {
 func (*RunEvent) ProtoMessage() {}
 
 func (x *RunEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[51]
+	mi := &file_rpc_proto_node_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3524,7 +4040,7 @@ func (x *RunEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunEvent.ProtoReflect.Descriptor instead.
 func (*RunEvent) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{51}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *RunEvent) GetBatch() *Batch {
@@ -3555,7 +4071,7 @@ type Batch struct {
 
 func (x *Batch) Reset() {
 	*x = Batch{}
-	mi := &file_rpc_proto_node_proto_msgTypes[52]
+	mi := &file_rpc_proto_node_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3567,7 +4083,7 @@ func (x *Batch) String() string {
 func (*Batch) ProtoMessage() {}
 
 func (x *Batch) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[52]
+	mi := &file_rpc_proto_node_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3580,7 +4096,7 @@ func (x *Batch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Batch.ProtoReflect.Descriptor instead.
 func (*Batch) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{52}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Batch) GetSchema() []byte {
@@ -3625,7 +4141,7 @@ type FetchRequest struct {
 
 func (x *FetchRequest) Reset() {
 	*x = FetchRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[53]
+	mi := &file_rpc_proto_node_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3637,7 +4153,7 @@ func (x *FetchRequest) String() string {
 func (*FetchRequest) ProtoMessage() {}
 
 func (x *FetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[53]
+	mi := &file_rpc_proto_node_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3650,7 +4166,7 @@ func (x *FetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
 func (*FetchRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{53}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *FetchRequest) GetQuery() []byte {
@@ -3695,7 +4211,7 @@ type FragmentStats struct {
 
 func (x *FragmentStats) Reset() {
 	*x = FragmentStats{}
-	mi := &file_rpc_proto_node_proto_msgTypes[54]
+	mi := &file_rpc_proto_node_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3707,7 +4223,7 @@ func (x *FragmentStats) String() string {
 func (*FragmentStats) ProtoMessage() {}
 
 func (x *FragmentStats) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[54]
+	mi := &file_rpc_proto_node_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3720,7 +4236,7 @@ func (x *FragmentStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FragmentStats.ProtoReflect.Descriptor instead.
 func (*FragmentStats) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{54}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *FragmentStats) GetOps() []*OpStats {
@@ -3788,7 +4304,7 @@ type OpStats struct {
 
 func (x *OpStats) Reset() {
 	*x = OpStats{}
-	mi := &file_rpc_proto_node_proto_msgTypes[55]
+	mi := &file_rpc_proto_node_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3800,7 +4316,7 @@ func (x *OpStats) String() string {
 func (*OpStats) ProtoMessage() {}
 
 func (x *OpStats) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[55]
+	mi := &file_rpc_proto_node_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3813,7 +4329,7 @@ func (x *OpStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpStats.ProtoReflect.Descriptor instead.
 func (*OpStats) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{55}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *OpStats) GetId() uint32 {
@@ -3942,7 +4458,42 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"constraint\x18\v \x01(\tR\n" +
 	"constraint\x12\x1a\n" +
 	"\bseverity\x18\f \x01(\tR\bseverity\"\a\n" +
-	"\x05Empty\"[\n" +
+	"\x05Empty\"S\n" +
+	"\tSerialTxn\x12\x18\n" +
+	"\agateway\x18\x01 \x01(\rR\agateway\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x14\n" +
+	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\"\xa3\x01\n" +
+	"\x18BeginSerializableRequest\x12+\n" +
+	"\x03txn\x18\x01 \x01(\v2\x19.basalt.node.v1.SerialTxnR\x03txn\x12\x1b\n" +
+	"\tread_only\x18\x02 \x01(\bR\breadOnly\x12\x1e\n" +
+	"\n" +
+	"deferrable\x18\x03 \x01(\bR\n" +
+	"deferrable\x12\x1d\n" +
+	"\n" +
+	"process_id\x18\x04 \x01(\x05R\tprocessId\"m\n" +
+	"\x16BeginSerializableReply\x129\n" +
+	"\bsnapshot\x18\x01 \x01(\v2\x1d.basalt.node.v1.SnapshotReplyR\bsnapshot\x12\x18\n" +
+	"\awatched\x18\x02 \x01(\bR\awatched\"\\\n" +
+	"\x04Note\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x14\n" +
+	"\x05lower\x18\x02 \x01(\fR\x05lower\x12\x14\n" +
+	"\x05upper\x18\x03 \x01(\fR\x05upper\x12\x14\n" +
+	"\x05range\x18\x04 \x01(\bR\x05range\"f\n" +
+	"\vNoteRequest\x12+\n" +
+	"\x03txn\x18\x01 \x01(\v2\x19.basalt.node.v1.SerialTxnR\x03txn\x12*\n" +
+	"\x05notes\x18\x02 \x03(\v2\x14.basalt.node.v1.NoteR\x05notes\"\x1f\n" +
+	"\tSafeReply\x12\x12\n" +
+	"\x04safe\x18\x01 \x01(\bR\x04safe\"\x89\x01\n" +
+	"\x16EndSerializableRequest\x12+\n" +
+	"\x03txn\x18\x01 \x01(\v2\x19.basalt.node.v1.SerialTxnR\x03txn\x12*\n" +
+	"\x05notes\x18\x02 \x03(\v2\x14.basalt.node.v1.NoteR\x05notes\x12\x16\n" +
+	"\x06commit\x18\x03 \x01(\bR\x06commit\"<\n" +
+	"\x1bSafeSnapshotBlockersRequest\x12\x1d\n" +
+	"\n" +
+	"process_id\x18\x01 \x01(\x05R\tprocessId\"1\n" +
+	"\x0eProcessesReply\x12\x1f\n" +
+	"\vprocess_ids\x18\x01 \x03(\x05R\n" +
+	"processIds\"[\n" +
 	"\rSnapshotReply\x12\x1a\n" +
 	"\bsnapshot\x18\x01 \x01(\x04R\bsnapshot\x12\x18\n" +
 	"\acatalog\x18\x02 \x01(\x04R\acatalog\x12\x14\n" +
@@ -3950,18 +4501,20 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\x0eNextIDsRequest\x12\f\n" +
 	"\x01n\x18\x01 \x01(\x05R\x01n\"$\n" +
 	"\fNextIDsReply\x12\x14\n" +
-	"\x05first\x18\x01 \x01(\x04R\x05first\"\x94\x01\n" +
+	"\x05first\x18\x01 \x01(\x04R\x05first\"\xd8\x01\n" +
 	"\x12BeginCommitRequest\x12\x10\n" +
 	"\x03txn\x18\x01 \x01(\x04R\x03txn\x12\x18\n" +
 	"\agateway\x18\x02 \x01(\rR\agateway\x12\"\n" +
 	"\fparticipants\x18\x03 \x03(\rR\fparticipants\x12\x18\n" +
 	"\acatalog\x18\x04 \x01(\bR\acatalog\x12\x14\n" +
-	"\x05epoch\x18\x05 \x01(\x04R\x05epoch\" \n" +
+	"\x05epoch\x18\x05 \x01(\x04R\x05epoch\x12\x16\n" +
+	"\x06serial\x18\x06 \x01(\x04R\x06serial\x12*\n" +
+	"\x05notes\x18\a \x03(\v2\x14.basalt.node.v1.NoteR\x05notes\" \n" +
 	"\x0eTimestampReply\x12\x0e\n" +
 	"\x02ts\x18\x01 \x01(\x04R\x02ts\"C\n" +
 	"\x13FinishCommitRequest\x12\x0e\n" +
 	"\x02ts\x18\x01 \x01(\x04R\x02ts\x12\x1c\n" +
-	"\tcommitted\x18\x02 \x01(\bR\tcommitted\"\xb1\x01\n" +
+	"\tcommitted\x18\x02 \x01(\bR\tcommitted\"\xc9\x01\n" +
 	"\x06Branch\x12\x10\n" +
 	"\x03txn\x18\x01 \x01(\x04R\x03txn\x12\x18\n" +
 	"\agateway\x18\x02 \x01(\rR\agateway\x12\x14\n" +
@@ -3970,7 +4523,8 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\n" +
 	"process_id\x18\x05 \x01(\x05R\tprocessId\x12\x14\n" +
 	"\x05begun\x18\x06 \x01(\bR\x05begun\x12\x12\n" +
-	"\x04cuts\x18\a \x01(\x04R\x04cuts\"B\n" +
+	"\x04cuts\x18\a \x01(\x04R\x04cuts\x12\x16\n" +
+	"\x06serial\x18\b \x01(\x04R\x06serial\"B\n" +
 	"\x06ReadAt\x12\x1a\n" +
 	"\bsnapshot\x18\x01 \x01(\x04R\bsnapshot\x12\x1c\n" +
 	"\tstatement\x18\x02 \x01(\rR\tstatement\"v\n" +
@@ -4245,12 +4799,17 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\x04Role\x12\a\n" +
 	"\x03ALL\x10\x00\x12\v\n" +
 	"\aGATEWAY\x10\x01\x12\v\n" +
-	"\aSTORAGE\x10\x022\xb2\x02\n" +
+	"\aSTORAGE\x10\x022\xd3\x05\n" +
 	"\x06Oracle\x12@\n" +
 	"\bSnapshot\x12\x15.basalt.node.v1.Empty\x1a\x1d.basalt.node.v1.SnapshotReply\x12G\n" +
 	"\aNextIDs\x12\x1e.basalt.node.v1.NextIDsRequest\x1a\x1c.basalt.node.v1.NextIDsReply\x12Q\n" +
 	"\vBeginCommit\x12\".basalt.node.v1.BeginCommitRequest\x1a\x1e.basalt.node.v1.TimestampReply\x12J\n" +
-	"\fFinishCommit\x12#.basalt.node.v1.FinishCommitRequest\x1a\x15.basalt.node.v1.Empty2\xae\v\n" +
+	"\fFinishCommit\x12#.basalt.node.v1.FinishCommitRequest\x1a\x15.basalt.node.v1.Empty\x12e\n" +
+	"\x11BeginSerializable\x12(.basalt.node.v1.BeginSerializableRequest\x1a&.basalt.node.v1.BeginSerializableReply\x12>\n" +
+	"\x04Note\x12\x1b.basalt.node.v1.NoteRequest\x1a\x19.basalt.node.v1.SafeReply\x12P\n" +
+	"\x0fEndSerializable\x12&.basalt.node.v1.EndSerializableRequest\x1a\x15.basalt.node.v1.Empty\x12A\n" +
+	"\tAwaitSafe\x12\x19.basalt.node.v1.SerialTxn\x1a\x19.basalt.node.v1.SafeReply\x12c\n" +
+	"\x14SafeSnapshotBlockers\x12+.basalt.node.v1.SafeSnapshotBlockersRequest\x1a\x1e.basalt.node.v1.ProcessesReply2\xae\v\n" +
 	"\vParticipant\x12;\n" +
 	"\x03Get\x12\x1a.basalt.node.v1.GetRequest\x1a\x18.basalt.node.v1.GetReply\x12G\n" +
 	"\aGetMany\x12\x1e.basalt.node.v1.GetManyRequest\x1a\x1c.basalt.node.v1.GetManyReply\x12>\n" +
@@ -4300,178 +4859,204 @@ func file_rpc_proto_node_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_node_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_node_proto_msgTypes = make([]protoimpl.MessageInfo, 56)
+var file_rpc_proto_node_proto_msgTypes = make([]protoimpl.MessageInfo, 65)
 var file_rpc_proto_node_proto_goTypes = []any{
-	(Role)(0),                   // 0: basalt.node.v1.Role
-	(*Error)(nil),               // 1: basalt.node.v1.Error
-	(*Empty)(nil),               // 2: basalt.node.v1.Empty
-	(*SnapshotReply)(nil),       // 3: basalt.node.v1.SnapshotReply
-	(*NextIDsRequest)(nil),      // 4: basalt.node.v1.NextIDsRequest
-	(*NextIDsReply)(nil),        // 5: basalt.node.v1.NextIDsReply
-	(*BeginCommitRequest)(nil),  // 6: basalt.node.v1.BeginCommitRequest
-	(*TimestampReply)(nil),      // 7: basalt.node.v1.TimestampReply
-	(*FinishCommitRequest)(nil), // 8: basalt.node.v1.FinishCommitRequest
-	(*Branch)(nil),              // 9: basalt.node.v1.Branch
-	(*ReadAt)(nil),              // 10: basalt.node.v1.ReadAt
-	(*GetRequest)(nil),          // 11: basalt.node.v1.GetRequest
-	(*GetReply)(nil),            // 12: basalt.node.v1.GetReply
-	(*GetManyRequest)(nil),      // 13: basalt.node.v1.GetManyRequest
-	(*GetManyReply)(nil),        // 14: basalt.node.v1.GetManyReply
-	(*ScanRequest)(nil),         // 15: basalt.node.v1.ScanRequest
-	(*ScanReply)(nil),           // 16: basalt.node.v1.ScanReply
-	(*BranchWrite)(nil),         // 17: basalt.node.v1.BranchWrite
-	(*LockRequest)(nil),         // 18: basalt.node.v1.LockRequest
-	(*Newest)(nil),              // 19: basalt.node.v1.Newest
-	(*LockReply)(nil),           // 20: basalt.node.v1.LockReply
-	(*WriteRequest)(nil),        // 21: basalt.node.v1.WriteRequest
-	(*LockRelationRequest)(nil), // 22: basalt.node.v1.LockRelationRequest
-	(*RollbackToRequest)(nil),   // 23: basalt.node.v1.RollbackToRequest
-	(*OwnRequest)(nil),          // 24: basalt.node.v1.OwnRequest
-	(*OwnReply)(nil),            // 25: basalt.node.v1.OwnReply
-	(*PrepareRequest)(nil),      // 26: basalt.node.v1.PrepareRequest
-	(*ApplyRequest)(nil),        // 27: basalt.node.v1.ApplyRequest
-	(*BranchRequest)(nil),       // 28: basalt.node.v1.BranchRequest
-	(*OutcomeRequest)(nil),      // 29: basalt.node.v1.OutcomeRequest
-	(*OutcomeReply)(nil),        // 30: basalt.node.v1.OutcomeReply
-	(*NowRequest)(nil),          // 31: basalt.node.v1.NowRequest
-	(*NowReply)(nil),            // 32: basalt.node.v1.NowReply
-	(*LockInfo)(nil),            // 33: basalt.node.v1.LockInfo
-	(*LocksReply)(nil),          // 34: basalt.node.v1.LocksReply
-	(*Wait)(nil),                // 35: basalt.node.v1.Wait
-	(*WaitsReply)(nil),          // 36: basalt.node.v1.WaitsReply
-	(*CancelWaitRequest)(nil),   // 37: basalt.node.v1.CancelWaitRequest
-	(*EndGatewayRequest)(nil),   // 38: basalt.node.v1.EndGatewayRequest
-	(*JoinRequest)(nil),         // 39: basalt.node.v1.JoinRequest
-	(*JoinReply)(nil),           // 40: basalt.node.v1.JoinReply
-	(*HeartbeatRequest)(nil),    // 41: basalt.node.v1.HeartbeatRequest
-	(*RowCount)(nil),            // 42: basalt.node.v1.RowCount
-	(*HeartbeatReply)(nil),      // 43: basalt.node.v1.HeartbeatReply
-	(*NodeInfo)(nil),            // 44: basalt.node.v1.NodeInfo
-	(*TabletInfo)(nil),          // 45: basalt.node.v1.TabletInfo
-	(*StatusReply)(nil),         // 46: basalt.node.v1.StatusReply
-	(*PlacementReply)(nil),      // 47: basalt.node.v1.PlacementReply
-	(*ActiveReply)(nil),         // 48: basalt.node.v1.ActiveReply
-	(*RunRequest)(nil),          // 49: basalt.node.v1.RunRequest
-	(*Source)(nil),              // 50: basalt.node.v1.Source
-	(*Producer)(nil),            // 51: basalt.node.v1.Producer
-	(*RunEvent)(nil),            // 52: basalt.node.v1.RunEvent
-	(*Batch)(nil),               // 53: basalt.node.v1.Batch
-	(*FetchRequest)(nil),        // 54: basalt.node.v1.FetchRequest
-	(*FragmentStats)(nil),       // 55: basalt.node.v1.FragmentStats
-	(*OpStats)(nil),             // 56: basalt.node.v1.OpStats
+	(Role)(0),                           // 0: basalt.node.v1.Role
+	(*Error)(nil),                       // 1: basalt.node.v1.Error
+	(*Empty)(nil),                       // 2: basalt.node.v1.Empty
+	(*SerialTxn)(nil),                   // 3: basalt.node.v1.SerialTxn
+	(*BeginSerializableRequest)(nil),    // 4: basalt.node.v1.BeginSerializableRequest
+	(*BeginSerializableReply)(nil),      // 5: basalt.node.v1.BeginSerializableReply
+	(*Note)(nil),                        // 6: basalt.node.v1.Note
+	(*NoteRequest)(nil),                 // 7: basalt.node.v1.NoteRequest
+	(*SafeReply)(nil),                   // 8: basalt.node.v1.SafeReply
+	(*EndSerializableRequest)(nil),      // 9: basalt.node.v1.EndSerializableRequest
+	(*SafeSnapshotBlockersRequest)(nil), // 10: basalt.node.v1.SafeSnapshotBlockersRequest
+	(*ProcessesReply)(nil),              // 11: basalt.node.v1.ProcessesReply
+	(*SnapshotReply)(nil),               // 12: basalt.node.v1.SnapshotReply
+	(*NextIDsRequest)(nil),              // 13: basalt.node.v1.NextIDsRequest
+	(*NextIDsReply)(nil),                // 14: basalt.node.v1.NextIDsReply
+	(*BeginCommitRequest)(nil),          // 15: basalt.node.v1.BeginCommitRequest
+	(*TimestampReply)(nil),              // 16: basalt.node.v1.TimestampReply
+	(*FinishCommitRequest)(nil),         // 17: basalt.node.v1.FinishCommitRequest
+	(*Branch)(nil),                      // 18: basalt.node.v1.Branch
+	(*ReadAt)(nil),                      // 19: basalt.node.v1.ReadAt
+	(*GetRequest)(nil),                  // 20: basalt.node.v1.GetRequest
+	(*GetReply)(nil),                    // 21: basalt.node.v1.GetReply
+	(*GetManyRequest)(nil),              // 22: basalt.node.v1.GetManyRequest
+	(*GetManyReply)(nil),                // 23: basalt.node.v1.GetManyReply
+	(*ScanRequest)(nil),                 // 24: basalt.node.v1.ScanRequest
+	(*ScanReply)(nil),                   // 25: basalt.node.v1.ScanReply
+	(*BranchWrite)(nil),                 // 26: basalt.node.v1.BranchWrite
+	(*LockRequest)(nil),                 // 27: basalt.node.v1.LockRequest
+	(*Newest)(nil),                      // 28: basalt.node.v1.Newest
+	(*LockReply)(nil),                   // 29: basalt.node.v1.LockReply
+	(*WriteRequest)(nil),                // 30: basalt.node.v1.WriteRequest
+	(*LockRelationRequest)(nil),         // 31: basalt.node.v1.LockRelationRequest
+	(*RollbackToRequest)(nil),           // 32: basalt.node.v1.RollbackToRequest
+	(*OwnRequest)(nil),                  // 33: basalt.node.v1.OwnRequest
+	(*OwnReply)(nil),                    // 34: basalt.node.v1.OwnReply
+	(*PrepareRequest)(nil),              // 35: basalt.node.v1.PrepareRequest
+	(*ApplyRequest)(nil),                // 36: basalt.node.v1.ApplyRequest
+	(*BranchRequest)(nil),               // 37: basalt.node.v1.BranchRequest
+	(*OutcomeRequest)(nil),              // 38: basalt.node.v1.OutcomeRequest
+	(*OutcomeReply)(nil),                // 39: basalt.node.v1.OutcomeReply
+	(*NowRequest)(nil),                  // 40: basalt.node.v1.NowRequest
+	(*NowReply)(nil),                    // 41: basalt.node.v1.NowReply
+	(*LockInfo)(nil),                    // 42: basalt.node.v1.LockInfo
+	(*LocksReply)(nil),                  // 43: basalt.node.v1.LocksReply
+	(*Wait)(nil),                        // 44: basalt.node.v1.Wait
+	(*WaitsReply)(nil),                  // 45: basalt.node.v1.WaitsReply
+	(*CancelWaitRequest)(nil),           // 46: basalt.node.v1.CancelWaitRequest
+	(*EndGatewayRequest)(nil),           // 47: basalt.node.v1.EndGatewayRequest
+	(*JoinRequest)(nil),                 // 48: basalt.node.v1.JoinRequest
+	(*JoinReply)(nil),                   // 49: basalt.node.v1.JoinReply
+	(*HeartbeatRequest)(nil),            // 50: basalt.node.v1.HeartbeatRequest
+	(*RowCount)(nil),                    // 51: basalt.node.v1.RowCount
+	(*HeartbeatReply)(nil),              // 52: basalt.node.v1.HeartbeatReply
+	(*NodeInfo)(nil),                    // 53: basalt.node.v1.NodeInfo
+	(*TabletInfo)(nil),                  // 54: basalt.node.v1.TabletInfo
+	(*StatusReply)(nil),                 // 55: basalt.node.v1.StatusReply
+	(*PlacementReply)(nil),              // 56: basalt.node.v1.PlacementReply
+	(*ActiveReply)(nil),                 // 57: basalt.node.v1.ActiveReply
+	(*RunRequest)(nil),                  // 58: basalt.node.v1.RunRequest
+	(*Source)(nil),                      // 59: basalt.node.v1.Source
+	(*Producer)(nil),                    // 60: basalt.node.v1.Producer
+	(*RunEvent)(nil),                    // 61: basalt.node.v1.RunEvent
+	(*Batch)(nil),                       // 62: basalt.node.v1.Batch
+	(*FetchRequest)(nil),                // 63: basalt.node.v1.FetchRequest
+	(*FragmentStats)(nil),               // 64: basalt.node.v1.FragmentStats
+	(*OpStats)(nil),                     // 65: basalt.node.v1.OpStats
 }
 var file_rpc_proto_node_proto_depIdxs = []int32{
-	9,  // 0: basalt.node.v1.GetRequest.branch:type_name -> basalt.node.v1.Branch
-	10, // 1: basalt.node.v1.GetRequest.at:type_name -> basalt.node.v1.ReadAt
-	9,  // 2: basalt.node.v1.GetManyRequest.branch:type_name -> basalt.node.v1.Branch
-	10, // 3: basalt.node.v1.GetManyRequest.at:type_name -> basalt.node.v1.ReadAt
-	12, // 4: basalt.node.v1.GetManyReply.rows:type_name -> basalt.node.v1.GetReply
-	9,  // 5: basalt.node.v1.ScanRequest.branch:type_name -> basalt.node.v1.Branch
-	10, // 6: basalt.node.v1.ScanRequest.at:type_name -> basalt.node.v1.ReadAt
-	9,  // 7: basalt.node.v1.LockRequest.branch:type_name -> basalt.node.v1.Branch
-	10, // 8: basalt.node.v1.LockRequest.at:type_name -> basalt.node.v1.ReadAt
-	17, // 9: basalt.node.v1.LockRequest.writes:type_name -> basalt.node.v1.BranchWrite
-	19, // 10: basalt.node.v1.LockReply.newest:type_name -> basalt.node.v1.Newest
-	9,  // 11: basalt.node.v1.WriteRequest.branch:type_name -> basalt.node.v1.Branch
-	10, // 12: basalt.node.v1.WriteRequest.at:type_name -> basalt.node.v1.ReadAt
-	17, // 13: basalt.node.v1.WriteRequest.writes:type_name -> basalt.node.v1.BranchWrite
-	9,  // 14: basalt.node.v1.LockRelationRequest.branch:type_name -> basalt.node.v1.Branch
-	9,  // 15: basalt.node.v1.RollbackToRequest.branch:type_name -> basalt.node.v1.Branch
-	9,  // 16: basalt.node.v1.OwnRequest.branch:type_name -> basalt.node.v1.Branch
-	9,  // 17: basalt.node.v1.PrepareRequest.branch:type_name -> basalt.node.v1.Branch
-	9,  // 18: basalt.node.v1.ApplyRequest.branch:type_name -> basalt.node.v1.Branch
-	9,  // 19: basalt.node.v1.BranchRequest.branch:type_name -> basalt.node.v1.Branch
-	33, // 20: basalt.node.v1.LocksReply.locks:type_name -> basalt.node.v1.LockInfo
-	35, // 21: basalt.node.v1.WaitsReply.waits:type_name -> basalt.node.v1.Wait
-	1,  // 22: basalt.node.v1.CancelWaitRequest.error:type_name -> basalt.node.v1.Error
-	0,  // 23: basalt.node.v1.JoinRequest.role:type_name -> basalt.node.v1.Role
-	46, // 24: basalt.node.v1.JoinReply.status:type_name -> basalt.node.v1.StatusReply
-	45, // 25: basalt.node.v1.HeartbeatRequest.tablets:type_name -> basalt.node.v1.TabletInfo
-	42, // 26: basalt.node.v1.HeartbeatRequest.rows:type_name -> basalt.node.v1.RowCount
-	46, // 27: basalt.node.v1.HeartbeatReply.status:type_name -> basalt.node.v1.StatusReply
-	42, // 28: basalt.node.v1.HeartbeatReply.rows:type_name -> basalt.node.v1.RowCount
-	0,  // 29: basalt.node.v1.NodeInfo.role:type_name -> basalt.node.v1.Role
-	44, // 30: basalt.node.v1.StatusReply.nodes:type_name -> basalt.node.v1.NodeInfo
-	45, // 31: basalt.node.v1.StatusReply.tablets:type_name -> basalt.node.v1.TabletInfo
-	45, // 32: basalt.node.v1.PlacementReply.tablets:type_name -> basalt.node.v1.TabletInfo
-	9,  // 33: basalt.node.v1.RunRequest.branch:type_name -> basalt.node.v1.Branch
-	10, // 34: basalt.node.v1.RunRequest.at:type_name -> basalt.node.v1.ReadAt
-	50, // 35: basalt.node.v1.RunRequest.sources:type_name -> basalt.node.v1.Source
-	51, // 36: basalt.node.v1.Source.producers:type_name -> basalt.node.v1.Producer
-	53, // 37: basalt.node.v1.RunEvent.batch:type_name -> basalt.node.v1.Batch
-	55, // 38: basalt.node.v1.RunEvent.stats:type_name -> basalt.node.v1.FragmentStats
-	56, // 39: basalt.node.v1.FragmentStats.ops:type_name -> basalt.node.v1.OpStats
-	2,  // 40: basalt.node.v1.Oracle.Snapshot:input_type -> basalt.node.v1.Empty
-	4,  // 41: basalt.node.v1.Oracle.NextIDs:input_type -> basalt.node.v1.NextIDsRequest
-	6,  // 42: basalt.node.v1.Oracle.BeginCommit:input_type -> basalt.node.v1.BeginCommitRequest
-	8,  // 43: basalt.node.v1.Oracle.FinishCommit:input_type -> basalt.node.v1.FinishCommitRequest
-	11, // 44: basalt.node.v1.Participant.Get:input_type -> basalt.node.v1.GetRequest
-	13, // 45: basalt.node.v1.Participant.GetMany:input_type -> basalt.node.v1.GetManyRequest
-	15, // 46: basalt.node.v1.Participant.Scan:input_type -> basalt.node.v1.ScanRequest
-	18, // 47: basalt.node.v1.Participant.Lock:input_type -> basalt.node.v1.LockRequest
-	21, // 48: basalt.node.v1.Participant.Write:input_type -> basalt.node.v1.WriteRequest
-	22, // 49: basalt.node.v1.Participant.LockRelation:input_type -> basalt.node.v1.LockRelationRequest
-	23, // 50: basalt.node.v1.Participant.RollbackTo:input_type -> basalt.node.v1.RollbackToRequest
-	24, // 51: basalt.node.v1.Participant.Own:input_type -> basalt.node.v1.OwnRequest
-	26, // 52: basalt.node.v1.Participant.Prepare:input_type -> basalt.node.v1.PrepareRequest
-	27, // 53: basalt.node.v1.Participant.Decide:input_type -> basalt.node.v1.ApplyRequest
-	27, // 54: basalt.node.v1.Participant.Apply:input_type -> basalt.node.v1.ApplyRequest
-	28, // 55: basalt.node.v1.Participant.Release:input_type -> basalt.node.v1.BranchRequest
-	28, // 56: basalt.node.v1.Participant.Abort:input_type -> basalt.node.v1.BranchRequest
-	29, // 57: basalt.node.v1.Participant.Outcome:input_type -> basalt.node.v1.OutcomeRequest
-	29, // 58: basalt.node.v1.Participant.Forget:input_type -> basalt.node.v1.OutcomeRequest
-	31, // 59: basalt.node.v1.Participant.ReadNow:input_type -> basalt.node.v1.NowRequest
-	31, // 60: basalt.node.v1.Participant.SwapNow:input_type -> basalt.node.v1.NowRequest
-	2,  // 61: basalt.node.v1.Participant.SyncNow:input_type -> basalt.node.v1.Empty
-	2,  // 62: basalt.node.v1.Participant.Locks:input_type -> basalt.node.v1.Empty
-	2,  // 63: basalt.node.v1.Participant.Waits:input_type -> basalt.node.v1.Empty
-	37, // 64: basalt.node.v1.Participant.CancelWait:input_type -> basalt.node.v1.CancelWaitRequest
-	38, // 65: basalt.node.v1.Participant.EndGateway:input_type -> basalt.node.v1.EndGatewayRequest
-	39, // 66: basalt.node.v1.Cluster.Join:input_type -> basalt.node.v1.JoinRequest
-	41, // 67: basalt.node.v1.Cluster.Heartbeat:input_type -> basalt.node.v1.HeartbeatRequest
-	2,  // 68: basalt.node.v1.Cluster.Status:input_type -> basalt.node.v1.Empty
-	2,  // 69: basalt.node.v1.Cluster.Place:input_type -> basalt.node.v1.Empty
-	49, // 70: basalt.node.v1.Fragments.Run:input_type -> basalt.node.v1.RunRequest
-	54, // 71: basalt.node.v1.Fragments.Fetch:input_type -> basalt.node.v1.FetchRequest
-	2,  // 72: basalt.node.v1.Fragments.Active:input_type -> basalt.node.v1.Empty
-	3,  // 73: basalt.node.v1.Oracle.Snapshot:output_type -> basalt.node.v1.SnapshotReply
-	5,  // 74: basalt.node.v1.Oracle.NextIDs:output_type -> basalt.node.v1.NextIDsReply
-	7,  // 75: basalt.node.v1.Oracle.BeginCommit:output_type -> basalt.node.v1.TimestampReply
-	2,  // 76: basalt.node.v1.Oracle.FinishCommit:output_type -> basalt.node.v1.Empty
-	12, // 77: basalt.node.v1.Participant.Get:output_type -> basalt.node.v1.GetReply
-	14, // 78: basalt.node.v1.Participant.GetMany:output_type -> basalt.node.v1.GetManyReply
-	16, // 79: basalt.node.v1.Participant.Scan:output_type -> basalt.node.v1.ScanReply
-	20, // 80: basalt.node.v1.Participant.Lock:output_type -> basalt.node.v1.LockReply
-	2,  // 81: basalt.node.v1.Participant.Write:output_type -> basalt.node.v1.Empty
-	2,  // 82: basalt.node.v1.Participant.LockRelation:output_type -> basalt.node.v1.Empty
-	2,  // 83: basalt.node.v1.Participant.RollbackTo:output_type -> basalt.node.v1.Empty
-	25, // 84: basalt.node.v1.Participant.Own:output_type -> basalt.node.v1.OwnReply
-	2,  // 85: basalt.node.v1.Participant.Prepare:output_type -> basalt.node.v1.Empty
-	2,  // 86: basalt.node.v1.Participant.Decide:output_type -> basalt.node.v1.Empty
-	2,  // 87: basalt.node.v1.Participant.Apply:output_type -> basalt.node.v1.Empty
-	2,  // 88: basalt.node.v1.Participant.Release:output_type -> basalt.node.v1.Empty
-	2,  // 89: basalt.node.v1.Participant.Abort:output_type -> basalt.node.v1.Empty
-	30, // 90: basalt.node.v1.Participant.Outcome:output_type -> basalt.node.v1.OutcomeReply
-	2,  // 91: basalt.node.v1.Participant.Forget:output_type -> basalt.node.v1.Empty
-	32, // 92: basalt.node.v1.Participant.ReadNow:output_type -> basalt.node.v1.NowReply
-	32, // 93: basalt.node.v1.Participant.SwapNow:output_type -> basalt.node.v1.NowReply
-	2,  // 94: basalt.node.v1.Participant.SyncNow:output_type -> basalt.node.v1.Empty
-	34, // 95: basalt.node.v1.Participant.Locks:output_type -> basalt.node.v1.LocksReply
-	36, // 96: basalt.node.v1.Participant.Waits:output_type -> basalt.node.v1.WaitsReply
-	2,  // 97: basalt.node.v1.Participant.CancelWait:output_type -> basalt.node.v1.Empty
-	2,  // 98: basalt.node.v1.Participant.EndGateway:output_type -> basalt.node.v1.Empty
-	40, // 99: basalt.node.v1.Cluster.Join:output_type -> basalt.node.v1.JoinReply
-	43, // 100: basalt.node.v1.Cluster.Heartbeat:output_type -> basalt.node.v1.HeartbeatReply
-	46, // 101: basalt.node.v1.Cluster.Status:output_type -> basalt.node.v1.StatusReply
-	47, // 102: basalt.node.v1.Cluster.Place:output_type -> basalt.node.v1.PlacementReply
-	52, // 103: basalt.node.v1.Fragments.Run:output_type -> basalt.node.v1.RunEvent
-	53, // 104: basalt.node.v1.Fragments.Fetch:output_type -> basalt.node.v1.Batch
-	48, // 105: basalt.node.v1.Fragments.Active:output_type -> basalt.node.v1.ActiveReply
-	73, // [73:106] is the sub-list for method output_type
-	40, // [40:73] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	3,  // 0: basalt.node.v1.BeginSerializableRequest.txn:type_name -> basalt.node.v1.SerialTxn
+	12, // 1: basalt.node.v1.BeginSerializableReply.snapshot:type_name -> basalt.node.v1.SnapshotReply
+	3,  // 2: basalt.node.v1.NoteRequest.txn:type_name -> basalt.node.v1.SerialTxn
+	6,  // 3: basalt.node.v1.NoteRequest.notes:type_name -> basalt.node.v1.Note
+	3,  // 4: basalt.node.v1.EndSerializableRequest.txn:type_name -> basalt.node.v1.SerialTxn
+	6,  // 5: basalt.node.v1.EndSerializableRequest.notes:type_name -> basalt.node.v1.Note
+	6,  // 6: basalt.node.v1.BeginCommitRequest.notes:type_name -> basalt.node.v1.Note
+	18, // 7: basalt.node.v1.GetRequest.branch:type_name -> basalt.node.v1.Branch
+	19, // 8: basalt.node.v1.GetRequest.at:type_name -> basalt.node.v1.ReadAt
+	18, // 9: basalt.node.v1.GetManyRequest.branch:type_name -> basalt.node.v1.Branch
+	19, // 10: basalt.node.v1.GetManyRequest.at:type_name -> basalt.node.v1.ReadAt
+	21, // 11: basalt.node.v1.GetManyReply.rows:type_name -> basalt.node.v1.GetReply
+	18, // 12: basalt.node.v1.ScanRequest.branch:type_name -> basalt.node.v1.Branch
+	19, // 13: basalt.node.v1.ScanRequest.at:type_name -> basalt.node.v1.ReadAt
+	18, // 14: basalt.node.v1.LockRequest.branch:type_name -> basalt.node.v1.Branch
+	19, // 15: basalt.node.v1.LockRequest.at:type_name -> basalt.node.v1.ReadAt
+	26, // 16: basalt.node.v1.LockRequest.writes:type_name -> basalt.node.v1.BranchWrite
+	28, // 17: basalt.node.v1.LockReply.newest:type_name -> basalt.node.v1.Newest
+	18, // 18: basalt.node.v1.WriteRequest.branch:type_name -> basalt.node.v1.Branch
+	19, // 19: basalt.node.v1.WriteRequest.at:type_name -> basalt.node.v1.ReadAt
+	26, // 20: basalt.node.v1.WriteRequest.writes:type_name -> basalt.node.v1.BranchWrite
+	18, // 21: basalt.node.v1.LockRelationRequest.branch:type_name -> basalt.node.v1.Branch
+	18, // 22: basalt.node.v1.RollbackToRequest.branch:type_name -> basalt.node.v1.Branch
+	18, // 23: basalt.node.v1.OwnRequest.branch:type_name -> basalt.node.v1.Branch
+	18, // 24: basalt.node.v1.PrepareRequest.branch:type_name -> basalt.node.v1.Branch
+	18, // 25: basalt.node.v1.ApplyRequest.branch:type_name -> basalt.node.v1.Branch
+	18, // 26: basalt.node.v1.BranchRequest.branch:type_name -> basalt.node.v1.Branch
+	42, // 27: basalt.node.v1.LocksReply.locks:type_name -> basalt.node.v1.LockInfo
+	44, // 28: basalt.node.v1.WaitsReply.waits:type_name -> basalt.node.v1.Wait
+	1,  // 29: basalt.node.v1.CancelWaitRequest.error:type_name -> basalt.node.v1.Error
+	0,  // 30: basalt.node.v1.JoinRequest.role:type_name -> basalt.node.v1.Role
+	55, // 31: basalt.node.v1.JoinReply.status:type_name -> basalt.node.v1.StatusReply
+	54, // 32: basalt.node.v1.HeartbeatRequest.tablets:type_name -> basalt.node.v1.TabletInfo
+	51, // 33: basalt.node.v1.HeartbeatRequest.rows:type_name -> basalt.node.v1.RowCount
+	55, // 34: basalt.node.v1.HeartbeatReply.status:type_name -> basalt.node.v1.StatusReply
+	51, // 35: basalt.node.v1.HeartbeatReply.rows:type_name -> basalt.node.v1.RowCount
+	0,  // 36: basalt.node.v1.NodeInfo.role:type_name -> basalt.node.v1.Role
+	53, // 37: basalt.node.v1.StatusReply.nodes:type_name -> basalt.node.v1.NodeInfo
+	54, // 38: basalt.node.v1.StatusReply.tablets:type_name -> basalt.node.v1.TabletInfo
+	54, // 39: basalt.node.v1.PlacementReply.tablets:type_name -> basalt.node.v1.TabletInfo
+	18, // 40: basalt.node.v1.RunRequest.branch:type_name -> basalt.node.v1.Branch
+	19, // 41: basalt.node.v1.RunRequest.at:type_name -> basalt.node.v1.ReadAt
+	59, // 42: basalt.node.v1.RunRequest.sources:type_name -> basalt.node.v1.Source
+	60, // 43: basalt.node.v1.Source.producers:type_name -> basalt.node.v1.Producer
+	62, // 44: basalt.node.v1.RunEvent.batch:type_name -> basalt.node.v1.Batch
+	64, // 45: basalt.node.v1.RunEvent.stats:type_name -> basalt.node.v1.FragmentStats
+	65, // 46: basalt.node.v1.FragmentStats.ops:type_name -> basalt.node.v1.OpStats
+	2,  // 47: basalt.node.v1.Oracle.Snapshot:input_type -> basalt.node.v1.Empty
+	13, // 48: basalt.node.v1.Oracle.NextIDs:input_type -> basalt.node.v1.NextIDsRequest
+	15, // 49: basalt.node.v1.Oracle.BeginCommit:input_type -> basalt.node.v1.BeginCommitRequest
+	17, // 50: basalt.node.v1.Oracle.FinishCommit:input_type -> basalt.node.v1.FinishCommitRequest
+	4,  // 51: basalt.node.v1.Oracle.BeginSerializable:input_type -> basalt.node.v1.BeginSerializableRequest
+	7,  // 52: basalt.node.v1.Oracle.Note:input_type -> basalt.node.v1.NoteRequest
+	9,  // 53: basalt.node.v1.Oracle.EndSerializable:input_type -> basalt.node.v1.EndSerializableRequest
+	3,  // 54: basalt.node.v1.Oracle.AwaitSafe:input_type -> basalt.node.v1.SerialTxn
+	10, // 55: basalt.node.v1.Oracle.SafeSnapshotBlockers:input_type -> basalt.node.v1.SafeSnapshotBlockersRequest
+	20, // 56: basalt.node.v1.Participant.Get:input_type -> basalt.node.v1.GetRequest
+	22, // 57: basalt.node.v1.Participant.GetMany:input_type -> basalt.node.v1.GetManyRequest
+	24, // 58: basalt.node.v1.Participant.Scan:input_type -> basalt.node.v1.ScanRequest
+	27, // 59: basalt.node.v1.Participant.Lock:input_type -> basalt.node.v1.LockRequest
+	30, // 60: basalt.node.v1.Participant.Write:input_type -> basalt.node.v1.WriteRequest
+	31, // 61: basalt.node.v1.Participant.LockRelation:input_type -> basalt.node.v1.LockRelationRequest
+	32, // 62: basalt.node.v1.Participant.RollbackTo:input_type -> basalt.node.v1.RollbackToRequest
+	33, // 63: basalt.node.v1.Participant.Own:input_type -> basalt.node.v1.OwnRequest
+	35, // 64: basalt.node.v1.Participant.Prepare:input_type -> basalt.node.v1.PrepareRequest
+	36, // 65: basalt.node.v1.Participant.Decide:input_type -> basalt.node.v1.ApplyRequest
+	36, // 66: basalt.node.v1.Participant.Apply:input_type -> basalt.node.v1.ApplyRequest
+	37, // 67: basalt.node.v1.Participant.Release:input_type -> basalt.node.v1.BranchRequest
+	37, // 68: basalt.node.v1.Participant.Abort:input_type -> basalt.node.v1.BranchRequest
+	38, // 69: basalt.node.v1.Participant.Outcome:input_type -> basalt.node.v1.OutcomeRequest
+	38, // 70: basalt.node.v1.Participant.Forget:input_type -> basalt.node.v1.OutcomeRequest
+	40, // 71: basalt.node.v1.Participant.ReadNow:input_type -> basalt.node.v1.NowRequest
+	40, // 72: basalt.node.v1.Participant.SwapNow:input_type -> basalt.node.v1.NowRequest
+	2,  // 73: basalt.node.v1.Participant.SyncNow:input_type -> basalt.node.v1.Empty
+	2,  // 74: basalt.node.v1.Participant.Locks:input_type -> basalt.node.v1.Empty
+	2,  // 75: basalt.node.v1.Participant.Waits:input_type -> basalt.node.v1.Empty
+	46, // 76: basalt.node.v1.Participant.CancelWait:input_type -> basalt.node.v1.CancelWaitRequest
+	47, // 77: basalt.node.v1.Participant.EndGateway:input_type -> basalt.node.v1.EndGatewayRequest
+	48, // 78: basalt.node.v1.Cluster.Join:input_type -> basalt.node.v1.JoinRequest
+	50, // 79: basalt.node.v1.Cluster.Heartbeat:input_type -> basalt.node.v1.HeartbeatRequest
+	2,  // 80: basalt.node.v1.Cluster.Status:input_type -> basalt.node.v1.Empty
+	2,  // 81: basalt.node.v1.Cluster.Place:input_type -> basalt.node.v1.Empty
+	58, // 82: basalt.node.v1.Fragments.Run:input_type -> basalt.node.v1.RunRequest
+	63, // 83: basalt.node.v1.Fragments.Fetch:input_type -> basalt.node.v1.FetchRequest
+	2,  // 84: basalt.node.v1.Fragments.Active:input_type -> basalt.node.v1.Empty
+	12, // 85: basalt.node.v1.Oracle.Snapshot:output_type -> basalt.node.v1.SnapshotReply
+	14, // 86: basalt.node.v1.Oracle.NextIDs:output_type -> basalt.node.v1.NextIDsReply
+	16, // 87: basalt.node.v1.Oracle.BeginCommit:output_type -> basalt.node.v1.TimestampReply
+	2,  // 88: basalt.node.v1.Oracle.FinishCommit:output_type -> basalt.node.v1.Empty
+	5,  // 89: basalt.node.v1.Oracle.BeginSerializable:output_type -> basalt.node.v1.BeginSerializableReply
+	8,  // 90: basalt.node.v1.Oracle.Note:output_type -> basalt.node.v1.SafeReply
+	2,  // 91: basalt.node.v1.Oracle.EndSerializable:output_type -> basalt.node.v1.Empty
+	8,  // 92: basalt.node.v1.Oracle.AwaitSafe:output_type -> basalt.node.v1.SafeReply
+	11, // 93: basalt.node.v1.Oracle.SafeSnapshotBlockers:output_type -> basalt.node.v1.ProcessesReply
+	21, // 94: basalt.node.v1.Participant.Get:output_type -> basalt.node.v1.GetReply
+	23, // 95: basalt.node.v1.Participant.GetMany:output_type -> basalt.node.v1.GetManyReply
+	25, // 96: basalt.node.v1.Participant.Scan:output_type -> basalt.node.v1.ScanReply
+	29, // 97: basalt.node.v1.Participant.Lock:output_type -> basalt.node.v1.LockReply
+	2,  // 98: basalt.node.v1.Participant.Write:output_type -> basalt.node.v1.Empty
+	2,  // 99: basalt.node.v1.Participant.LockRelation:output_type -> basalt.node.v1.Empty
+	2,  // 100: basalt.node.v1.Participant.RollbackTo:output_type -> basalt.node.v1.Empty
+	34, // 101: basalt.node.v1.Participant.Own:output_type -> basalt.node.v1.OwnReply
+	2,  // 102: basalt.node.v1.Participant.Prepare:output_type -> basalt.node.v1.Empty
+	2,  // 103: basalt.node.v1.Participant.Decide:output_type -> basalt.node.v1.Empty
+	2,  // 104: basalt.node.v1.Participant.Apply:output_type -> basalt.node.v1.Empty
+	2,  // 105: basalt.node.v1.Participant.Release:output_type -> basalt.node.v1.Empty
+	2,  // 106: basalt.node.v1.Participant.Abort:output_type -> basalt.node.v1.Empty
+	39, // 107: basalt.node.v1.Participant.Outcome:output_type -> basalt.node.v1.OutcomeReply
+	2,  // 108: basalt.node.v1.Participant.Forget:output_type -> basalt.node.v1.Empty
+	41, // 109: basalt.node.v1.Participant.ReadNow:output_type -> basalt.node.v1.NowReply
+	41, // 110: basalt.node.v1.Participant.SwapNow:output_type -> basalt.node.v1.NowReply
+	2,  // 111: basalt.node.v1.Participant.SyncNow:output_type -> basalt.node.v1.Empty
+	43, // 112: basalt.node.v1.Participant.Locks:output_type -> basalt.node.v1.LocksReply
+	45, // 113: basalt.node.v1.Participant.Waits:output_type -> basalt.node.v1.WaitsReply
+	2,  // 114: basalt.node.v1.Participant.CancelWait:output_type -> basalt.node.v1.Empty
+	2,  // 115: basalt.node.v1.Participant.EndGateway:output_type -> basalt.node.v1.Empty
+	49, // 116: basalt.node.v1.Cluster.Join:output_type -> basalt.node.v1.JoinReply
+	52, // 117: basalt.node.v1.Cluster.Heartbeat:output_type -> basalt.node.v1.HeartbeatReply
+	55, // 118: basalt.node.v1.Cluster.Status:output_type -> basalt.node.v1.StatusReply
+	56, // 119: basalt.node.v1.Cluster.Place:output_type -> basalt.node.v1.PlacementReply
+	61, // 120: basalt.node.v1.Fragments.Run:output_type -> basalt.node.v1.RunEvent
+	62, // 121: basalt.node.v1.Fragments.Fetch:output_type -> basalt.node.v1.Batch
+	57, // 122: basalt.node.v1.Fragments.Active:output_type -> basalt.node.v1.ActiveReply
+	85, // [85:123] is the sub-list for method output_type
+	47, // [47:85] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_node_proto_init() }
@@ -4485,7 +5070,7 @@ func file_rpc_proto_node_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_node_proto_rawDesc), len(file_rpc_proto_node_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   56,
+			NumMessages:   65,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

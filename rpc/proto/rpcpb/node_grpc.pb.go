@@ -2,7 +2,7 @@
 // protocol; this file is its wire form.
 //
 // Versioning: every call carries the metadata "basalt-protocol" (this file's
-// version, now 1) and "basalt-cluster" (the database's id, 16 bytes in hex). A node
+// version, now 3) and "basalt-cluster" (the database's id, 16 bytes in hex). A node
 // refuses what it does not know: FAILED_PRECONDITION. Field numbers are never reused.
 //
 // Errors are gRPC statuses with one Error among their details, which carries the
@@ -29,10 +29,15 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Oracle_Snapshot_FullMethodName     = "/basalt.node.v1.Oracle/Snapshot"
-	Oracle_NextIDs_FullMethodName      = "/basalt.node.v1.Oracle/NextIDs"
-	Oracle_BeginCommit_FullMethodName  = "/basalt.node.v1.Oracle/BeginCommit"
-	Oracle_FinishCommit_FullMethodName = "/basalt.node.v1.Oracle/FinishCommit"
+	Oracle_Snapshot_FullMethodName             = "/basalt.node.v1.Oracle/Snapshot"
+	Oracle_NextIDs_FullMethodName              = "/basalt.node.v1.Oracle/NextIDs"
+	Oracle_BeginCommit_FullMethodName          = "/basalt.node.v1.Oracle/BeginCommit"
+	Oracle_FinishCommit_FullMethodName         = "/basalt.node.v1.Oracle/FinishCommit"
+	Oracle_BeginSerializable_FullMethodName    = "/basalt.node.v1.Oracle/BeginSerializable"
+	Oracle_Note_FullMethodName                 = "/basalt.node.v1.Oracle/Note"
+	Oracle_EndSerializable_FullMethodName      = "/basalt.node.v1.Oracle/EndSerializable"
+	Oracle_AwaitSafe_FullMethodName            = "/basalt.node.v1.Oracle/AwaitSafe"
+	Oracle_SafeSnapshotBlockers_FullMethodName = "/basalt.node.v1.Oracle/SafeSnapshotBlockers"
 )
 
 // OracleClient is the client API for Oracle service.
@@ -43,6 +48,12 @@ type OracleClient interface {
 	NextIDs(ctx context.Context, in *NextIDsRequest, opts ...grpc.CallOption) (*NextIDsReply, error)
 	BeginCommit(ctx context.Context, in *BeginCommitRequest, opts ...grpc.CallOption) (*TimestampReply, error)
 	FinishCommit(ctx context.Context, in *FinishCommitRequest, opts ...grpc.CallOption) (*Empty, error)
+	// SERIALIZABLE transactions (txn.Serializer).
+	BeginSerializable(ctx context.Context, in *BeginSerializableRequest, opts ...grpc.CallOption) (*BeginSerializableReply, error)
+	Note(ctx context.Context, in *NoteRequest, opts ...grpc.CallOption) (*SafeReply, error)
+	EndSerializable(ctx context.Context, in *EndSerializableRequest, opts ...grpc.CallOption) (*Empty, error)
+	AwaitSafe(ctx context.Context, in *SerialTxn, opts ...grpc.CallOption) (*SafeReply, error)
+	SafeSnapshotBlockers(ctx context.Context, in *SafeSnapshotBlockersRequest, opts ...grpc.CallOption) (*ProcessesReply, error)
 }
 
 type oracleClient struct {
@@ -93,6 +104,56 @@ func (c *oracleClient) FinishCommit(ctx context.Context, in *FinishCommitRequest
 	return out, nil
 }
 
+func (c *oracleClient) BeginSerializable(ctx context.Context, in *BeginSerializableRequest, opts ...grpc.CallOption) (*BeginSerializableReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BeginSerializableReply)
+	err := c.cc.Invoke(ctx, Oracle_BeginSerializable_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *oracleClient) Note(ctx context.Context, in *NoteRequest, opts ...grpc.CallOption) (*SafeReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SafeReply)
+	err := c.cc.Invoke(ctx, Oracle_Note_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *oracleClient) EndSerializable(ctx context.Context, in *EndSerializableRequest, opts ...grpc.CallOption) (*Empty, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Empty)
+	err := c.cc.Invoke(ctx, Oracle_EndSerializable_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *oracleClient) AwaitSafe(ctx context.Context, in *SerialTxn, opts ...grpc.CallOption) (*SafeReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SafeReply)
+	err := c.cc.Invoke(ctx, Oracle_AwaitSafe_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *oracleClient) SafeSnapshotBlockers(ctx context.Context, in *SafeSnapshotBlockersRequest, opts ...grpc.CallOption) (*ProcessesReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ProcessesReply)
+	err := c.cc.Invoke(ctx, Oracle_SafeSnapshotBlockers_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // OracleServer is the server API for Oracle service.
 // All implementations must embed UnimplementedOracleServer
 // for forward compatibility.
@@ -101,6 +162,12 @@ type OracleServer interface {
 	NextIDs(context.Context, *NextIDsRequest) (*NextIDsReply, error)
 	BeginCommit(context.Context, *BeginCommitRequest) (*TimestampReply, error)
 	FinishCommit(context.Context, *FinishCommitRequest) (*Empty, error)
+	// SERIALIZABLE transactions (txn.Serializer).
+	BeginSerializable(context.Context, *BeginSerializableRequest) (*BeginSerializableReply, error)
+	Note(context.Context, *NoteRequest) (*SafeReply, error)
+	EndSerializable(context.Context, *EndSerializableRequest) (*Empty, error)
+	AwaitSafe(context.Context, *SerialTxn) (*SafeReply, error)
+	SafeSnapshotBlockers(context.Context, *SafeSnapshotBlockersRequest) (*ProcessesReply, error)
 	mustEmbedUnimplementedOracleServer()
 }
 
@@ -122,6 +189,21 @@ func (UnimplementedOracleServer) BeginCommit(context.Context, *BeginCommitReques
 }
 func (UnimplementedOracleServer) FinishCommit(context.Context, *FinishCommitRequest) (*Empty, error) {
 	return nil, status.Error(codes.Unimplemented, "method FinishCommit not implemented")
+}
+func (UnimplementedOracleServer) BeginSerializable(context.Context, *BeginSerializableRequest) (*BeginSerializableReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method BeginSerializable not implemented")
+}
+func (UnimplementedOracleServer) Note(context.Context, *NoteRequest) (*SafeReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Note not implemented")
+}
+func (UnimplementedOracleServer) EndSerializable(context.Context, *EndSerializableRequest) (*Empty, error) {
+	return nil, status.Error(codes.Unimplemented, "method EndSerializable not implemented")
+}
+func (UnimplementedOracleServer) AwaitSafe(context.Context, *SerialTxn) (*SafeReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method AwaitSafe not implemented")
+}
+func (UnimplementedOracleServer) SafeSnapshotBlockers(context.Context, *SafeSnapshotBlockersRequest) (*ProcessesReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method SafeSnapshotBlockers not implemented")
 }
 func (UnimplementedOracleServer) mustEmbedUnimplementedOracleServer() {}
 func (UnimplementedOracleServer) testEmbeddedByValue()                {}
@@ -216,6 +298,96 @@ func _Oracle_FinishCommit_Handler(srv interface{}, ctx context.Context, dec func
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Oracle_BeginSerializable_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BeginSerializableRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OracleServer).BeginSerializable(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Oracle_BeginSerializable_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OracleServer).BeginSerializable(ctx, req.(*BeginSerializableRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Oracle_Note_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(NoteRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OracleServer).Note(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Oracle_Note_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OracleServer).Note(ctx, req.(*NoteRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Oracle_EndSerializable_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(EndSerializableRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OracleServer).EndSerializable(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Oracle_EndSerializable_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OracleServer).EndSerializable(ctx, req.(*EndSerializableRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Oracle_AwaitSafe_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SerialTxn)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OracleServer).AwaitSafe(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Oracle_AwaitSafe_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OracleServer).AwaitSafe(ctx, req.(*SerialTxn))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Oracle_SafeSnapshotBlockers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SafeSnapshotBlockersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OracleServer).SafeSnapshotBlockers(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Oracle_SafeSnapshotBlockers_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OracleServer).SafeSnapshotBlockers(ctx, req.(*SafeSnapshotBlockersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Oracle_ServiceDesc is the grpc.ServiceDesc for Oracle service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -238,6 +410,26 @@ var Oracle_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "FinishCommit",
 			Handler:    _Oracle_FinishCommit_Handler,
+		},
+		{
+			MethodName: "BeginSerializable",
+			Handler:    _Oracle_BeginSerializable_Handler,
+		},
+		{
+			MethodName: "Note",
+			Handler:    _Oracle_Note_Handler,
+		},
+		{
+			MethodName: "EndSerializable",
+			Handler:    _Oracle_EndSerializable_Handler,
+		},
+		{
+			MethodName: "AwaitSafe",
+			Handler:    _Oracle_AwaitSafe_Handler,
+		},
+		{
+			MethodName: "SafeSnapshotBlockers",
+			Handler:    _Oracle_SafeSnapshotBlockers_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
