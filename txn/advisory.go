@@ -51,9 +51,9 @@ func describeAdvisoryWait(w *lockWaiter, _ *lockOwner) string {
 	return fmt.Sprintf("%s on advisory lock [%d,%d,%d,%d]", advisoryLockNames[w.mode], k.Database, uint32(k.Key>>32), uint32(k.Key), sub)
 }
 
-// AdvisoryLocks are the advisory locks of one session: those that it gives back
-// itself, and those of its transaction. Both are the session's and never stand in each
-// other's way. Safe for concurrent use; one call waits at a time.
+// AdvisoryLocks are the advisory locks of one session, kept here: those that it gives
+// back itself, and those of its transaction. Both are the session's and never stand in
+// each other's way.
 type AdvisoryLocks struct {
 	m     *Manager
 	owner lockOwner
@@ -78,15 +78,18 @@ type advisoryCount struct {
 	session, xact int
 }
 
+var _ SessionLocks = (*AdvisoryLocks)(nil)
+
 // AdvisoryLocks implements DB.
-func (m *Manager) AdvisoryLocks(pid int32) *AdvisoryLocks {
+func (m *Manager) AdvisoryLocks(pid int32) SessionLocks { return m.newAdvisoryLocks(pid) }
+
+func (m *Manager) newAdvisoryLocks(pid int32) *AdvisoryLocks {
 	a := &AdvisoryLocks{m: m, held: map[advisoryHold]*advisoryCount{}}
 	a.owner.id, a.owner.pid, a.owner.session = m.nextID(), pid, a
 	return a
 }
 
-// Bind says which transaction is the session's; nil for none. Deadlocks are looked
-// for through both.
+// Bind implements SessionLocks. Deadlocks are looked for through both owners.
 func (a *AdvisoryLocks) Bind(tx Txn) {
 	var o *lockOwner
 	if t, ok := tx.(*transaction); ok {
@@ -103,9 +106,7 @@ func (a *AdvisoryLocks) Bind(tx Txn) {
 	}
 }
 
-// Lock takes a lock, once more if it is held; got is false when policy is not
-// WaitBlock and somebody is in the way. xact: it is given back at the end of the
-// transaction. Errors: 40P01, 55P03 (timeout), the context's.
+// Lock implements SessionLocks.
 func (a *AdvisoryLocks) Lock(ctx context.Context, key AdvisoryKey, shared, xact bool, policy WaitPolicy, timeout, deadlock time.Duration) (got bool, err error) {
 	h := advisoryHold{key: key, mode: advisoryExclusive}
 	if shared {
@@ -141,8 +142,8 @@ func (a *AdvisoryLocks) Lock(ctx context.Context, key AdvisoryKey, shared, xact 
 	return true, nil
 }
 
-// Unlock gives back one of the session's own acquisitions; false when there is none.
-func (a *AdvisoryLocks) Unlock(key AdvisoryKey, shared bool) bool {
+// Unlock implements SessionLocks.
+func (a *AdvisoryLocks) Unlock(key AdvisoryKey, shared bool) (bool, error) {
 	h := advisoryHold{key: key, mode: advisoryExclusive}
 	if shared {
 		h.mode = advisoryShared
@@ -151,14 +152,20 @@ func (a *AdvisoryLocks) Unlock(key AdvisoryKey, shared bool) bool {
 	defer a.mu.Unlock()
 	c := a.held[h]
 	if c == nil || c.session == 0 {
-		return false
+		return false, nil
 	}
 	c.session--
 	a.dropIfIdle(h, c)
-	return true
+	return true, nil
 }
 
-// UnlockAll gives back all of the session's own.
+// Close implements SessionLocks.
+func (a *AdvisoryLocks) Close() {
+	a.UnlockAll()
+	a.ReleaseAfter(0)
+}
+
+// UnlockAll implements SessionLocks.
 func (a *AdvisoryLocks) UnlockAll() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -168,14 +175,14 @@ func (a *AdvisoryLocks) UnlockAll() {
 	}
 }
 
-// Mark is a position among the transaction's acquisitions.
+// Mark implements SessionLocks.
 func (a *AdvisoryLocks) Mark() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return len(a.xact)
 }
 
-// ReleaseAfter gives back what the transaction took after a mark, newest first; 0: all of it.
+// ReleaseAfter implements SessionLocks.
 func (a *AdvisoryLocks) ReleaseAfter(mark int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -29,6 +29,8 @@ type OracleService struct {
 	// serialMu guards serials; it comes before mu.
 	serialMu sync.Mutex
 	serials  serials
+
+	hostedSessions hostedSessions
 }
 
 // PendingCommit is a commit between its timestamp and its visibility.
@@ -192,6 +194,7 @@ func (s *OracleService) ReportOldest(gateway NodeID, ts Timestamp) {
 // DropGateway forgets a gateway that is fenced.
 func (s *OracleService) DropGateway(gateway NodeID) {
 	s.endSerialsOf(gateway)
+	s.endAdvisoryOf(gateway)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.oldest, gateway)

@@ -95,6 +95,9 @@ type Wait struct {
 	// What the waiter waits for, as a deadlock report words it.
 	What  string
 	Since time.Time
+	// Advisory: the lock is an advisory one, whose owners are sessions; they and their
+	// transactions have IDs of their own.
+	Advisory bool
 }
 
 // Participant is a node as coordinators see it. Errors carry PostgreSQL's codes; 08006
@@ -178,6 +181,7 @@ type Oracle interface {
 	FinishCommit(ctx context.Context, ts Timestamp, committed bool) error
 
 	Serializer
+	AdvisoryHost
 }
 
 // CommitRequest is what BeginCommit is told.

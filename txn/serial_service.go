@@ -2,7 +2,6 @@ package txn
 
 import (
 	"context"
-	"time"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
 )
@@ -13,10 +12,8 @@ type serials struct {
 	open map[serialKey]*serial
 	// ending have committed at timestamps that were perhaps not visible yet.
 	ending []*serial
-	// ended were rolled back before they were heard of: those of this period and of the
-	// one before. A late BeginSerializable does not make them.
-	ended      [2]map[serialKey]struct{}
-	endedSince time.Time
+	// ended were rolled back before they were heard of.
+	ended recent[serialKey]
 }
 
 type serialKey struct {
@@ -47,9 +44,7 @@ func (s *OracleService) BeginSerializable(ctx context.Context, x SerialTxn, opts
 	s.serialMu.Lock()
 	defer s.serialMu.Unlock()
 	k := x.key()
-	_, now := s.serials.ended[0][k]
-	_, before := s.serials.ended[1][k]
-	if now || before || k.number == 0 || s.serials.open[k] != nil {
+	if s.serials.ended.has(k) || k.number == 0 || s.serials.open[k] != nil {
 		return SnapshotInfo{}, false, serialLost()
 	}
 	sx := s.m.ssi.begin(opts, func() Timestamp {
@@ -181,7 +176,7 @@ func (s *OracleService) EndSerializable(_ context.Context, x SerialTxn, notes []
 	if !commit {
 		switch {
 		case t == nil:
-			s.noteEndedSerial(k)
+			s.serials.ended.add(k)
 		case t.ts == 0: // else Settle ends it
 			delete(s.serials.open, k)
 			s.m.ssi.end(t.x, false)
@@ -203,15 +198,6 @@ func (s *OracleService) EndSerializable(_ context.Context, x SerialTxn, notes []
 	delete(s.serials.open, k)
 	s.m.ssi.end(t.x, true)
 	return nil
-}
-
-// noteEndedSerial remembers that a transaction was ended. REQUIRES: serialMu held.
-func (s *OracleService) noteEndedSerial(k serialKey) {
-	e := &s.serials
-	if now := time.Now(); now.Sub(e.endedSince) > endedPeriod || e.ended[0] == nil {
-		e.ended[0], e.ended[1], e.endedSince = map[serialKey]struct{}{}, e.ended[0], now
-	}
-	e.ended[0][k] = struct{}{}
 }
 
 // endSerialsOf ends those of a dead gateway that have not begun to commit.

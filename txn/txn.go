@@ -134,9 +134,9 @@ type DB interface {
 	// Blockers are the processes that a process waits for: holders of a lock it
 	// wants, and those before it in the queue.
 	Blockers(pid int32) []int32
-	// AdvisoryLocks makes the advisory locks of a session; nil where there are none,
-	// over several nodes.
-	AdvisoryLocks(pid int32) *AdvisoryLocks
+	// AdvisoryLocks makes the advisory locks of a session; nil where there are none.
+	// Close them.
+	AdvisoryLocks(pid int32) SessionLocks
 	// SafeSnapshotBlockers are the processes whose transactions keep a DEFERRABLE one
 	// of process pid waiting for its snapshot.
 	SafeSnapshotBlockers(pid int32) []int32

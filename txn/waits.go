@@ -12,7 +12,7 @@ func (m *Manager) waitEdges() []Wait {
 			for _, w := range e.queue {
 				w.eachBlocker(func(o *lockOwner) {
 					out = append(out, Wait{Waiter: w.o.id, Blocker: o.id, WaiterPID: w.o.pid, BlockerPID: o.pid,
-						What: t.describe(w, o), Since: w.since})
+						What: t.describe(w, o), Since: w.since, Advisory: t == m.advisory})
 				})
 			}
 		})

@@ -176,6 +176,10 @@ func (p *Participant) Locks(ctx context.Context) ([]txn.LockInfo, error) {
 	for i, l := range r.Locks {
 		out[i] = txn.LockInfo{Relation: l.Relation, Transaction: txn.ID(l.Transaction), Holder: txn.ID(l.Holder), ProcessID: l.ProcessId, Mode: l.Mode,
 			Granted: l.Granted, Since: fromNanos(l.SinceNanos)}
+		if l.Advisory != nil {
+			k := advisoryKeyFromProto(l.Advisory)
+			out[i].Advisory = &k
+		}
 	}
 	return out, nil
 }
@@ -188,7 +192,7 @@ func (p *Participant) Waits(ctx context.Context) ([]txn.Wait, error) {
 	}
 	out := make([]txn.Wait, len(r.Waits))
 	for i, w := range r.Waits {
-		out[i] = txn.Wait{Waiter: txn.ID(w.Waiter), Blocker: txn.ID(w.Blocker), WaiterPID: w.WaiterPid, BlockerPID: w.BlockerPid, What: w.What, Since: fromNanos(w.SinceNanos)}
+		out[i] = txn.Wait{Waiter: txn.ID(w.Waiter), Blocker: txn.ID(w.Blocker), WaiterPID: w.WaiterPid, BlockerPID: w.BlockerPid, What: w.What, Since: fromNanos(w.SinceNanos), Advisory: w.Advisory}
 	}
 	return out, nil
 }

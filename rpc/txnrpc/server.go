@@ -142,6 +142,9 @@ func (s *participantServer) Locks(ctx context.Context, _ *rpcpb.Empty) (*rpcpb.L
 	for _, l := range ls {
 		r.Locks = append(r.Locks, &rpcpb.LockInfo{Relation: l.Relation, Transaction: uint64(l.Transaction), Holder: uint64(l.Holder), ProcessId: l.ProcessID,
 			Mode: l.Mode, Granted: l.Granted, SinceNanos: nanos(l.Since)})
+		if l.Advisory != nil {
+			r.Locks[len(r.Locks)-1].Advisory = advisoryKeyToProto(*l.Advisory)
+		}
 	}
 	return r, err
 }
@@ -151,7 +154,7 @@ func (s *participantServer) Waits(ctx context.Context, _ *rpcpb.Empty) (*rpcpb.W
 	r := &rpcpb.WaitsReply{}
 	for _, w := range ws {
 		r.Waits = append(r.Waits, &rpcpb.Wait{Waiter: uint64(w.Waiter), Blocker: uint64(w.Blocker), WaiterPid: w.WaiterPID, BlockerPid: w.BlockerPID,
-			What: w.What, SinceNanos: nanos(w.Since)})
+			What: w.What, SinceNanos: nanos(w.Since), Advisory: w.Advisory})
 	}
 	return r, err
 }

@@ -9,12 +9,12 @@ import (
 )
 
 // advisoryLocks are the session's, made when it first needs them.
-func (s *Session) advisoryLocks() (*txn.AdvisoryLocks, error) {
+func (s *Session) advisoryLocks() (txn.SessionLocks, error) {
 	s.advisoryMu.Lock()
 	defer s.advisoryMu.Unlock()
 	if s.advisory == nil {
 		if s.advisory = s.node.DB.AdvisoryLocks(s.start.PID); s.advisory == nil {
-			return nil, pgerror.Unsupported("advisory locks over several nodes")
+			return nil, pgerror.Unsupported("advisory locks")
 		}
 		if s.cur.tx != nil {
 			s.advisory.Bind(s.cur.tx)
@@ -46,8 +46,8 @@ func (s *Session) AdvisoryUnlock(k sys.AdvisoryKey, shared bool) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if a.Unlock(s.advisoryKey(k), shared) {
-		return true, nil
+	if had, err := a.Unlock(s.advisoryKey(k), shared); had || err != nil {
+		return had, err
 	}
 	mode := "ExclusiveLock"
 	if shared {

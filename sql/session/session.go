@@ -30,7 +30,7 @@ type Session struct {
 
 	sequenceMu sync.Mutex // of LockSequence: workers take values of sequences
 	advisoryMu sync.Mutex // of advisory, which workers of a statement may make
-	advisory   *txn.AdvisoryLocks
+	advisory   txn.SessionLocks
 
 	sessionUser, currentUser *catalog.Role // SESSION_USER and CURRENT_USER
 	loginSuper               bool          // the user who connected is a superuser
@@ -426,7 +426,9 @@ func (s *Session) Close() {
 		n.leave(s)
 	}
 	s.closeTemp()
-	s.AdvisoryUnlockAll()
+	if s.advisory != nil {
+		s.advisory.Close()
+	}
 	s.node.forget(s)
 }
 

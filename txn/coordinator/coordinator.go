@@ -151,10 +151,12 @@ func (c *Coordinator) nextID(ctx context.Context) (txn.ID, error) {
 	return c.ids.next - 1, nil
 }
 
+var errNoContact = pgerror.New(pgerror.ConnectionFailure, "this gateway has no contact to the first node of the cluster")
+
 // snapshot asks for a snapshot and pins it in p; unpin it.
 func (c *Coordinator) snapshot(ctx context.Context, p *pins, ask func(context.Context) (txn.SnapshotInfo, error)) (txn.SnapshotInfo, error) {
 	if c.suspended.Load() {
-		return txn.SnapshotInfo{}, pgerror.New(pgerror.ConnectionFailure, "this gateway has no contact to the first node of the cluster")
+		return txn.SnapshotInfo{}, errNoContact
 	}
 	done := p.expect()
 	info, err := ask(ctx)
@@ -281,9 +283,6 @@ func (c *Coordinator) Locks() []txn.LockInfo {
 
 // RelationLocksHere implements txn.DB.
 func (c *Coordinator) RelationLocksHere() bool { return c.cfg.Placement().System == c.cfg.Self }
-
-// AdvisoryLocks implements txn.DB: each process would have its own.
-func (c *Coordinator) AdvisoryLocks(int32) *txn.AdvisoryLocks { return nil }
 
 // SafeSnapshotBlockers implements txn.DB.
 func (c *Coordinator) SafeSnapshotBlockers(pid int32) []int32 {

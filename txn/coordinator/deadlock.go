@@ -14,6 +14,8 @@ import (
 // collects all wait-for edges every Interval. The graphs of the nodes are not of
 // one moment, so a cycle counts when it was there two times in a row with the
 // same waits: a transaction gives locks back before its end only by rolling back to a savepoint.
+// A session and its transaction wait for each other's blockers: where advisory locks are
+// in play, both count as their process.
 type Detector struct {
 	Interval time.Duration
 	Nodes    func() []txn.NodeID
@@ -39,13 +41,44 @@ func (d *Detector) Run(ctx context.Context) {
 type edge struct {
 	txn.Wait
 	node txn.NodeID
+	// waiter is who waits at the node; Waiter may stand for its process.
+	waiter txn.ID
+}
+
+// byProcess marks a process that stands in the graph for all its transactions.
+const byProcess txn.ID = 1 << 63
+
+// joinSessions puts processes in the place of transactions where advisory locks are held
+// or waited for.
+func joinSessions(edges []edge) map[txn.ID][]edge {
+	sessions := map[int32]bool{}
+	for _, e := range edges {
+		if e.Advisory {
+			sessions[e.WaiterPID], sessions[e.BlockerPID] = true, true
+		}
+	}
+	node := func(id txn.ID, pid int32) txn.ID {
+		if pid != 0 && sessions[pid] {
+			return byProcess | txn.ID(uint32(pid))
+		}
+		return id
+	}
+	out := map[txn.ID][]edge{}
+	for _, e := range edges {
+		e.waiter = e.Waiter
+		e.Waiter, e.Blocker = node(e.Waiter, e.WaiterPID), node(e.Blocker, e.BlockerPID)
+		if e.Waiter != e.Blocker { // of an ended transaction of the session, at most
+			out[e.Waiter] = append(out[e.Waiter], e)
+		}
+	}
+	return out
 }
 
 // Round looks once.
 func (d *Detector) Round(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, askWait)
 	defer cancel()
-	out := map[txn.ID][]edge{}
+	var edges []edge
 	for _, n := range d.Nodes() {
 		p, err := d.Node(n)
 		if err != nil {
@@ -56,9 +89,10 @@ func (d *Detector) Round(ctx context.Context) {
 			continue // what waits there cannot be ended now either
 		}
 		for _, x := range w {
-			out[x.Waiter] = append(out[x.Waiter], edge{x, n})
+			edges = append(edges, edge{Wait: x, node: n})
 		}
 	}
+	out := joinSessions(edges)
 	seen := map[string]bool{}
 	for len(out) > 0 {
 		cycle := findCycle(out)
@@ -81,7 +115,7 @@ func (d *Detector) Round(ctx context.Context) {
 		victim := cycle[0]
 		if d.last[name.String()] {
 			if p, err := d.Node(victim.node); err == nil {
-				_ = p.CancelWait(ctx, victim.Waiter, report(cycle)) // or the next round does
+				_ = p.CancelWait(ctx, victim.waiter, report(cycle)) // or the next round does
 			}
 		}
 		delete(out, victim.Waiter)

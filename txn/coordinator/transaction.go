@@ -44,6 +44,7 @@ type transaction struct {
 	registered bool // with the Serializer
 	notes      txn.HeldNotes
 
+	advisory    atomic.Pointer[advisoryLocks] // the session's, nil for none
 	rels        []heldRelation
 	lockTimeout time.Duration
 	onCommit    []func(ts txn.Timestamp)
@@ -145,7 +146,7 @@ func (t *transaction) takeSnapshot(ctx context.Context) error {
 	if t.snap = info.Snapshot; t.epoch == 0 {
 		t.epoch = info.Epoch
 	}
-	return nil
+	return t.advisory.Load().check(info.Epoch, t.pins)
 }
 
 // lookAround hears of the newest catalog, and of the epoch, without a new snapshot.

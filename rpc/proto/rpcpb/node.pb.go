@@ -248,6 +248,502 @@ func (*Empty) Descriptor() ([]byte, []int) {
 	return file_rpc_proto_node_proto_rawDescGZIP(), []int{1}
 }
 
+type AdvisorySession struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Gateway       uint32                 `protobuf:"varint,1,opt,name=gateway,proto3" json:"gateway,omitempty"`
+	Number        uint64                 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	ProcessId     int32                  `protobuf:"varint,3,opt,name=process_id,json=processId,proto3" json:"process_id,omitempty"`
+	Epoch         uint64                 `protobuf:"varint,4,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdvisorySession) Reset() {
+	*x = AdvisorySession{}
+	mi := &file_rpc_proto_node_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdvisorySession) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdvisorySession) ProtoMessage() {}
+
+func (x *AdvisorySession) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdvisorySession.ProtoReflect.Descriptor instead.
+func (*AdvisorySession) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *AdvisorySession) GetGateway() uint32 {
+	if x != nil {
+		return x.Gateway
+	}
+	return 0
+}
+
+func (x *AdvisorySession) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *AdvisorySession) GetProcessId() int32 {
+	if x != nil {
+		return x.ProcessId
+	}
+	return 0
+}
+
+func (x *AdvisorySession) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+type AdvisoryKey struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Database      uint32                 `protobuf:"varint,1,opt,name=database,proto3" json:"database,omitempty"`
+	Key           uint64                 `protobuf:"varint,2,opt,name=key,proto3" json:"key,omitempty"`
+	Pair          bool                   `protobuf:"varint,3,opt,name=pair,proto3" json:"pair,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdvisoryKey) Reset() {
+	*x = AdvisoryKey{}
+	mi := &file_rpc_proto_node_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdvisoryKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdvisoryKey) ProtoMessage() {}
+
+func (x *AdvisoryKey) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdvisoryKey.ProtoReflect.Descriptor instead.
+func (*AdvisoryKey) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *AdvisoryKey) GetDatabase() uint32 {
+	if x != nil {
+		return x.Database
+	}
+	return 0
+}
+
+func (x *AdvisoryKey) GetKey() uint64 {
+	if x != nil {
+		return x.Key
+	}
+	return 0
+}
+
+func (x *AdvisoryKey) GetPair() bool {
+	if x != nil {
+		return x.Pair
+	}
+	return false
+}
+
+type LockAdvisoryRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Session       *AdvisorySession       `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	Number        uint64                 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	Key           *AdvisoryKey           `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`
+	Shared        bool                   `protobuf:"varint,4,opt,name=shared,proto3" json:"shared,omitempty"`
+	Xact          bool                   `protobuf:"varint,5,opt,name=xact,proto3" json:"xact,omitempty"`
+	Policy        uint32                 `protobuf:"varint,6,opt,name=policy,proto3" json:"policy,omitempty"`
+	TimeoutNanos  int64                  `protobuf:"varint,7,opt,name=timeout_nanos,json=timeoutNanos,proto3" json:"timeout_nanos,omitempty"`
+	DeadlockNanos int64                  `protobuf:"varint,8,opt,name=deadlock_nanos,json=deadlockNanos,proto3" json:"deadlock_nanos,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LockAdvisoryRequest) Reset() {
+	*x = LockAdvisoryRequest{}
+	mi := &file_rpc_proto_node_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LockAdvisoryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LockAdvisoryRequest) ProtoMessage() {}
+
+func (x *LockAdvisoryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LockAdvisoryRequest.ProtoReflect.Descriptor instead.
+func (*LockAdvisoryRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *LockAdvisoryRequest) GetSession() *AdvisorySession {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *LockAdvisoryRequest) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *LockAdvisoryRequest) GetKey() *AdvisoryKey {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *LockAdvisoryRequest) GetShared() bool {
+	if x != nil {
+		return x.Shared
+	}
+	return false
+}
+
+func (x *LockAdvisoryRequest) GetXact() bool {
+	if x != nil {
+		return x.Xact
+	}
+	return false
+}
+
+func (x *LockAdvisoryRequest) GetPolicy() uint32 {
+	if x != nil {
+		return x.Policy
+	}
+	return 0
+}
+
+func (x *LockAdvisoryRequest) GetTimeoutNanos() int64 {
+	if x != nil {
+		return x.TimeoutNanos
+	}
+	return 0
+}
+
+func (x *LockAdvisoryRequest) GetDeadlockNanos() int64 {
+	if x != nil {
+		return x.DeadlockNanos
+	}
+	return 0
+}
+
+type LockAdvisoryReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Got           bool                   `protobuf:"varint,1,opt,name=got,proto3" json:"got,omitempty"`
+	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LockAdvisoryReply) Reset() {
+	*x = LockAdvisoryReply{}
+	mi := &file_rpc_proto_node_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LockAdvisoryReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LockAdvisoryReply) ProtoMessage() {}
+
+func (x *LockAdvisoryReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LockAdvisoryReply.ProtoReflect.Descriptor instead.
+func (*LockAdvisoryReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *LockAdvisoryReply) GetGot() bool {
+	if x != nil {
+		return x.Got
+	}
+	return false
+}
+
+func (x *LockAdvisoryReply) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+type UndoAdvisoryRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Session       *AdvisorySession       `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	Number        uint64                 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndoAdvisoryRequest) Reset() {
+	*x = UndoAdvisoryRequest{}
+	mi := &file_rpc_proto_node_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndoAdvisoryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndoAdvisoryRequest) ProtoMessage() {}
+
+func (x *UndoAdvisoryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndoAdvisoryRequest.ProtoReflect.Descriptor instead.
+func (*UndoAdvisoryRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *UndoAdvisoryRequest) GetSession() *AdvisorySession {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *UndoAdvisoryRequest) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+type UnlockAdvisoryRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Session       *AdvisorySession       `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	Key           *AdvisoryKey           `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	Shared        bool                   `protobuf:"varint,3,opt,name=shared,proto3" json:"shared,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnlockAdvisoryRequest) Reset() {
+	*x = UnlockAdvisoryRequest{}
+	mi := &file_rpc_proto_node_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnlockAdvisoryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnlockAdvisoryRequest) ProtoMessage() {}
+
+func (x *UnlockAdvisoryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnlockAdvisoryRequest.ProtoReflect.Descriptor instead.
+func (*UnlockAdvisoryRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *UnlockAdvisoryRequest) GetSession() *AdvisorySession {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *UnlockAdvisoryRequest) GetKey() *AdvisoryKey {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *UnlockAdvisoryRequest) GetShared() bool {
+	if x != nil {
+		return x.Shared
+	}
+	return false
+}
+
+type UnlockAdvisoryReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Had           bool                   `protobuf:"varint,1,opt,name=had,proto3" json:"had,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnlockAdvisoryReply) Reset() {
+	*x = UnlockAdvisoryReply{}
+	mi := &file_rpc_proto_node_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnlockAdvisoryReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnlockAdvisoryReply) ProtoMessage() {}
+
+func (x *UnlockAdvisoryReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnlockAdvisoryReply.ProtoReflect.Descriptor instead.
+func (*UnlockAdvisoryReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *UnlockAdvisoryReply) GetHad() bool {
+	if x != nil {
+		return x.Had
+	}
+	return false
+}
+
+type ReleaseAdvisoryRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Session       *AdvisorySession       `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	SessionLocks  bool                   `protobuf:"varint,2,opt,name=session_locks,json=sessionLocks,proto3" json:"session_locks,omitempty"`
+	Mark          uint32                 `protobuf:"varint,3,opt,name=mark,proto3" json:"mark,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReleaseAdvisoryRequest) Reset() {
+	*x = ReleaseAdvisoryRequest{}
+	mi := &file_rpc_proto_node_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReleaseAdvisoryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReleaseAdvisoryRequest) ProtoMessage() {}
+
+func (x *ReleaseAdvisoryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReleaseAdvisoryRequest.ProtoReflect.Descriptor instead.
+func (*ReleaseAdvisoryRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ReleaseAdvisoryRequest) GetSession() *AdvisorySession {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *ReleaseAdvisoryRequest) GetSessionLocks() bool {
+	if x != nil {
+		return x.SessionLocks
+	}
+	return false
+}
+
+func (x *ReleaseAdvisoryRequest) GetMark() uint32 {
+	if x != nil {
+		return x.Mark
+	}
+	return 0
+}
+
 type SerialTxn struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Gateway       uint32                 `protobuf:"varint,1,opt,name=gateway,proto3" json:"gateway,omitempty"`
@@ -259,7 +755,7 @@ type SerialTxn struct {
 
 func (x *SerialTxn) Reset() {
 	*x = SerialTxn{}
-	mi := &file_rpc_proto_node_proto_msgTypes[2]
+	mi := &file_rpc_proto_node_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -271,7 +767,7 @@ func (x *SerialTxn) String() string {
 func (*SerialTxn) ProtoMessage() {}
 
 func (x *SerialTxn) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[2]
+	mi := &file_rpc_proto_node_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -284,7 +780,7 @@ func (x *SerialTxn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SerialTxn.ProtoReflect.Descriptor instead.
 func (*SerialTxn) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{2}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SerialTxn) GetGateway() uint32 {
@@ -320,7 +816,7 @@ type BeginSerializableRequest struct {
 
 func (x *BeginSerializableRequest) Reset() {
 	*x = BeginSerializableRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[3]
+	mi := &file_rpc_proto_node_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -332,7 +828,7 @@ func (x *BeginSerializableRequest) String() string {
 func (*BeginSerializableRequest) ProtoMessage() {}
 
 func (x *BeginSerializableRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[3]
+	mi := &file_rpc_proto_node_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -345,7 +841,7 @@ func (x *BeginSerializableRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginSerializableRequest.ProtoReflect.Descriptor instead.
 func (*BeginSerializableRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{3}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *BeginSerializableRequest) GetTxn() *SerialTxn {
@@ -386,7 +882,7 @@ type BeginSerializableReply struct {
 
 func (x *BeginSerializableReply) Reset() {
 	*x = BeginSerializableReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[4]
+	mi := &file_rpc_proto_node_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -398,7 +894,7 @@ func (x *BeginSerializableReply) String() string {
 func (*BeginSerializableReply) ProtoMessage() {}
 
 func (x *BeginSerializableReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[4]
+	mi := &file_rpc_proto_node_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -411,7 +907,7 @@ func (x *BeginSerializableReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginSerializableReply.ProtoReflect.Descriptor instead.
 func (*BeginSerializableReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{4}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *BeginSerializableReply) GetSnapshot() *SnapshotReply {
@@ -440,7 +936,7 @@ type Note struct {
 
 func (x *Note) Reset() {
 	*x = Note{}
-	mi := &file_rpc_proto_node_proto_msgTypes[5]
+	mi := &file_rpc_proto_node_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -452,7 +948,7 @@ func (x *Note) String() string {
 func (*Note) ProtoMessage() {}
 
 func (x *Note) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[5]
+	mi := &file_rpc_proto_node_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -465,7 +961,7 @@ func (x *Note) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Note.ProtoReflect.Descriptor instead.
 func (*Note) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{5}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Note) GetKind() uint32 {
@@ -506,7 +1002,7 @@ type NoteRequest struct {
 
 func (x *NoteRequest) Reset() {
 	*x = NoteRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[6]
+	mi := &file_rpc_proto_node_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -518,7 +1014,7 @@ func (x *NoteRequest) String() string {
 func (*NoteRequest) ProtoMessage() {}
 
 func (x *NoteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[6]
+	mi := &file_rpc_proto_node_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -531,7 +1027,7 @@ func (x *NoteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoteRequest.ProtoReflect.Descriptor instead.
 func (*NoteRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{6}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *NoteRequest) GetTxn() *SerialTxn {
@@ -557,7 +1053,7 @@ type SafeReply struct {
 
 func (x *SafeReply) Reset() {
 	*x = SafeReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[7]
+	mi := &file_rpc_proto_node_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -569,7 +1065,7 @@ func (x *SafeReply) String() string {
 func (*SafeReply) ProtoMessage() {}
 
 func (x *SafeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[7]
+	mi := &file_rpc_proto_node_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -582,7 +1078,7 @@ func (x *SafeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SafeReply.ProtoReflect.Descriptor instead.
 func (*SafeReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{7}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SafeReply) GetSafe() bool {
@@ -603,7 +1099,7 @@ type EndSerializableRequest struct {
 
 func (x *EndSerializableRequest) Reset() {
 	*x = EndSerializableRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[8]
+	mi := &file_rpc_proto_node_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -615,7 +1111,7 @@ func (x *EndSerializableRequest) String() string {
 func (*EndSerializableRequest) ProtoMessage() {}
 
 func (x *EndSerializableRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[8]
+	mi := &file_rpc_proto_node_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -628,7 +1124,7 @@ func (x *EndSerializableRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndSerializableRequest.ProtoReflect.Descriptor instead.
 func (*EndSerializableRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{8}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *EndSerializableRequest) GetTxn() *SerialTxn {
@@ -661,7 +1157,7 @@ type SafeSnapshotBlockersRequest struct {
 
 func (x *SafeSnapshotBlockersRequest) Reset() {
 	*x = SafeSnapshotBlockersRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[9]
+	mi := &file_rpc_proto_node_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -673,7 +1169,7 @@ func (x *SafeSnapshotBlockersRequest) String() string {
 func (*SafeSnapshotBlockersRequest) ProtoMessage() {}
 
 func (x *SafeSnapshotBlockersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[9]
+	mi := &file_rpc_proto_node_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -686,7 +1182,7 @@ func (x *SafeSnapshotBlockersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SafeSnapshotBlockersRequest.ProtoReflect.Descriptor instead.
 func (*SafeSnapshotBlockersRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{9}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SafeSnapshotBlockersRequest) GetProcessId() int32 {
@@ -705,7 +1201,7 @@ type ProcessesReply struct {
 
 func (x *ProcessesReply) Reset() {
 	*x = ProcessesReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[10]
+	mi := &file_rpc_proto_node_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -717,7 +1213,7 @@ func (x *ProcessesReply) String() string {
 func (*ProcessesReply) ProtoMessage() {}
 
 func (x *ProcessesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[10]
+	mi := &file_rpc_proto_node_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -730,7 +1226,7 @@ func (x *ProcessesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProcessesReply.ProtoReflect.Descriptor instead.
 func (*ProcessesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{10}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ProcessesReply) GetProcessIds() []int32 {
@@ -751,7 +1247,7 @@ type SnapshotReply struct {
 
 func (x *SnapshotReply) Reset() {
 	*x = SnapshotReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[11]
+	mi := &file_rpc_proto_node_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -763,7 +1259,7 @@ func (x *SnapshotReply) String() string {
 func (*SnapshotReply) ProtoMessage() {}
 
 func (x *SnapshotReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[11]
+	mi := &file_rpc_proto_node_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -776,7 +1272,7 @@ func (x *SnapshotReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotReply.ProtoReflect.Descriptor instead.
 func (*SnapshotReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{11}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SnapshotReply) GetSnapshot() uint64 {
@@ -809,7 +1305,7 @@ type NextIDsRequest struct {
 
 func (x *NextIDsRequest) Reset() {
 	*x = NextIDsRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[12]
+	mi := &file_rpc_proto_node_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -821,7 +1317,7 @@ func (x *NextIDsRequest) String() string {
 func (*NextIDsRequest) ProtoMessage() {}
 
 func (x *NextIDsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[12]
+	mi := &file_rpc_proto_node_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -834,7 +1330,7 @@ func (x *NextIDsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NextIDsRequest.ProtoReflect.Descriptor instead.
 func (*NextIDsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{12}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *NextIDsRequest) GetN() int32 {
@@ -853,7 +1349,7 @@ type NextIDsReply struct {
 
 func (x *NextIDsReply) Reset() {
 	*x = NextIDsReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[13]
+	mi := &file_rpc_proto_node_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -865,7 +1361,7 @@ func (x *NextIDsReply) String() string {
 func (*NextIDsReply) ProtoMessage() {}
 
 func (x *NextIDsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[13]
+	mi := &file_rpc_proto_node_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -878,7 +1374,7 @@ func (x *NextIDsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NextIDsReply.ProtoReflect.Descriptor instead.
 func (*NextIDsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{13}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *NextIDsReply) GetFirst() uint64 {
@@ -903,7 +1399,7 @@ type BeginCommitRequest struct {
 
 func (x *BeginCommitRequest) Reset() {
 	*x = BeginCommitRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[14]
+	mi := &file_rpc_proto_node_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -915,7 +1411,7 @@ func (x *BeginCommitRequest) String() string {
 func (*BeginCommitRequest) ProtoMessage() {}
 
 func (x *BeginCommitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[14]
+	mi := &file_rpc_proto_node_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -928,7 +1424,7 @@ func (x *BeginCommitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginCommitRequest.ProtoReflect.Descriptor instead.
 func (*BeginCommitRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{14}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *BeginCommitRequest) GetTxn() uint64 {
@@ -989,7 +1485,7 @@ type TimestampReply struct {
 
 func (x *TimestampReply) Reset() {
 	*x = TimestampReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[15]
+	mi := &file_rpc_proto_node_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1001,7 +1497,7 @@ func (x *TimestampReply) String() string {
 func (*TimestampReply) ProtoMessage() {}
 
 func (x *TimestampReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[15]
+	mi := &file_rpc_proto_node_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1014,7 +1510,7 @@ func (x *TimestampReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimestampReply.ProtoReflect.Descriptor instead.
 func (*TimestampReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{15}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *TimestampReply) GetTs() uint64 {
@@ -1034,7 +1530,7 @@ type FinishCommitRequest struct {
 
 func (x *FinishCommitRequest) Reset() {
 	*x = FinishCommitRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[16]
+	mi := &file_rpc_proto_node_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1046,7 +1542,7 @@ func (x *FinishCommitRequest) String() string {
 func (*FinishCommitRequest) ProtoMessage() {}
 
 func (x *FinishCommitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[16]
+	mi := &file_rpc_proto_node_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1059,7 +1555,7 @@ func (x *FinishCommitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishCommitRequest.ProtoReflect.Descriptor instead.
 func (*FinishCommitRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{16}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *FinishCommitRequest) GetTs() uint64 {
@@ -1092,7 +1588,7 @@ type Branch struct {
 
 func (x *Branch) Reset() {
 	*x = Branch{}
-	mi := &file_rpc_proto_node_proto_msgTypes[17]
+	mi := &file_rpc_proto_node_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1104,7 +1600,7 @@ func (x *Branch) String() string {
 func (*Branch) ProtoMessage() {}
 
 func (x *Branch) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[17]
+	mi := &file_rpc_proto_node_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1117,7 +1613,7 @@ func (x *Branch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Branch.ProtoReflect.Descriptor instead.
 func (*Branch) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{17}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Branch) GetTxn() uint64 {
@@ -1186,7 +1682,7 @@ type ReadAt struct {
 
 func (x *ReadAt) Reset() {
 	*x = ReadAt{}
-	mi := &file_rpc_proto_node_proto_msgTypes[18]
+	mi := &file_rpc_proto_node_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1198,7 +1694,7 @@ func (x *ReadAt) String() string {
 func (*ReadAt) ProtoMessage() {}
 
 func (x *ReadAt) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[18]
+	mi := &file_rpc_proto_node_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1211,7 +1707,7 @@ func (x *ReadAt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadAt.ProtoReflect.Descriptor instead.
 func (*ReadAt) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{18}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ReadAt) GetSnapshot() uint64 {
@@ -1239,7 +1735,7 @@ type GetRequest struct {
 
 func (x *GetRequest) Reset() {
 	*x = GetRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[19]
+	mi := &file_rpc_proto_node_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1251,7 +1747,7 @@ func (x *GetRequest) String() string {
 func (*GetRequest) ProtoMessage() {}
 
 func (x *GetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[19]
+	mi := &file_rpc_proto_node_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1264,7 +1760,7 @@ func (x *GetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequest.ProtoReflect.Descriptor instead.
 func (*GetRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{19}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *GetRequest) GetBranch() *Branch {
@@ -1298,7 +1794,7 @@ type GetReply struct {
 
 func (x *GetReply) Reset() {
 	*x = GetReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[20]
+	mi := &file_rpc_proto_node_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1310,7 +1806,7 @@ func (x *GetReply) String() string {
 func (*GetReply) ProtoMessage() {}
 
 func (x *GetReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[20]
+	mi := &file_rpc_proto_node_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1323,7 +1819,7 @@ func (x *GetReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReply.ProtoReflect.Descriptor instead.
 func (*GetReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{20}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *GetReply) GetValue() []byte {
@@ -1351,7 +1847,7 @@ type GetManyRequest struct {
 
 func (x *GetManyRequest) Reset() {
 	*x = GetManyRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[21]
+	mi := &file_rpc_proto_node_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1363,7 +1859,7 @@ func (x *GetManyRequest) String() string {
 func (*GetManyRequest) ProtoMessage() {}
 
 func (x *GetManyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[21]
+	mi := &file_rpc_proto_node_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1376,7 +1872,7 @@ func (x *GetManyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetManyRequest.ProtoReflect.Descriptor instead.
 func (*GetManyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{21}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GetManyRequest) GetBranch() *Branch {
@@ -1410,7 +1906,7 @@ type GetManyReply struct {
 
 func (x *GetManyReply) Reset() {
 	*x = GetManyReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[22]
+	mi := &file_rpc_proto_node_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1422,7 +1918,7 @@ func (x *GetManyReply) String() string {
 func (*GetManyReply) ProtoMessage() {}
 
 func (x *GetManyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[22]
+	mi := &file_rpc_proto_node_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1435,7 +1931,7 @@ func (x *GetManyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetManyReply.ProtoReflect.Descriptor instead.
 func (*GetManyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{22}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GetManyReply) GetRows() []*GetReply {
@@ -1461,7 +1957,7 @@ type ScanRequest struct {
 
 func (x *ScanRequest) Reset() {
 	*x = ScanRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[23]
+	mi := &file_rpc_proto_node_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1473,7 +1969,7 @@ func (x *ScanRequest) String() string {
 func (*ScanRequest) ProtoMessage() {}
 
 func (x *ScanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[23]
+	mi := &file_rpc_proto_node_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1486,7 +1982,7 @@ func (x *ScanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScanRequest.ProtoReflect.Descriptor instead.
 func (*ScanRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{23}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ScanRequest) GetBranch() *Branch {
@@ -1556,7 +2052,7 @@ type ScanReply struct {
 
 func (x *ScanReply) Reset() {
 	*x = ScanReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[24]
+	mi := &file_rpc_proto_node_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1568,7 +2064,7 @@ func (x *ScanReply) String() string {
 func (*ScanReply) ProtoMessage() {}
 
 func (x *ScanReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[24]
+	mi := &file_rpc_proto_node_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1581,7 +2077,7 @@ func (x *ScanReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScanReply.ProtoReflect.Descriptor instead.
 func (*ScanReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{24}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ScanReply) GetKeys() [][]byte {
@@ -1619,7 +2115,7 @@ type BranchWrite struct {
 
 func (x *BranchWrite) Reset() {
 	*x = BranchWrite{}
-	mi := &file_rpc_proto_node_proto_msgTypes[25]
+	mi := &file_rpc_proto_node_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1631,7 +2127,7 @@ func (x *BranchWrite) String() string {
 func (*BranchWrite) ProtoMessage() {}
 
 func (x *BranchWrite) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[25]
+	mi := &file_rpc_proto_node_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1644,7 +2140,7 @@ func (x *BranchWrite) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BranchWrite.ProtoReflect.Descriptor instead.
 func (*BranchWrite) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{25}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *BranchWrite) GetKey() []byte {
@@ -1707,7 +2203,7 @@ type LockRequest struct {
 
 func (x *LockRequest) Reset() {
 	*x = LockRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[26]
+	mi := &file_rpc_proto_node_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1719,7 +2215,7 @@ func (x *LockRequest) String() string {
 func (*LockRequest) ProtoMessage() {}
 
 func (x *LockRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[26]
+	mi := &file_rpc_proto_node_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1732,7 +2228,7 @@ func (x *LockRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockRequest.ProtoReflect.Descriptor instead.
 func (*LockRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{26}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *LockRequest) GetBranch() *Branch {
@@ -1819,7 +2315,7 @@ type Newest struct {
 
 func (x *Newest) Reset() {
 	*x = Newest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[27]
+	mi := &file_rpc_proto_node_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1831,7 +2327,7 @@ func (x *Newest) String() string {
 func (*Newest) ProtoMessage() {}
 
 func (x *Newest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[27]
+	mi := &file_rpc_proto_node_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1844,7 +2340,7 @@ func (x *Newest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Newest.ProtoReflect.Descriptor instead.
 func (*Newest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{27}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Newest) GetExists() bool {
@@ -1898,7 +2394,7 @@ type LockReply struct {
 
 func (x *LockReply) Reset() {
 	*x = LockReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[28]
+	mi := &file_rpc_proto_node_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1910,7 +2406,7 @@ func (x *LockReply) String() string {
 func (*LockReply) ProtoMessage() {}
 
 func (x *LockReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[28]
+	mi := &file_rpc_proto_node_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1923,7 +2419,7 @@ func (x *LockReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockReply.ProtoReflect.Descriptor instead.
 func (*LockReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{28}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *LockReply) GetNewest() []*Newest {
@@ -1944,7 +2440,7 @@ type WriteRequest struct {
 
 func (x *WriteRequest) Reset() {
 	*x = WriteRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[29]
+	mi := &file_rpc_proto_node_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1956,7 +2452,7 @@ func (x *WriteRequest) String() string {
 func (*WriteRequest) ProtoMessage() {}
 
 func (x *WriteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[29]
+	mi := &file_rpc_proto_node_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1969,7 +2465,7 @@ func (x *WriteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteRequest.ProtoReflect.Descriptor instead.
 func (*WriteRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{29}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *WriteRequest) GetBranch() *Branch {
@@ -2007,7 +2503,7 @@ type LockRelationRequest struct {
 
 func (x *LockRelationRequest) Reset() {
 	*x = LockRelationRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[30]
+	mi := &file_rpc_proto_node_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2019,7 +2515,7 @@ func (x *LockRelationRequest) String() string {
 func (*LockRelationRequest) ProtoMessage() {}
 
 func (x *LockRelationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[30]
+	mi := &file_rpc_proto_node_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2032,7 +2528,7 @@ func (x *LockRelationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockRelationRequest.ProtoReflect.Descriptor instead.
 func (*LockRelationRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{30}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *LockRelationRequest) GetBranch() *Branch {
@@ -2087,7 +2583,7 @@ type RollbackToRequest struct {
 
 func (x *RollbackToRequest) Reset() {
 	*x = RollbackToRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[31]
+	mi := &file_rpc_proto_node_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2099,7 +2595,7 @@ func (x *RollbackToRequest) String() string {
 func (*RollbackToRequest) ProtoMessage() {}
 
 func (x *RollbackToRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[31]
+	mi := &file_rpc_proto_node_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2112,7 +2608,7 @@ func (x *RollbackToRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollbackToRequest.ProtoReflect.Descriptor instead.
 func (*RollbackToRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{31}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *RollbackToRequest) GetBranch() *Branch {
@@ -2139,7 +2635,7 @@ type OwnRequest struct {
 
 func (x *OwnRequest) Reset() {
 	*x = OwnRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[32]
+	mi := &file_rpc_proto_node_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2151,7 +2647,7 @@ func (x *OwnRequest) String() string {
 func (*OwnRequest) ProtoMessage() {}
 
 func (x *OwnRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[32]
+	mi := &file_rpc_proto_node_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2164,7 +2660,7 @@ func (x *OwnRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OwnRequest.ProtoReflect.Descriptor instead.
 func (*OwnRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{32}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *OwnRequest) GetBranch() *Branch {
@@ -2190,7 +2686,7 @@ type OwnReply struct {
 
 func (x *OwnReply) Reset() {
 	*x = OwnReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[33]
+	mi := &file_rpc_proto_node_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2202,7 +2698,7 @@ func (x *OwnReply) String() string {
 func (*OwnReply) ProtoMessage() {}
 
 func (x *OwnReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[33]
+	mi := &file_rpc_proto_node_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2215,7 +2711,7 @@ func (x *OwnReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OwnReply.ProtoReflect.Descriptor instead.
 func (*OwnReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{33}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *OwnReply) GetWrote() bool {
@@ -2235,7 +2731,7 @@ type PrepareRequest struct {
 
 func (x *PrepareRequest) Reset() {
 	*x = PrepareRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[34]
+	mi := &file_rpc_proto_node_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2247,7 +2743,7 @@ func (x *PrepareRequest) String() string {
 func (*PrepareRequest) ProtoMessage() {}
 
 func (x *PrepareRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[34]
+	mi := &file_rpc_proto_node_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2260,7 +2756,7 @@ func (x *PrepareRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrepareRequest.ProtoReflect.Descriptor instead.
 func (*PrepareRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{34}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *PrepareRequest) GetBranch() *Branch {
@@ -2287,7 +2783,7 @@ type ApplyRequest struct {
 
 func (x *ApplyRequest) Reset() {
 	*x = ApplyRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[35]
+	mi := &file_rpc_proto_node_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2299,7 +2795,7 @@ func (x *ApplyRequest) String() string {
 func (*ApplyRequest) ProtoMessage() {}
 
 func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[35]
+	mi := &file_rpc_proto_node_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2312,7 +2808,7 @@ func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyRequest.ProtoReflect.Descriptor instead.
 func (*ApplyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{35}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ApplyRequest) GetBranch() *Branch {
@@ -2338,7 +2834,7 @@ type BranchRequest struct {
 
 func (x *BranchRequest) Reset() {
 	*x = BranchRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[36]
+	mi := &file_rpc_proto_node_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2350,7 +2846,7 @@ func (x *BranchRequest) String() string {
 func (*BranchRequest) ProtoMessage() {}
 
 func (x *BranchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[36]
+	mi := &file_rpc_proto_node_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2363,7 +2859,7 @@ func (x *BranchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BranchRequest.ProtoReflect.Descriptor instead.
 func (*BranchRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{36}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *BranchRequest) GetBranch() *Branch {
@@ -2383,7 +2879,7 @@ type OutcomeRequest struct {
 
 func (x *OutcomeRequest) Reset() {
 	*x = OutcomeRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[37]
+	mi := &file_rpc_proto_node_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2395,7 +2891,7 @@ func (x *OutcomeRequest) String() string {
 func (*OutcomeRequest) ProtoMessage() {}
 
 func (x *OutcomeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[37]
+	mi := &file_rpc_proto_node_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2408,7 +2904,7 @@ func (x *OutcomeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutcomeRequest.ProtoReflect.Descriptor instead.
 func (*OutcomeRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{37}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *OutcomeRequest) GetTxn() uint64 {
@@ -2435,7 +2931,7 @@ type OutcomeReply struct {
 
 func (x *OutcomeReply) Reset() {
 	*x = OutcomeReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[38]
+	mi := &file_rpc_proto_node_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2447,7 +2943,7 @@ func (x *OutcomeReply) String() string {
 func (*OutcomeReply) ProtoMessage() {}
 
 func (x *OutcomeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[38]
+	mi := &file_rpc_proto_node_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2460,7 +2956,7 @@ func (x *OutcomeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutcomeReply.ProtoReflect.Descriptor instead.
 func (*OutcomeReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{38}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *OutcomeReply) GetTs() uint64 {
@@ -2489,7 +2985,7 @@ type NowRequest struct {
 
 func (x *NowRequest) Reset() {
 	*x = NowRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[39]
+	mi := &file_rpc_proto_node_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2501,7 +2997,7 @@ func (x *NowRequest) String() string {
 func (*NowRequest) ProtoMessage() {}
 
 func (x *NowRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[39]
+	mi := &file_rpc_proto_node_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2514,7 +3010,7 @@ func (x *NowRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NowRequest.ProtoReflect.Descriptor instead.
 func (*NowRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{39}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *NowRequest) GetKey() []byte {
@@ -2556,7 +3052,7 @@ type NowReply struct {
 
 func (x *NowReply) Reset() {
 	*x = NowReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[40]
+	mi := &file_rpc_proto_node_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2568,7 +3064,7 @@ func (x *NowReply) String() string {
 func (*NowReply) ProtoMessage() {}
 
 func (x *NowReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[40]
+	mi := &file_rpc_proto_node_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2581,7 +3077,7 @@ func (x *NowReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NowReply.ProtoReflect.Descriptor instead.
 func (*NowReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{40}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *NowReply) GetHasValue() bool {
@@ -2614,13 +3110,14 @@ type LockInfo struct {
 	Mode          string                 `protobuf:"bytes,5,opt,name=mode,proto3" json:"mode,omitempty"`
 	Granted       bool                   `protobuf:"varint,6,opt,name=granted,proto3" json:"granted,omitempty"`
 	SinceNanos    int64                  `protobuf:"varint,7,opt,name=since_nanos,json=sinceNanos,proto3" json:"since_nanos,omitempty"` // Unix time, 0: none
+	Advisory      *AdvisoryKey           `protobuf:"bytes,8,opt,name=advisory,proto3" json:"advisory,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LockInfo) Reset() {
 	*x = LockInfo{}
-	mi := &file_rpc_proto_node_proto_msgTypes[41]
+	mi := &file_rpc_proto_node_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2632,7 +3129,7 @@ func (x *LockInfo) String() string {
 func (*LockInfo) ProtoMessage() {}
 
 func (x *LockInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[41]
+	mi := &file_rpc_proto_node_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2645,7 +3142,7 @@ func (x *LockInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockInfo.ProtoReflect.Descriptor instead.
 func (*LockInfo) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{41}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *LockInfo) GetRelation() uint64 {
@@ -2697,6 +3194,13 @@ func (x *LockInfo) GetSinceNanos() int64 {
 	return 0
 }
 
+func (x *LockInfo) GetAdvisory() *AdvisoryKey {
+	if x != nil {
+		return x.Advisory
+	}
+	return nil
+}
+
 type LocksReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Locks         []*LockInfo            `protobuf:"bytes,1,rep,name=locks,proto3" json:"locks,omitempty"`
@@ -2706,7 +3210,7 @@ type LocksReply struct {
 
 func (x *LocksReply) Reset() {
 	*x = LocksReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[42]
+	mi := &file_rpc_proto_node_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2718,7 +3222,7 @@ func (x *LocksReply) String() string {
 func (*LocksReply) ProtoMessage() {}
 
 func (x *LocksReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[42]
+	mi := &file_rpc_proto_node_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2731,7 +3235,7 @@ func (x *LocksReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocksReply.ProtoReflect.Descriptor instead.
 func (*LocksReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{42}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *LocksReply) GetLocks() []*LockInfo {
@@ -2749,13 +3253,14 @@ type Wait struct {
 	BlockerPid    int32                  `protobuf:"varint,4,opt,name=blocker_pid,json=blockerPid,proto3" json:"blocker_pid,omitempty"`
 	What          string                 `protobuf:"bytes,5,opt,name=what,proto3" json:"what,omitempty"`
 	SinceNanos    int64                  `protobuf:"varint,6,opt,name=since_nanos,json=sinceNanos,proto3" json:"since_nanos,omitempty"`
+	Advisory      bool                   `protobuf:"varint,7,opt,name=advisory,proto3" json:"advisory,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Wait) Reset() {
 	*x = Wait{}
-	mi := &file_rpc_proto_node_proto_msgTypes[43]
+	mi := &file_rpc_proto_node_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2767,7 +3272,7 @@ func (x *Wait) String() string {
 func (*Wait) ProtoMessage() {}
 
 func (x *Wait) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[43]
+	mi := &file_rpc_proto_node_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2780,7 +3285,7 @@ func (x *Wait) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Wait.ProtoReflect.Descriptor instead.
 func (*Wait) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{43}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Wait) GetWaiter() uint64 {
@@ -2825,6 +3330,13 @@ func (x *Wait) GetSinceNanos() int64 {
 	return 0
 }
 
+func (x *Wait) GetAdvisory() bool {
+	if x != nil {
+		return x.Advisory
+	}
+	return false
+}
+
 type WaitsReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Waits         []*Wait                `protobuf:"bytes,1,rep,name=waits,proto3" json:"waits,omitempty"`
@@ -2834,7 +3346,7 @@ type WaitsReply struct {
 
 func (x *WaitsReply) Reset() {
 	*x = WaitsReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[44]
+	mi := &file_rpc_proto_node_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2846,7 +3358,7 @@ func (x *WaitsReply) String() string {
 func (*WaitsReply) ProtoMessage() {}
 
 func (x *WaitsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[44]
+	mi := &file_rpc_proto_node_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2859,7 +3371,7 @@ func (x *WaitsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitsReply.ProtoReflect.Descriptor instead.
 func (*WaitsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{44}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *WaitsReply) GetWaits() []*Wait {
@@ -2879,7 +3391,7 @@ type CancelWaitRequest struct {
 
 func (x *CancelWaitRequest) Reset() {
 	*x = CancelWaitRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[45]
+	mi := &file_rpc_proto_node_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2891,7 +3403,7 @@ func (x *CancelWaitRequest) String() string {
 func (*CancelWaitRequest) ProtoMessage() {}
 
 func (x *CancelWaitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[45]
+	mi := &file_rpc_proto_node_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2904,7 +3416,7 @@ func (x *CancelWaitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelWaitRequest.ProtoReflect.Descriptor instead.
 func (*CancelWaitRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{45}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *CancelWaitRequest) GetTxn() uint64 {
@@ -2930,7 +3442,7 @@ type EndGatewayRequest struct {
 
 func (x *EndGatewayRequest) Reset() {
 	*x = EndGatewayRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[46]
+	mi := &file_rpc_proto_node_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2942,7 +3454,7 @@ func (x *EndGatewayRequest) String() string {
 func (*EndGatewayRequest) ProtoMessage() {}
 
 func (x *EndGatewayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[46]
+	mi := &file_rpc_proto_node_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2955,7 +3467,7 @@ func (x *EndGatewayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndGatewayRequest.ProtoReflect.Descriptor instead.
 func (*EndGatewayRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{46}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *EndGatewayRequest) GetGateway() uint32 {
@@ -2981,7 +3493,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[47]
+	mi := &file_rpc_proto_node_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2993,7 +3505,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[47]
+	mi := &file_rpc_proto_node_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3006,7 +3518,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{47}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *JoinRequest) GetNode() uint32 {
@@ -3080,7 +3592,7 @@ type JoinReply struct {
 
 func (x *JoinReply) Reset() {
 	*x = JoinReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[48]
+	mi := &file_rpc_proto_node_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3092,7 +3604,7 @@ func (x *JoinReply) String() string {
 func (*JoinReply) ProtoMessage() {}
 
 func (x *JoinReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[48]
+	mi := &file_rpc_proto_node_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3105,7 +3617,7 @@ func (x *JoinReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinReply.ProtoReflect.Descriptor instead.
 func (*JoinReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{48}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *JoinReply) GetNode() uint32 {
@@ -3157,7 +3669,7 @@ type HeartbeatRequest struct {
 
 func (x *HeartbeatRequest) Reset() {
 	*x = HeartbeatRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[49]
+	mi := &file_rpc_proto_node_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3169,7 +3681,7 @@ func (x *HeartbeatRequest) String() string {
 func (*HeartbeatRequest) ProtoMessage() {}
 
 func (x *HeartbeatRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[49]
+	mi := &file_rpc_proto_node_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3182,7 +3694,7 @@ func (x *HeartbeatRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatRequest.ProtoReflect.Descriptor instead.
 func (*HeartbeatRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{49}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *HeartbeatRequest) GetNode() uint32 {
@@ -3238,7 +3750,7 @@ type RowCount struct {
 
 func (x *RowCount) Reset() {
 	*x = RowCount{}
-	mi := &file_rpc_proto_node_proto_msgTypes[50]
+	mi := &file_rpc_proto_node_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3250,7 +3762,7 @@ func (x *RowCount) String() string {
 func (*RowCount) ProtoMessage() {}
 
 func (x *RowCount) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[50]
+	mi := &file_rpc_proto_node_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3263,7 +3775,7 @@ func (x *RowCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RowCount.ProtoReflect.Descriptor instead.
 func (*RowCount) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{50}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *RowCount) GetStorageId() uint64 {
@@ -3296,7 +3808,7 @@ type HeartbeatReply struct {
 
 func (x *HeartbeatReply) Reset() {
 	*x = HeartbeatReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[51]
+	mi := &file_rpc_proto_node_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3308,7 +3820,7 @@ func (x *HeartbeatReply) String() string {
 func (*HeartbeatReply) ProtoMessage() {}
 
 func (x *HeartbeatReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[51]
+	mi := &file_rpc_proto_node_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3321,7 +3833,7 @@ func (x *HeartbeatReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatReply.ProtoReflect.Descriptor instead.
 func (*HeartbeatReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{51}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *HeartbeatReply) GetHorizon() uint64 {
@@ -3397,7 +3909,7 @@ type NodeInfo struct {
 
 func (x *NodeInfo) Reset() {
 	*x = NodeInfo{}
-	mi := &file_rpc_proto_node_proto_msgTypes[52]
+	mi := &file_rpc_proto_node_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3409,7 +3921,7 @@ func (x *NodeInfo) String() string {
 func (*NodeInfo) ProtoMessage() {}
 
 func (x *NodeInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[52]
+	mi := &file_rpc_proto_node_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3422,7 +3934,7 @@ func (x *NodeInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeInfo.ProtoReflect.Descriptor instead.
 func (*NodeInfo) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{52}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *NodeInfo) GetId() uint32 {
@@ -3501,7 +4013,7 @@ type TabletInfo struct {
 
 func (x *TabletInfo) Reset() {
 	*x = TabletInfo{}
-	mi := &file_rpc_proto_node_proto_msgTypes[53]
+	mi := &file_rpc_proto_node_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3513,7 +4025,7 @@ func (x *TabletInfo) String() string {
 func (*TabletInfo) ProtoMessage() {}
 
 func (x *TabletInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[53]
+	mi := &file_rpc_proto_node_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3526,7 +4038,7 @@ func (x *TabletInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TabletInfo.ProtoReflect.Descriptor instead.
 func (*TabletInfo) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{53}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *TabletInfo) GetId() uint32 {
@@ -3576,7 +4088,7 @@ type StatusReply struct {
 
 func (x *StatusReply) Reset() {
 	*x = StatusReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[54]
+	mi := &file_rpc_proto_node_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3588,7 +4100,7 @@ func (x *StatusReply) String() string {
 func (*StatusReply) ProtoMessage() {}
 
 func (x *StatusReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[54]
+	mi := &file_rpc_proto_node_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3601,7 +4113,7 @@ func (x *StatusReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusReply.ProtoReflect.Descriptor instead.
 func (*StatusReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{54}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *StatusReply) GetNodes() []*NodeInfo {
@@ -3643,7 +4155,7 @@ type PlacementReply struct {
 
 func (x *PlacementReply) Reset() {
 	*x = PlacementReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[55]
+	mi := &file_rpc_proto_node_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3655,7 +4167,7 @@ func (x *PlacementReply) String() string {
 func (*PlacementReply) ProtoMessage() {}
 
 func (x *PlacementReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[55]
+	mi := &file_rpc_proto_node_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3668,7 +4180,7 @@ func (x *PlacementReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlacementReply.ProtoReflect.Descriptor instead.
 func (*PlacementReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{55}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *PlacementReply) GetTablets() []*TabletInfo {
@@ -3703,7 +4215,7 @@ type ActiveReply struct {
 
 func (x *ActiveReply) Reset() {
 	*x = ActiveReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[56]
+	mi := &file_rpc_proto_node_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3715,7 +4227,7 @@ func (x *ActiveReply) String() string {
 func (*ActiveReply) ProtoMessage() {}
 
 func (x *ActiveReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[56]
+	mi := &file_rpc_proto_node_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3728,7 +4240,7 @@ func (x *ActiveReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActiveReply.ProtoReflect.Descriptor instead.
 func (*ActiveReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{56}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ActiveReply) GetStatements() uint32 {
@@ -3775,7 +4287,7 @@ type RunRequest struct {
 
 func (x *RunRequest) Reset() {
 	*x = RunRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[57]
+	mi := &file_rpc_proto_node_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3787,7 +4299,7 @@ func (x *RunRequest) String() string {
 func (*RunRequest) ProtoMessage() {}
 
 func (x *RunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[57]
+	mi := &file_rpc_proto_node_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3800,7 +4312,7 @@ func (x *RunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRequest.ProtoReflect.Descriptor instead.
 func (*RunRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{57}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *RunRequest) GetQuery() []byte {
@@ -3911,7 +4423,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_rpc_proto_node_proto_msgTypes[58]
+	mi := &file_rpc_proto_node_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3923,7 +4435,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[58]
+	mi := &file_rpc_proto_node_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3936,7 +4448,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{58}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *Source) GetExchange() uint32 {
@@ -3963,7 +4475,7 @@ type Producer struct {
 
 func (x *Producer) Reset() {
 	*x = Producer{}
-	mi := &file_rpc_proto_node_proto_msgTypes[59]
+	mi := &file_rpc_proto_node_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3975,7 +4487,7 @@ func (x *Producer) String() string {
 func (*Producer) ProtoMessage() {}
 
 func (x *Producer) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[59]
+	mi := &file_rpc_proto_node_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3988,7 +4500,7 @@ func (x *Producer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Producer.ProtoReflect.Descriptor instead.
 func (*Producer) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{59}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *Producer) GetNode() uint32 {
@@ -4015,7 +4527,7 @@ type RunEvent struct {
 
 func (x *RunEvent) Reset() {
 	*x = RunEvent{}
-	mi := &file_rpc_proto_node_proto_msgTypes[60]
+	mi := &file_rpc_proto_node_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4027,7 +4539,7 @@ func (x *RunEvent) String() string {
 func (*RunEvent) ProtoMessage() {}
 
 func (x *RunEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[60]
+	mi := &file_rpc_proto_node_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4040,7 +4552,7 @@ func (x *RunEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunEvent.ProtoReflect.Descriptor instead.
 func (*RunEvent) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{60}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *RunEvent) GetBatch() *Batch {
@@ -4071,7 +4583,7 @@ type Batch struct {
 
 func (x *Batch) Reset() {
 	*x = Batch{}
-	mi := &file_rpc_proto_node_proto_msgTypes[61]
+	mi := &file_rpc_proto_node_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4083,7 +4595,7 @@ func (x *Batch) String() string {
 func (*Batch) ProtoMessage() {}
 
 func (x *Batch) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[61]
+	mi := &file_rpc_proto_node_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4096,7 +4608,7 @@ func (x *Batch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Batch.ProtoReflect.Descriptor instead.
 func (*Batch) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{61}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *Batch) GetSchema() []byte {
@@ -4141,7 +4653,7 @@ type FetchRequest struct {
 
 func (x *FetchRequest) Reset() {
 	*x = FetchRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[62]
+	mi := &file_rpc_proto_node_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4153,7 +4665,7 @@ func (x *FetchRequest) String() string {
 func (*FetchRequest) ProtoMessage() {}
 
 func (x *FetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[62]
+	mi := &file_rpc_proto_node_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4166,7 +4678,7 @@ func (x *FetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
 func (*FetchRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{62}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *FetchRequest) GetQuery() []byte {
@@ -4211,7 +4723,7 @@ type FragmentStats struct {
 
 func (x *FragmentStats) Reset() {
 	*x = FragmentStats{}
-	mi := &file_rpc_proto_node_proto_msgTypes[63]
+	mi := &file_rpc_proto_node_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4223,7 +4735,7 @@ func (x *FragmentStats) String() string {
 func (*FragmentStats) ProtoMessage() {}
 
 func (x *FragmentStats) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[63]
+	mi := &file_rpc_proto_node_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4236,7 +4748,7 @@ func (x *FragmentStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FragmentStats.ProtoReflect.Descriptor instead.
 func (*FragmentStats) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{63}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *FragmentStats) GetOps() []*OpStats {
@@ -4304,7 +4816,7 @@ type OpStats struct {
 
 func (x *OpStats) Reset() {
 	*x = OpStats{}
-	mi := &file_rpc_proto_node_proto_msgTypes[64]
+	mi := &file_rpc_proto_node_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4316,7 +4828,7 @@ func (x *OpStats) String() string {
 func (*OpStats) ProtoMessage() {}
 
 func (x *OpStats) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[64]
+	mi := &file_rpc_proto_node_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4329,7 +4841,7 @@ func (x *OpStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpStats.ProtoReflect.Descriptor instead.
 func (*OpStats) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{64}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *OpStats) GetId() uint32 {
@@ -4458,7 +4970,42 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"constraint\x18\v \x01(\tR\n" +
 	"constraint\x12\x1a\n" +
 	"\bseverity\x18\f \x01(\tR\bseverity\"\a\n" +
-	"\x05Empty\"S\n" +
+	"\x05Empty\"x\n" +
+	"\x0fAdvisorySession\x12\x18\n" +
+	"\agateway\x18\x01 \x01(\rR\agateway\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x1d\n" +
+	"\n" +
+	"process_id\x18\x03 \x01(\x05R\tprocessId\x12\x14\n" +
+	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\"O\n" +
+	"\vAdvisoryKey\x12\x1a\n" +
+	"\bdatabase\x18\x01 \x01(\rR\bdatabase\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\x04R\x03key\x12\x12\n" +
+	"\x04pair\x18\x03 \x01(\bR\x04pair\"\xa7\x02\n" +
+	"\x13LockAdvisoryRequest\x129\n" +
+	"\asession\x18\x01 \x01(\v2\x1f.basalt.node.v1.AdvisorySessionR\asession\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\x04R\x06number\x12-\n" +
+	"\x03key\x18\x03 \x01(\v2\x1b.basalt.node.v1.AdvisoryKeyR\x03key\x12\x16\n" +
+	"\x06shared\x18\x04 \x01(\bR\x06shared\x12\x12\n" +
+	"\x04xact\x18\x05 \x01(\bR\x04xact\x12\x16\n" +
+	"\x06policy\x18\x06 \x01(\rR\x06policy\x12#\n" +
+	"\rtimeout_nanos\x18\a \x01(\x03R\ftimeoutNanos\x12%\n" +
+	"\x0edeadlock_nanos\x18\b \x01(\x03R\rdeadlockNanos\";\n" +
+	"\x11LockAdvisoryReply\x12\x10\n" +
+	"\x03got\x18\x01 \x01(\bR\x03got\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"h\n" +
+	"\x13UndoAdvisoryRequest\x129\n" +
+	"\asession\x18\x01 \x01(\v2\x1f.basalt.node.v1.AdvisorySessionR\asession\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\x04R\x06number\"\x99\x01\n" +
+	"\x15UnlockAdvisoryRequest\x129\n" +
+	"\asession\x18\x01 \x01(\v2\x1f.basalt.node.v1.AdvisorySessionR\asession\x12-\n" +
+	"\x03key\x18\x02 \x01(\v2\x1b.basalt.node.v1.AdvisoryKeyR\x03key\x12\x16\n" +
+	"\x06shared\x18\x03 \x01(\bR\x06shared\"'\n" +
+	"\x13UnlockAdvisoryReply\x12\x10\n" +
+	"\x03had\x18\x01 \x01(\bR\x03had\"\x8c\x01\n" +
+	"\x16ReleaseAdvisoryRequest\x129\n" +
+	"\asession\x18\x01 \x01(\v2\x1f.basalt.node.v1.AdvisorySessionR\asession\x12#\n" +
+	"\rsession_locks\x18\x02 \x01(\bR\fsessionLocks\x12\x12\n" +
+	"\x04mark\x18\x03 \x01(\rR\x04mark\"S\n" +
 	"\tSerialTxn\x12\x18\n" +
 	"\agateway\x18\x01 \x01(\rR\agateway\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x14\n" +
@@ -4626,7 +5173,7 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\bNowReply\x12\x1b\n" +
 	"\thas_value\x18\x01 \x01(\bR\bhasValue\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\fR\x05value\x12\x0e\n" +
-	"\x02ok\x18\x03 \x01(\bR\x02ok\"\xce\x01\n" +
+	"\x02ok\x18\x03 \x01(\bR\x02ok\"\x87\x02\n" +
 	"\bLockInfo\x12\x1a\n" +
 	"\brelation\x18\x01 \x01(\x04R\brelation\x12 \n" +
 	"\vtransaction\x18\x02 \x01(\x04R\vtransaction\x12\x16\n" +
@@ -4636,10 +5183,11 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\x04mode\x18\x05 \x01(\tR\x04mode\x12\x18\n" +
 	"\agranted\x18\x06 \x01(\bR\agranted\x12\x1f\n" +
 	"\vsince_nanos\x18\a \x01(\x03R\n" +
-	"sinceNanos\"<\n" +
+	"sinceNanos\x127\n" +
+	"\badvisory\x18\b \x01(\v2\x1b.basalt.node.v1.AdvisoryKeyR\badvisory\"<\n" +
 	"\n" +
 	"LocksReply\x12.\n" +
-	"\x05locks\x18\x01 \x03(\v2\x18.basalt.node.v1.LockInfoR\x05locks\"\xad\x01\n" +
+	"\x05locks\x18\x01 \x03(\v2\x18.basalt.node.v1.LockInfoR\x05locks\"\xc9\x01\n" +
 	"\x04Wait\x12\x16\n" +
 	"\x06waiter\x18\x01 \x01(\x04R\x06waiter\x12\x18\n" +
 	"\ablocker\x18\x02 \x01(\x04R\ablocker\x12\x1d\n" +
@@ -4649,7 +5197,8 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"blockerPid\x12\x12\n" +
 	"\x04what\x18\x05 \x01(\tR\x04what\x12\x1f\n" +
 	"\vsince_nanos\x18\x06 \x01(\x03R\n" +
-	"sinceNanos\"8\n" +
+	"sinceNanos\x12\x1a\n" +
+	"\badvisory\x18\a \x01(\bR\badvisory\"8\n" +
 	"\n" +
 	"WaitsReply\x12*\n" +
 	"\x05waits\x18\x01 \x03(\v2\x14.basalt.node.v1.WaitR\x05waits\"R\n" +
@@ -4799,7 +5348,7 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\x04Role\x12\a\n" +
 	"\x03ALL\x10\x00\x12\v\n" +
 	"\aGATEWAY\x10\x01\x12\v\n" +
-	"\aSTORAGE\x10\x022\xd3\x05\n" +
+	"\aSTORAGE\x10\x022\xee\b\n" +
 	"\x06Oracle\x12@\n" +
 	"\bSnapshot\x12\x15.basalt.node.v1.Empty\x1a\x1d.basalt.node.v1.SnapshotReply\x12G\n" +
 	"\aNextIDs\x12\x1e.basalt.node.v1.NextIDsRequest\x1a\x1c.basalt.node.v1.NextIDsReply\x12Q\n" +
@@ -4809,7 +5358,12 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\x04Note\x12\x1b.basalt.node.v1.NoteRequest\x1a\x19.basalt.node.v1.SafeReply\x12P\n" +
 	"\x0fEndSerializable\x12&.basalt.node.v1.EndSerializableRequest\x1a\x15.basalt.node.v1.Empty\x12A\n" +
 	"\tAwaitSafe\x12\x19.basalt.node.v1.SerialTxn\x1a\x19.basalt.node.v1.SafeReply\x12c\n" +
-	"\x14SafeSnapshotBlockers\x12+.basalt.node.v1.SafeSnapshotBlockersRequest\x1a\x1e.basalt.node.v1.ProcessesReply2\xae\v\n" +
+	"\x14SafeSnapshotBlockers\x12+.basalt.node.v1.SafeSnapshotBlockersRequest\x1a\x1e.basalt.node.v1.ProcessesReply\x12V\n" +
+	"\fLockAdvisory\x12#.basalt.node.v1.LockAdvisoryRequest\x1a!.basalt.node.v1.LockAdvisoryReply\x12J\n" +
+	"\fUndoAdvisory\x12#.basalt.node.v1.UndoAdvisoryRequest\x1a\x15.basalt.node.v1.Empty\x12\\\n" +
+	"\x0eUnlockAdvisory\x12%.basalt.node.v1.UnlockAdvisoryRequest\x1a#.basalt.node.v1.UnlockAdvisoryReply\x12P\n" +
+	"\x0fReleaseAdvisory\x12&.basalt.node.v1.ReleaseAdvisoryRequest\x1a\x15.basalt.node.v1.Empty\x12E\n" +
+	"\vEndAdvisory\x12\x1f.basalt.node.v1.AdvisorySession\x1a\x15.basalt.node.v1.Empty2\xae\v\n" +
 	"\vParticipant\x12;\n" +
 	"\x03Get\x12\x1a.basalt.node.v1.GetRequest\x1a\x18.basalt.node.v1.GetReply\x12G\n" +
 	"\aGetMany\x12\x1e.basalt.node.v1.GetManyRequest\x1a\x1c.basalt.node.v1.GetManyReply\x12>\n" +
@@ -4859,204 +5413,229 @@ func file_rpc_proto_node_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_node_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_node_proto_msgTypes = make([]protoimpl.MessageInfo, 65)
+var file_rpc_proto_node_proto_msgTypes = make([]protoimpl.MessageInfo, 73)
 var file_rpc_proto_node_proto_goTypes = []any{
 	(Role)(0),                           // 0: basalt.node.v1.Role
 	(*Error)(nil),                       // 1: basalt.node.v1.Error
 	(*Empty)(nil),                       // 2: basalt.node.v1.Empty
-	(*SerialTxn)(nil),                   // 3: basalt.node.v1.SerialTxn
-	(*BeginSerializableRequest)(nil),    // 4: basalt.node.v1.BeginSerializableRequest
-	(*BeginSerializableReply)(nil),      // 5: basalt.node.v1.BeginSerializableReply
-	(*Note)(nil),                        // 6: basalt.node.v1.Note
-	(*NoteRequest)(nil),                 // 7: basalt.node.v1.NoteRequest
-	(*SafeReply)(nil),                   // 8: basalt.node.v1.SafeReply
-	(*EndSerializableRequest)(nil),      // 9: basalt.node.v1.EndSerializableRequest
-	(*SafeSnapshotBlockersRequest)(nil), // 10: basalt.node.v1.SafeSnapshotBlockersRequest
-	(*ProcessesReply)(nil),              // 11: basalt.node.v1.ProcessesReply
-	(*SnapshotReply)(nil),               // 12: basalt.node.v1.SnapshotReply
-	(*NextIDsRequest)(nil),              // 13: basalt.node.v1.NextIDsRequest
-	(*NextIDsReply)(nil),                // 14: basalt.node.v1.NextIDsReply
-	(*BeginCommitRequest)(nil),          // 15: basalt.node.v1.BeginCommitRequest
-	(*TimestampReply)(nil),              // 16: basalt.node.v1.TimestampReply
-	(*FinishCommitRequest)(nil),         // 17: basalt.node.v1.FinishCommitRequest
-	(*Branch)(nil),                      // 18: basalt.node.v1.Branch
-	(*ReadAt)(nil),                      // 19: basalt.node.v1.ReadAt
-	(*GetRequest)(nil),                  // 20: basalt.node.v1.GetRequest
-	(*GetReply)(nil),                    // 21: basalt.node.v1.GetReply
-	(*GetManyRequest)(nil),              // 22: basalt.node.v1.GetManyRequest
-	(*GetManyReply)(nil),                // 23: basalt.node.v1.GetManyReply
-	(*ScanRequest)(nil),                 // 24: basalt.node.v1.ScanRequest
-	(*ScanReply)(nil),                   // 25: basalt.node.v1.ScanReply
-	(*BranchWrite)(nil),                 // 26: basalt.node.v1.BranchWrite
-	(*LockRequest)(nil),                 // 27: basalt.node.v1.LockRequest
-	(*Newest)(nil),                      // 28: basalt.node.v1.Newest
-	(*LockReply)(nil),                   // 29: basalt.node.v1.LockReply
-	(*WriteRequest)(nil),                // 30: basalt.node.v1.WriteRequest
-	(*LockRelationRequest)(nil),         // 31: basalt.node.v1.LockRelationRequest
-	(*RollbackToRequest)(nil),           // 32: basalt.node.v1.RollbackToRequest
-	(*OwnRequest)(nil),                  // 33: basalt.node.v1.OwnRequest
-	(*OwnReply)(nil),                    // 34: basalt.node.v1.OwnReply
-	(*PrepareRequest)(nil),              // 35: basalt.node.v1.PrepareRequest
-	(*ApplyRequest)(nil),                // 36: basalt.node.v1.ApplyRequest
-	(*BranchRequest)(nil),               // 37: basalt.node.v1.BranchRequest
-	(*OutcomeRequest)(nil),              // 38: basalt.node.v1.OutcomeRequest
-	(*OutcomeReply)(nil),                // 39: basalt.node.v1.OutcomeReply
-	(*NowRequest)(nil),                  // 40: basalt.node.v1.NowRequest
-	(*NowReply)(nil),                    // 41: basalt.node.v1.NowReply
-	(*LockInfo)(nil),                    // 42: basalt.node.v1.LockInfo
-	(*LocksReply)(nil),                  // 43: basalt.node.v1.LocksReply
-	(*Wait)(nil),                        // 44: basalt.node.v1.Wait
-	(*WaitsReply)(nil),                  // 45: basalt.node.v1.WaitsReply
-	(*CancelWaitRequest)(nil),           // 46: basalt.node.v1.CancelWaitRequest
-	(*EndGatewayRequest)(nil),           // 47: basalt.node.v1.EndGatewayRequest
-	(*JoinRequest)(nil),                 // 48: basalt.node.v1.JoinRequest
-	(*JoinReply)(nil),                   // 49: basalt.node.v1.JoinReply
-	(*HeartbeatRequest)(nil),            // 50: basalt.node.v1.HeartbeatRequest
-	(*RowCount)(nil),                    // 51: basalt.node.v1.RowCount
-	(*HeartbeatReply)(nil),              // 52: basalt.node.v1.HeartbeatReply
-	(*NodeInfo)(nil),                    // 53: basalt.node.v1.NodeInfo
-	(*TabletInfo)(nil),                  // 54: basalt.node.v1.TabletInfo
-	(*StatusReply)(nil),                 // 55: basalt.node.v1.StatusReply
-	(*PlacementReply)(nil),              // 56: basalt.node.v1.PlacementReply
-	(*ActiveReply)(nil),                 // 57: basalt.node.v1.ActiveReply
-	(*RunRequest)(nil),                  // 58: basalt.node.v1.RunRequest
-	(*Source)(nil),                      // 59: basalt.node.v1.Source
-	(*Producer)(nil),                    // 60: basalt.node.v1.Producer
-	(*RunEvent)(nil),                    // 61: basalt.node.v1.RunEvent
-	(*Batch)(nil),                       // 62: basalt.node.v1.Batch
-	(*FetchRequest)(nil),                // 63: basalt.node.v1.FetchRequest
-	(*FragmentStats)(nil),               // 64: basalt.node.v1.FragmentStats
-	(*OpStats)(nil),                     // 65: basalt.node.v1.OpStats
+	(*AdvisorySession)(nil),             // 3: basalt.node.v1.AdvisorySession
+	(*AdvisoryKey)(nil),                 // 4: basalt.node.v1.AdvisoryKey
+	(*LockAdvisoryRequest)(nil),         // 5: basalt.node.v1.LockAdvisoryRequest
+	(*LockAdvisoryReply)(nil),           // 6: basalt.node.v1.LockAdvisoryReply
+	(*UndoAdvisoryRequest)(nil),         // 7: basalt.node.v1.UndoAdvisoryRequest
+	(*UnlockAdvisoryRequest)(nil),       // 8: basalt.node.v1.UnlockAdvisoryRequest
+	(*UnlockAdvisoryReply)(nil),         // 9: basalt.node.v1.UnlockAdvisoryReply
+	(*ReleaseAdvisoryRequest)(nil),      // 10: basalt.node.v1.ReleaseAdvisoryRequest
+	(*SerialTxn)(nil),                   // 11: basalt.node.v1.SerialTxn
+	(*BeginSerializableRequest)(nil),    // 12: basalt.node.v1.BeginSerializableRequest
+	(*BeginSerializableReply)(nil),      // 13: basalt.node.v1.BeginSerializableReply
+	(*Note)(nil),                        // 14: basalt.node.v1.Note
+	(*NoteRequest)(nil),                 // 15: basalt.node.v1.NoteRequest
+	(*SafeReply)(nil),                   // 16: basalt.node.v1.SafeReply
+	(*EndSerializableRequest)(nil),      // 17: basalt.node.v1.EndSerializableRequest
+	(*SafeSnapshotBlockersRequest)(nil), // 18: basalt.node.v1.SafeSnapshotBlockersRequest
+	(*ProcessesReply)(nil),              // 19: basalt.node.v1.ProcessesReply
+	(*SnapshotReply)(nil),               // 20: basalt.node.v1.SnapshotReply
+	(*NextIDsRequest)(nil),              // 21: basalt.node.v1.NextIDsRequest
+	(*NextIDsReply)(nil),                // 22: basalt.node.v1.NextIDsReply
+	(*BeginCommitRequest)(nil),          // 23: basalt.node.v1.BeginCommitRequest
+	(*TimestampReply)(nil),              // 24: basalt.node.v1.TimestampReply
+	(*FinishCommitRequest)(nil),         // 25: basalt.node.v1.FinishCommitRequest
+	(*Branch)(nil),                      // 26: basalt.node.v1.Branch
+	(*ReadAt)(nil),                      // 27: basalt.node.v1.ReadAt
+	(*GetRequest)(nil),                  // 28: basalt.node.v1.GetRequest
+	(*GetReply)(nil),                    // 29: basalt.node.v1.GetReply
+	(*GetManyRequest)(nil),              // 30: basalt.node.v1.GetManyRequest
+	(*GetManyReply)(nil),                // 31: basalt.node.v1.GetManyReply
+	(*ScanRequest)(nil),                 // 32: basalt.node.v1.ScanRequest
+	(*ScanReply)(nil),                   // 33: basalt.node.v1.ScanReply
+	(*BranchWrite)(nil),                 // 34: basalt.node.v1.BranchWrite
+	(*LockRequest)(nil),                 // 35: basalt.node.v1.LockRequest
+	(*Newest)(nil),                      // 36: basalt.node.v1.Newest
+	(*LockReply)(nil),                   // 37: basalt.node.v1.LockReply
+	(*WriteRequest)(nil),                // 38: basalt.node.v1.WriteRequest
+	(*LockRelationRequest)(nil),         // 39: basalt.node.v1.LockRelationRequest
+	(*RollbackToRequest)(nil),           // 40: basalt.node.v1.RollbackToRequest
+	(*OwnRequest)(nil),                  // 41: basalt.node.v1.OwnRequest
+	(*OwnReply)(nil),                    // 42: basalt.node.v1.OwnReply
+	(*PrepareRequest)(nil),              // 43: basalt.node.v1.PrepareRequest
+	(*ApplyRequest)(nil),                // 44: basalt.node.v1.ApplyRequest
+	(*BranchRequest)(nil),               // 45: basalt.node.v1.BranchRequest
+	(*OutcomeRequest)(nil),              // 46: basalt.node.v1.OutcomeRequest
+	(*OutcomeReply)(nil),                // 47: basalt.node.v1.OutcomeReply
+	(*NowRequest)(nil),                  // 48: basalt.node.v1.NowRequest
+	(*NowReply)(nil),                    // 49: basalt.node.v1.NowReply
+	(*LockInfo)(nil),                    // 50: basalt.node.v1.LockInfo
+	(*LocksReply)(nil),                  // 51: basalt.node.v1.LocksReply
+	(*Wait)(nil),                        // 52: basalt.node.v1.Wait
+	(*WaitsReply)(nil),                  // 53: basalt.node.v1.WaitsReply
+	(*CancelWaitRequest)(nil),           // 54: basalt.node.v1.CancelWaitRequest
+	(*EndGatewayRequest)(nil),           // 55: basalt.node.v1.EndGatewayRequest
+	(*JoinRequest)(nil),                 // 56: basalt.node.v1.JoinRequest
+	(*JoinReply)(nil),                   // 57: basalt.node.v1.JoinReply
+	(*HeartbeatRequest)(nil),            // 58: basalt.node.v1.HeartbeatRequest
+	(*RowCount)(nil),                    // 59: basalt.node.v1.RowCount
+	(*HeartbeatReply)(nil),              // 60: basalt.node.v1.HeartbeatReply
+	(*NodeInfo)(nil),                    // 61: basalt.node.v1.NodeInfo
+	(*TabletInfo)(nil),                  // 62: basalt.node.v1.TabletInfo
+	(*StatusReply)(nil),                 // 63: basalt.node.v1.StatusReply
+	(*PlacementReply)(nil),              // 64: basalt.node.v1.PlacementReply
+	(*ActiveReply)(nil),                 // 65: basalt.node.v1.ActiveReply
+	(*RunRequest)(nil),                  // 66: basalt.node.v1.RunRequest
+	(*Source)(nil),                      // 67: basalt.node.v1.Source
+	(*Producer)(nil),                    // 68: basalt.node.v1.Producer
+	(*RunEvent)(nil),                    // 69: basalt.node.v1.RunEvent
+	(*Batch)(nil),                       // 70: basalt.node.v1.Batch
+	(*FetchRequest)(nil),                // 71: basalt.node.v1.FetchRequest
+	(*FragmentStats)(nil),               // 72: basalt.node.v1.FragmentStats
+	(*OpStats)(nil),                     // 73: basalt.node.v1.OpStats
 }
 var file_rpc_proto_node_proto_depIdxs = []int32{
-	3,  // 0: basalt.node.v1.BeginSerializableRequest.txn:type_name -> basalt.node.v1.SerialTxn
-	12, // 1: basalt.node.v1.BeginSerializableReply.snapshot:type_name -> basalt.node.v1.SnapshotReply
-	3,  // 2: basalt.node.v1.NoteRequest.txn:type_name -> basalt.node.v1.SerialTxn
-	6,  // 3: basalt.node.v1.NoteRequest.notes:type_name -> basalt.node.v1.Note
-	3,  // 4: basalt.node.v1.EndSerializableRequest.txn:type_name -> basalt.node.v1.SerialTxn
-	6,  // 5: basalt.node.v1.EndSerializableRequest.notes:type_name -> basalt.node.v1.Note
-	6,  // 6: basalt.node.v1.BeginCommitRequest.notes:type_name -> basalt.node.v1.Note
-	18, // 7: basalt.node.v1.GetRequest.branch:type_name -> basalt.node.v1.Branch
-	19, // 8: basalt.node.v1.GetRequest.at:type_name -> basalt.node.v1.ReadAt
-	18, // 9: basalt.node.v1.GetManyRequest.branch:type_name -> basalt.node.v1.Branch
-	19, // 10: basalt.node.v1.GetManyRequest.at:type_name -> basalt.node.v1.ReadAt
-	21, // 11: basalt.node.v1.GetManyReply.rows:type_name -> basalt.node.v1.GetReply
-	18, // 12: basalt.node.v1.ScanRequest.branch:type_name -> basalt.node.v1.Branch
-	19, // 13: basalt.node.v1.ScanRequest.at:type_name -> basalt.node.v1.ReadAt
-	18, // 14: basalt.node.v1.LockRequest.branch:type_name -> basalt.node.v1.Branch
-	19, // 15: basalt.node.v1.LockRequest.at:type_name -> basalt.node.v1.ReadAt
-	26, // 16: basalt.node.v1.LockRequest.writes:type_name -> basalt.node.v1.BranchWrite
-	28, // 17: basalt.node.v1.LockReply.newest:type_name -> basalt.node.v1.Newest
-	18, // 18: basalt.node.v1.WriteRequest.branch:type_name -> basalt.node.v1.Branch
-	19, // 19: basalt.node.v1.WriteRequest.at:type_name -> basalt.node.v1.ReadAt
-	26, // 20: basalt.node.v1.WriteRequest.writes:type_name -> basalt.node.v1.BranchWrite
-	18, // 21: basalt.node.v1.LockRelationRequest.branch:type_name -> basalt.node.v1.Branch
-	18, // 22: basalt.node.v1.RollbackToRequest.branch:type_name -> basalt.node.v1.Branch
-	18, // 23: basalt.node.v1.OwnRequest.branch:type_name -> basalt.node.v1.Branch
-	18, // 24: basalt.node.v1.PrepareRequest.branch:type_name -> basalt.node.v1.Branch
-	18, // 25: basalt.node.v1.ApplyRequest.branch:type_name -> basalt.node.v1.Branch
-	18, // 26: basalt.node.v1.BranchRequest.branch:type_name -> basalt.node.v1.Branch
-	42, // 27: basalt.node.v1.LocksReply.locks:type_name -> basalt.node.v1.LockInfo
-	44, // 28: basalt.node.v1.WaitsReply.waits:type_name -> basalt.node.v1.Wait
-	1,  // 29: basalt.node.v1.CancelWaitRequest.error:type_name -> basalt.node.v1.Error
-	0,  // 30: basalt.node.v1.JoinRequest.role:type_name -> basalt.node.v1.Role
-	55, // 31: basalt.node.v1.JoinReply.status:type_name -> basalt.node.v1.StatusReply
-	54, // 32: basalt.node.v1.HeartbeatRequest.tablets:type_name -> basalt.node.v1.TabletInfo
-	51, // 33: basalt.node.v1.HeartbeatRequest.rows:type_name -> basalt.node.v1.RowCount
-	55, // 34: basalt.node.v1.HeartbeatReply.status:type_name -> basalt.node.v1.StatusReply
-	51, // 35: basalt.node.v1.HeartbeatReply.rows:type_name -> basalt.node.v1.RowCount
-	0,  // 36: basalt.node.v1.NodeInfo.role:type_name -> basalt.node.v1.Role
-	53, // 37: basalt.node.v1.StatusReply.nodes:type_name -> basalt.node.v1.NodeInfo
-	54, // 38: basalt.node.v1.StatusReply.tablets:type_name -> basalt.node.v1.TabletInfo
-	54, // 39: basalt.node.v1.PlacementReply.tablets:type_name -> basalt.node.v1.TabletInfo
-	18, // 40: basalt.node.v1.RunRequest.branch:type_name -> basalt.node.v1.Branch
-	19, // 41: basalt.node.v1.RunRequest.at:type_name -> basalt.node.v1.ReadAt
-	59, // 42: basalt.node.v1.RunRequest.sources:type_name -> basalt.node.v1.Source
-	60, // 43: basalt.node.v1.Source.producers:type_name -> basalt.node.v1.Producer
-	62, // 44: basalt.node.v1.RunEvent.batch:type_name -> basalt.node.v1.Batch
-	64, // 45: basalt.node.v1.RunEvent.stats:type_name -> basalt.node.v1.FragmentStats
-	65, // 46: basalt.node.v1.FragmentStats.ops:type_name -> basalt.node.v1.OpStats
-	2,  // 47: basalt.node.v1.Oracle.Snapshot:input_type -> basalt.node.v1.Empty
-	13, // 48: basalt.node.v1.Oracle.NextIDs:input_type -> basalt.node.v1.NextIDsRequest
-	15, // 49: basalt.node.v1.Oracle.BeginCommit:input_type -> basalt.node.v1.BeginCommitRequest
-	17, // 50: basalt.node.v1.Oracle.FinishCommit:input_type -> basalt.node.v1.FinishCommitRequest
-	4,  // 51: basalt.node.v1.Oracle.BeginSerializable:input_type -> basalt.node.v1.BeginSerializableRequest
-	7,  // 52: basalt.node.v1.Oracle.Note:input_type -> basalt.node.v1.NoteRequest
-	9,  // 53: basalt.node.v1.Oracle.EndSerializable:input_type -> basalt.node.v1.EndSerializableRequest
-	3,  // 54: basalt.node.v1.Oracle.AwaitSafe:input_type -> basalt.node.v1.SerialTxn
-	10, // 55: basalt.node.v1.Oracle.SafeSnapshotBlockers:input_type -> basalt.node.v1.SafeSnapshotBlockersRequest
-	20, // 56: basalt.node.v1.Participant.Get:input_type -> basalt.node.v1.GetRequest
-	22, // 57: basalt.node.v1.Participant.GetMany:input_type -> basalt.node.v1.GetManyRequest
-	24, // 58: basalt.node.v1.Participant.Scan:input_type -> basalt.node.v1.ScanRequest
-	27, // 59: basalt.node.v1.Participant.Lock:input_type -> basalt.node.v1.LockRequest
-	30, // 60: basalt.node.v1.Participant.Write:input_type -> basalt.node.v1.WriteRequest
-	31, // 61: basalt.node.v1.Participant.LockRelation:input_type -> basalt.node.v1.LockRelationRequest
-	32, // 62: basalt.node.v1.Participant.RollbackTo:input_type -> basalt.node.v1.RollbackToRequest
-	33, // 63: basalt.node.v1.Participant.Own:input_type -> basalt.node.v1.OwnRequest
-	35, // 64: basalt.node.v1.Participant.Prepare:input_type -> basalt.node.v1.PrepareRequest
-	36, // 65: basalt.node.v1.Participant.Decide:input_type -> basalt.node.v1.ApplyRequest
-	36, // 66: basalt.node.v1.Participant.Apply:input_type -> basalt.node.v1.ApplyRequest
-	37, // 67: basalt.node.v1.Participant.Release:input_type -> basalt.node.v1.BranchRequest
-	37, // 68: basalt.node.v1.Participant.Abort:input_type -> basalt.node.v1.BranchRequest
-	38, // 69: basalt.node.v1.Participant.Outcome:input_type -> basalt.node.v1.OutcomeRequest
-	38, // 70: basalt.node.v1.Participant.Forget:input_type -> basalt.node.v1.OutcomeRequest
-	40, // 71: basalt.node.v1.Participant.ReadNow:input_type -> basalt.node.v1.NowRequest
-	40, // 72: basalt.node.v1.Participant.SwapNow:input_type -> basalt.node.v1.NowRequest
-	2,  // 73: basalt.node.v1.Participant.SyncNow:input_type -> basalt.node.v1.Empty
-	2,  // 74: basalt.node.v1.Participant.Locks:input_type -> basalt.node.v1.Empty
-	2,  // 75: basalt.node.v1.Participant.Waits:input_type -> basalt.node.v1.Empty
-	46, // 76: basalt.node.v1.Participant.CancelWait:input_type -> basalt.node.v1.CancelWaitRequest
-	47, // 77: basalt.node.v1.Participant.EndGateway:input_type -> basalt.node.v1.EndGatewayRequest
-	48, // 78: basalt.node.v1.Cluster.Join:input_type -> basalt.node.v1.JoinRequest
-	50, // 79: basalt.node.v1.Cluster.Heartbeat:input_type -> basalt.node.v1.HeartbeatRequest
-	2,  // 80: basalt.node.v1.Cluster.Status:input_type -> basalt.node.v1.Empty
-	2,  // 81: basalt.node.v1.Cluster.Place:input_type -> basalt.node.v1.Empty
-	58, // 82: basalt.node.v1.Fragments.Run:input_type -> basalt.node.v1.RunRequest
-	63, // 83: basalt.node.v1.Fragments.Fetch:input_type -> basalt.node.v1.FetchRequest
-	2,  // 84: basalt.node.v1.Fragments.Active:input_type -> basalt.node.v1.Empty
-	12, // 85: basalt.node.v1.Oracle.Snapshot:output_type -> basalt.node.v1.SnapshotReply
-	14, // 86: basalt.node.v1.Oracle.NextIDs:output_type -> basalt.node.v1.NextIDsReply
-	16, // 87: basalt.node.v1.Oracle.BeginCommit:output_type -> basalt.node.v1.TimestampReply
-	2,  // 88: basalt.node.v1.Oracle.FinishCommit:output_type -> basalt.node.v1.Empty
-	5,  // 89: basalt.node.v1.Oracle.BeginSerializable:output_type -> basalt.node.v1.BeginSerializableReply
-	8,  // 90: basalt.node.v1.Oracle.Note:output_type -> basalt.node.v1.SafeReply
-	2,  // 91: basalt.node.v1.Oracle.EndSerializable:output_type -> basalt.node.v1.Empty
-	8,  // 92: basalt.node.v1.Oracle.AwaitSafe:output_type -> basalt.node.v1.SafeReply
-	11, // 93: basalt.node.v1.Oracle.SafeSnapshotBlockers:output_type -> basalt.node.v1.ProcessesReply
-	21, // 94: basalt.node.v1.Participant.Get:output_type -> basalt.node.v1.GetReply
-	23, // 95: basalt.node.v1.Participant.GetMany:output_type -> basalt.node.v1.GetManyReply
-	25, // 96: basalt.node.v1.Participant.Scan:output_type -> basalt.node.v1.ScanReply
-	29, // 97: basalt.node.v1.Participant.Lock:output_type -> basalt.node.v1.LockReply
-	2,  // 98: basalt.node.v1.Participant.Write:output_type -> basalt.node.v1.Empty
-	2,  // 99: basalt.node.v1.Participant.LockRelation:output_type -> basalt.node.v1.Empty
-	2,  // 100: basalt.node.v1.Participant.RollbackTo:output_type -> basalt.node.v1.Empty
-	34, // 101: basalt.node.v1.Participant.Own:output_type -> basalt.node.v1.OwnReply
-	2,  // 102: basalt.node.v1.Participant.Prepare:output_type -> basalt.node.v1.Empty
-	2,  // 103: basalt.node.v1.Participant.Decide:output_type -> basalt.node.v1.Empty
-	2,  // 104: basalt.node.v1.Participant.Apply:output_type -> basalt.node.v1.Empty
-	2,  // 105: basalt.node.v1.Participant.Release:output_type -> basalt.node.v1.Empty
-	2,  // 106: basalt.node.v1.Participant.Abort:output_type -> basalt.node.v1.Empty
-	39, // 107: basalt.node.v1.Participant.Outcome:output_type -> basalt.node.v1.OutcomeReply
-	2,  // 108: basalt.node.v1.Participant.Forget:output_type -> basalt.node.v1.Empty
-	41, // 109: basalt.node.v1.Participant.ReadNow:output_type -> basalt.node.v1.NowReply
-	41, // 110: basalt.node.v1.Participant.SwapNow:output_type -> basalt.node.v1.NowReply
-	2,  // 111: basalt.node.v1.Participant.SyncNow:output_type -> basalt.node.v1.Empty
-	43, // 112: basalt.node.v1.Participant.Locks:output_type -> basalt.node.v1.LocksReply
-	45, // 113: basalt.node.v1.Participant.Waits:output_type -> basalt.node.v1.WaitsReply
-	2,  // 114: basalt.node.v1.Participant.CancelWait:output_type -> basalt.node.v1.Empty
-	2,  // 115: basalt.node.v1.Participant.EndGateway:output_type -> basalt.node.v1.Empty
-	49, // 116: basalt.node.v1.Cluster.Join:output_type -> basalt.node.v1.JoinReply
-	52, // 117: basalt.node.v1.Cluster.Heartbeat:output_type -> basalt.node.v1.HeartbeatReply
-	55, // 118: basalt.node.v1.Cluster.Status:output_type -> basalt.node.v1.StatusReply
-	56, // 119: basalt.node.v1.Cluster.Place:output_type -> basalt.node.v1.PlacementReply
-	61, // 120: basalt.node.v1.Fragments.Run:output_type -> basalt.node.v1.RunEvent
-	62, // 121: basalt.node.v1.Fragments.Fetch:output_type -> basalt.node.v1.Batch
-	57, // 122: basalt.node.v1.Fragments.Active:output_type -> basalt.node.v1.ActiveReply
-	85, // [85:123] is the sub-list for method output_type
-	47, // [47:85] is the sub-list for method input_type
-	47, // [47:47] is the sub-list for extension type_name
-	47, // [47:47] is the sub-list for extension extendee
-	0,  // [0:47] is the sub-list for field type_name
+	3,  // 0: basalt.node.v1.LockAdvisoryRequest.session:type_name -> basalt.node.v1.AdvisorySession
+	4,  // 1: basalt.node.v1.LockAdvisoryRequest.key:type_name -> basalt.node.v1.AdvisoryKey
+	3,  // 2: basalt.node.v1.UndoAdvisoryRequest.session:type_name -> basalt.node.v1.AdvisorySession
+	3,  // 3: basalt.node.v1.UnlockAdvisoryRequest.session:type_name -> basalt.node.v1.AdvisorySession
+	4,  // 4: basalt.node.v1.UnlockAdvisoryRequest.key:type_name -> basalt.node.v1.AdvisoryKey
+	3,  // 5: basalt.node.v1.ReleaseAdvisoryRequest.session:type_name -> basalt.node.v1.AdvisorySession
+	11, // 6: basalt.node.v1.BeginSerializableRequest.txn:type_name -> basalt.node.v1.SerialTxn
+	20, // 7: basalt.node.v1.BeginSerializableReply.snapshot:type_name -> basalt.node.v1.SnapshotReply
+	11, // 8: basalt.node.v1.NoteRequest.txn:type_name -> basalt.node.v1.SerialTxn
+	14, // 9: basalt.node.v1.NoteRequest.notes:type_name -> basalt.node.v1.Note
+	11, // 10: basalt.node.v1.EndSerializableRequest.txn:type_name -> basalt.node.v1.SerialTxn
+	14, // 11: basalt.node.v1.EndSerializableRequest.notes:type_name -> basalt.node.v1.Note
+	14, // 12: basalt.node.v1.BeginCommitRequest.notes:type_name -> basalt.node.v1.Note
+	26, // 13: basalt.node.v1.GetRequest.branch:type_name -> basalt.node.v1.Branch
+	27, // 14: basalt.node.v1.GetRequest.at:type_name -> basalt.node.v1.ReadAt
+	26, // 15: basalt.node.v1.GetManyRequest.branch:type_name -> basalt.node.v1.Branch
+	27, // 16: basalt.node.v1.GetManyRequest.at:type_name -> basalt.node.v1.ReadAt
+	29, // 17: basalt.node.v1.GetManyReply.rows:type_name -> basalt.node.v1.GetReply
+	26, // 18: basalt.node.v1.ScanRequest.branch:type_name -> basalt.node.v1.Branch
+	27, // 19: basalt.node.v1.ScanRequest.at:type_name -> basalt.node.v1.ReadAt
+	26, // 20: basalt.node.v1.LockRequest.branch:type_name -> basalt.node.v1.Branch
+	27, // 21: basalt.node.v1.LockRequest.at:type_name -> basalt.node.v1.ReadAt
+	34, // 22: basalt.node.v1.LockRequest.writes:type_name -> basalt.node.v1.BranchWrite
+	36, // 23: basalt.node.v1.LockReply.newest:type_name -> basalt.node.v1.Newest
+	26, // 24: basalt.node.v1.WriteRequest.branch:type_name -> basalt.node.v1.Branch
+	27, // 25: basalt.node.v1.WriteRequest.at:type_name -> basalt.node.v1.ReadAt
+	34, // 26: basalt.node.v1.WriteRequest.writes:type_name -> basalt.node.v1.BranchWrite
+	26, // 27: basalt.node.v1.LockRelationRequest.branch:type_name -> basalt.node.v1.Branch
+	26, // 28: basalt.node.v1.RollbackToRequest.branch:type_name -> basalt.node.v1.Branch
+	26, // 29: basalt.node.v1.OwnRequest.branch:type_name -> basalt.node.v1.Branch
+	26, // 30: basalt.node.v1.PrepareRequest.branch:type_name -> basalt.node.v1.Branch
+	26, // 31: basalt.node.v1.ApplyRequest.branch:type_name -> basalt.node.v1.Branch
+	26, // 32: basalt.node.v1.BranchRequest.branch:type_name -> basalt.node.v1.Branch
+	4,  // 33: basalt.node.v1.LockInfo.advisory:type_name -> basalt.node.v1.AdvisoryKey
+	50, // 34: basalt.node.v1.LocksReply.locks:type_name -> basalt.node.v1.LockInfo
+	52, // 35: basalt.node.v1.WaitsReply.waits:type_name -> basalt.node.v1.Wait
+	1,  // 36: basalt.node.v1.CancelWaitRequest.error:type_name -> basalt.node.v1.Error
+	0,  // 37: basalt.node.v1.JoinRequest.role:type_name -> basalt.node.v1.Role
+	63, // 38: basalt.node.v1.JoinReply.status:type_name -> basalt.node.v1.StatusReply
+	62, // 39: basalt.node.v1.HeartbeatRequest.tablets:type_name -> basalt.node.v1.TabletInfo
+	59, // 40: basalt.node.v1.HeartbeatRequest.rows:type_name -> basalt.node.v1.RowCount
+	63, // 41: basalt.node.v1.HeartbeatReply.status:type_name -> basalt.node.v1.StatusReply
+	59, // 42: basalt.node.v1.HeartbeatReply.rows:type_name -> basalt.node.v1.RowCount
+	0,  // 43: basalt.node.v1.NodeInfo.role:type_name -> basalt.node.v1.Role
+	61, // 44: basalt.node.v1.StatusReply.nodes:type_name -> basalt.node.v1.NodeInfo
+	62, // 45: basalt.node.v1.StatusReply.tablets:type_name -> basalt.node.v1.TabletInfo
+	62, // 46: basalt.node.v1.PlacementReply.tablets:type_name -> basalt.node.v1.TabletInfo
+	26, // 47: basalt.node.v1.RunRequest.branch:type_name -> basalt.node.v1.Branch
+	27, // 48: basalt.node.v1.RunRequest.at:type_name -> basalt.node.v1.ReadAt
+	67, // 49: basalt.node.v1.RunRequest.sources:type_name -> basalt.node.v1.Source
+	68, // 50: basalt.node.v1.Source.producers:type_name -> basalt.node.v1.Producer
+	70, // 51: basalt.node.v1.RunEvent.batch:type_name -> basalt.node.v1.Batch
+	72, // 52: basalt.node.v1.RunEvent.stats:type_name -> basalt.node.v1.FragmentStats
+	73, // 53: basalt.node.v1.FragmentStats.ops:type_name -> basalt.node.v1.OpStats
+	2,  // 54: basalt.node.v1.Oracle.Snapshot:input_type -> basalt.node.v1.Empty
+	21, // 55: basalt.node.v1.Oracle.NextIDs:input_type -> basalt.node.v1.NextIDsRequest
+	23, // 56: basalt.node.v1.Oracle.BeginCommit:input_type -> basalt.node.v1.BeginCommitRequest
+	25, // 57: basalt.node.v1.Oracle.FinishCommit:input_type -> basalt.node.v1.FinishCommitRequest
+	12, // 58: basalt.node.v1.Oracle.BeginSerializable:input_type -> basalt.node.v1.BeginSerializableRequest
+	15, // 59: basalt.node.v1.Oracle.Note:input_type -> basalt.node.v1.NoteRequest
+	17, // 60: basalt.node.v1.Oracle.EndSerializable:input_type -> basalt.node.v1.EndSerializableRequest
+	11, // 61: basalt.node.v1.Oracle.AwaitSafe:input_type -> basalt.node.v1.SerialTxn
+	18, // 62: basalt.node.v1.Oracle.SafeSnapshotBlockers:input_type -> basalt.node.v1.SafeSnapshotBlockersRequest
+	5,  // 63: basalt.node.v1.Oracle.LockAdvisory:input_type -> basalt.node.v1.LockAdvisoryRequest
+	7,  // 64: basalt.node.v1.Oracle.UndoAdvisory:input_type -> basalt.node.v1.UndoAdvisoryRequest
+	8,  // 65: basalt.node.v1.Oracle.UnlockAdvisory:input_type -> basalt.node.v1.UnlockAdvisoryRequest
+	10, // 66: basalt.node.v1.Oracle.ReleaseAdvisory:input_type -> basalt.node.v1.ReleaseAdvisoryRequest
+	3,  // 67: basalt.node.v1.Oracle.EndAdvisory:input_type -> basalt.node.v1.AdvisorySession
+	28, // 68: basalt.node.v1.Participant.Get:input_type -> basalt.node.v1.GetRequest
+	30, // 69: basalt.node.v1.Participant.GetMany:input_type -> basalt.node.v1.GetManyRequest
+	32, // 70: basalt.node.v1.Participant.Scan:input_type -> basalt.node.v1.ScanRequest
+	35, // 71: basalt.node.v1.Participant.Lock:input_type -> basalt.node.v1.LockRequest
+	38, // 72: basalt.node.v1.Participant.Write:input_type -> basalt.node.v1.WriteRequest
+	39, // 73: basalt.node.v1.Participant.LockRelation:input_type -> basalt.node.v1.LockRelationRequest
+	40, // 74: basalt.node.v1.Participant.RollbackTo:input_type -> basalt.node.v1.RollbackToRequest
+	41, // 75: basalt.node.v1.Participant.Own:input_type -> basalt.node.v1.OwnRequest
+	43, // 76: basalt.node.v1.Participant.Prepare:input_type -> basalt.node.v1.PrepareRequest
+	44, // 77: basalt.node.v1.Participant.Decide:input_type -> basalt.node.v1.ApplyRequest
+	44, // 78: basalt.node.v1.Participant.Apply:input_type -> basalt.node.v1.ApplyRequest
+	45, // 79: basalt.node.v1.Participant.Release:input_type -> basalt.node.v1.BranchRequest
+	45, // 80: basalt.node.v1.Participant.Abort:input_type -> basalt.node.v1.BranchRequest
+	46, // 81: basalt.node.v1.Participant.Outcome:input_type -> basalt.node.v1.OutcomeRequest
+	46, // 82: basalt.node.v1.Participant.Forget:input_type -> basalt.node.v1.OutcomeRequest
+	48, // 83: basalt.node.v1.Participant.ReadNow:input_type -> basalt.node.v1.NowRequest
+	48, // 84: basalt.node.v1.Participant.SwapNow:input_type -> basalt.node.v1.NowRequest
+	2,  // 85: basalt.node.v1.Participant.SyncNow:input_type -> basalt.node.v1.Empty
+	2,  // 86: basalt.node.v1.Participant.Locks:input_type -> basalt.node.v1.Empty
+	2,  // 87: basalt.node.v1.Participant.Waits:input_type -> basalt.node.v1.Empty
+	54, // 88: basalt.node.v1.Participant.CancelWait:input_type -> basalt.node.v1.CancelWaitRequest
+	55, // 89: basalt.node.v1.Participant.EndGateway:input_type -> basalt.node.v1.EndGatewayRequest
+	56, // 90: basalt.node.v1.Cluster.Join:input_type -> basalt.node.v1.JoinRequest
+	58, // 91: basalt.node.v1.Cluster.Heartbeat:input_type -> basalt.node.v1.HeartbeatRequest
+	2,  // 92: basalt.node.v1.Cluster.Status:input_type -> basalt.node.v1.Empty
+	2,  // 93: basalt.node.v1.Cluster.Place:input_type -> basalt.node.v1.Empty
+	66, // 94: basalt.node.v1.Fragments.Run:input_type -> basalt.node.v1.RunRequest
+	71, // 95: basalt.node.v1.Fragments.Fetch:input_type -> basalt.node.v1.FetchRequest
+	2,  // 96: basalt.node.v1.Fragments.Active:input_type -> basalt.node.v1.Empty
+	20, // 97: basalt.node.v1.Oracle.Snapshot:output_type -> basalt.node.v1.SnapshotReply
+	22, // 98: basalt.node.v1.Oracle.NextIDs:output_type -> basalt.node.v1.NextIDsReply
+	24, // 99: basalt.node.v1.Oracle.BeginCommit:output_type -> basalt.node.v1.TimestampReply
+	2,  // 100: basalt.node.v1.Oracle.FinishCommit:output_type -> basalt.node.v1.Empty
+	13, // 101: basalt.node.v1.Oracle.BeginSerializable:output_type -> basalt.node.v1.BeginSerializableReply
+	16, // 102: basalt.node.v1.Oracle.Note:output_type -> basalt.node.v1.SafeReply
+	2,  // 103: basalt.node.v1.Oracle.EndSerializable:output_type -> basalt.node.v1.Empty
+	16, // 104: basalt.node.v1.Oracle.AwaitSafe:output_type -> basalt.node.v1.SafeReply
+	19, // 105: basalt.node.v1.Oracle.SafeSnapshotBlockers:output_type -> basalt.node.v1.ProcessesReply
+	6,  // 106: basalt.node.v1.Oracle.LockAdvisory:output_type -> basalt.node.v1.LockAdvisoryReply
+	2,  // 107: basalt.node.v1.Oracle.UndoAdvisory:output_type -> basalt.node.v1.Empty
+	9,  // 108: basalt.node.v1.Oracle.UnlockAdvisory:output_type -> basalt.node.v1.UnlockAdvisoryReply
+	2,  // 109: basalt.node.v1.Oracle.ReleaseAdvisory:output_type -> basalt.node.v1.Empty
+	2,  // 110: basalt.node.v1.Oracle.EndAdvisory:output_type -> basalt.node.v1.Empty
+	29, // 111: basalt.node.v1.Participant.Get:output_type -> basalt.node.v1.GetReply
+	31, // 112: basalt.node.v1.Participant.GetMany:output_type -> basalt.node.v1.GetManyReply
+	33, // 113: basalt.node.v1.Participant.Scan:output_type -> basalt.node.v1.ScanReply
+	37, // 114: basalt.node.v1.Participant.Lock:output_type -> basalt.node.v1.LockReply
+	2,  // 115: basalt.node.v1.Participant.Write:output_type -> basalt.node.v1.Empty
+	2,  // 116: basalt.node.v1.Participant.LockRelation:output_type -> basalt.node.v1.Empty
+	2,  // 117: basalt.node.v1.Participant.RollbackTo:output_type -> basalt.node.v1.Empty
+	42, // 118: basalt.node.v1.Participant.Own:output_type -> basalt.node.v1.OwnReply
+	2,  // 119: basalt.node.v1.Participant.Prepare:output_type -> basalt.node.v1.Empty
+	2,  // 120: basalt.node.v1.Participant.Decide:output_type -> basalt.node.v1.Empty
+	2,  // 121: basalt.node.v1.Participant.Apply:output_type -> basalt.node.v1.Empty
+	2,  // 122: basalt.node.v1.Participant.Release:output_type -> basalt.node.v1.Empty
+	2,  // 123: basalt.node.v1.Participant.Abort:output_type -> basalt.node.v1.Empty
+	47, // 124: basalt.node.v1.Participant.Outcome:output_type -> basalt.node.v1.OutcomeReply
+	2,  // 125: basalt.node.v1.Participant.Forget:output_type -> basalt.node.v1.Empty
+	49, // 126: basalt.node.v1.Participant.ReadNow:output_type -> basalt.node.v1.NowReply
+	49, // 127: basalt.node.v1.Participant.SwapNow:output_type -> basalt.node.v1.NowReply
+	2,  // 128: basalt.node.v1.Participant.SyncNow:output_type -> basalt.node.v1.Empty
+	51, // 129: basalt.node.v1.Participant.Locks:output_type -> basalt.node.v1.LocksReply
+	53, // 130: basalt.node.v1.Participant.Waits:output_type -> basalt.node.v1.WaitsReply
+	2,  // 131: basalt.node.v1.Participant.CancelWait:output_type -> basalt.node.v1.Empty
+	2,  // 132: basalt.node.v1.Participant.EndGateway:output_type -> basalt.node.v1.Empty
+	57, // 133: basalt.node.v1.Cluster.Join:output_type -> basalt.node.v1.JoinReply
+	60, // 134: basalt.node.v1.Cluster.Heartbeat:output_type -> basalt.node.v1.HeartbeatReply
+	63, // 135: basalt.node.v1.Cluster.Status:output_type -> basalt.node.v1.StatusReply
+	64, // 136: basalt.node.v1.Cluster.Place:output_type -> basalt.node.v1.PlacementReply
+	69, // 137: basalt.node.v1.Fragments.Run:output_type -> basalt.node.v1.RunEvent
+	70, // 138: basalt.node.v1.Fragments.Fetch:output_type -> basalt.node.v1.Batch
+	65, // 139: basalt.node.v1.Fragments.Active:output_type -> basalt.node.v1.ActiveReply
+	97, // [97:140] is the sub-list for method output_type
+	54, // [54:97] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_node_proto_init() }
@@ -5070,7 +5649,7 @@ func file_rpc_proto_node_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_node_proto_rawDesc), len(file_rpc_proto_node_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   65,
+			NumMessages:   73,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

@@ -38,6 +38,11 @@ const (
 	Oracle_EndSerializable_FullMethodName      = "/basalt.node.v1.Oracle/EndSerializable"
 	Oracle_AwaitSafe_FullMethodName            = "/basalt.node.v1.Oracle/AwaitSafe"
 	Oracle_SafeSnapshotBlockers_FullMethodName = "/basalt.node.v1.Oracle/SafeSnapshotBlockers"
+	Oracle_LockAdvisory_FullMethodName         = "/basalt.node.v1.Oracle/LockAdvisory"
+	Oracle_UndoAdvisory_FullMethodName         = "/basalt.node.v1.Oracle/UndoAdvisory"
+	Oracle_UnlockAdvisory_FullMethodName       = "/basalt.node.v1.Oracle/UnlockAdvisory"
+	Oracle_ReleaseAdvisory_FullMethodName      = "/basalt.node.v1.Oracle/ReleaseAdvisory"
+	Oracle_EndAdvisory_FullMethodName          = "/basalt.node.v1.Oracle/EndAdvisory"
 )
 
 // OracleClient is the client API for Oracle service.
@@ -54,6 +59,12 @@ type OracleClient interface {
 	EndSerializable(ctx context.Context, in *EndSerializableRequest, opts ...grpc.CallOption) (*Empty, error)
 	AwaitSafe(ctx context.Context, in *SerialTxn, opts ...grpc.CallOption) (*SafeReply, error)
 	SafeSnapshotBlockers(ctx context.Context, in *SafeSnapshotBlockersRequest, opts ...grpc.CallOption) (*ProcessesReply, error)
+	// Advisory locks (txn.AdvisoryHost).
+	LockAdvisory(ctx context.Context, in *LockAdvisoryRequest, opts ...grpc.CallOption) (*LockAdvisoryReply, error)
+	UndoAdvisory(ctx context.Context, in *UndoAdvisoryRequest, opts ...grpc.CallOption) (*Empty, error)
+	UnlockAdvisory(ctx context.Context, in *UnlockAdvisoryRequest, opts ...grpc.CallOption) (*UnlockAdvisoryReply, error)
+	ReleaseAdvisory(ctx context.Context, in *ReleaseAdvisoryRequest, opts ...grpc.CallOption) (*Empty, error)
+	EndAdvisory(ctx context.Context, in *AdvisorySession, opts ...grpc.CallOption) (*Empty, error)
 }
 
 type oracleClient struct {
@@ -154,6 +165,56 @@ func (c *oracleClient) SafeSnapshotBlockers(ctx context.Context, in *SafeSnapsho
 	return out, nil
 }
 
+func (c *oracleClient) LockAdvisory(ctx context.Context, in *LockAdvisoryRequest, opts ...grpc.CallOption) (*LockAdvisoryReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(LockAdvisoryReply)
+	err := c.cc.Invoke(ctx, Oracle_LockAdvisory_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *oracleClient) UndoAdvisory(ctx context.Context, in *UndoAdvisoryRequest, opts ...grpc.CallOption) (*Empty, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Empty)
+	err := c.cc.Invoke(ctx, Oracle_UndoAdvisory_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *oracleClient) UnlockAdvisory(ctx context.Context, in *UnlockAdvisoryRequest, opts ...grpc.CallOption) (*UnlockAdvisoryReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UnlockAdvisoryReply)
+	err := c.cc.Invoke(ctx, Oracle_UnlockAdvisory_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *oracleClient) ReleaseAdvisory(ctx context.Context, in *ReleaseAdvisoryRequest, opts ...grpc.CallOption) (*Empty, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Empty)
+	err := c.cc.Invoke(ctx, Oracle_ReleaseAdvisory_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *oracleClient) EndAdvisory(ctx context.Context, in *AdvisorySession, opts ...grpc.CallOption) (*Empty, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Empty)
+	err := c.cc.Invoke(ctx, Oracle_EndAdvisory_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // OracleServer is the server API for Oracle service.
 // All implementations must embed UnimplementedOracleServer
 // for forward compatibility.
@@ -168,6 +229,12 @@ type OracleServer interface {
 	EndSerializable(context.Context, *EndSerializableRequest) (*Empty, error)
 	AwaitSafe(context.Context, *SerialTxn) (*SafeReply, error)
 	SafeSnapshotBlockers(context.Context, *SafeSnapshotBlockersRequest) (*ProcessesReply, error)
+	// Advisory locks (txn.AdvisoryHost).
+	LockAdvisory(context.Context, *LockAdvisoryRequest) (*LockAdvisoryReply, error)
+	UndoAdvisory(context.Context, *UndoAdvisoryRequest) (*Empty, error)
+	UnlockAdvisory(context.Context, *UnlockAdvisoryRequest) (*UnlockAdvisoryReply, error)
+	ReleaseAdvisory(context.Context, *ReleaseAdvisoryRequest) (*Empty, error)
+	EndAdvisory(context.Context, *AdvisorySession) (*Empty, error)
 	mustEmbedUnimplementedOracleServer()
 }
 
@@ -204,6 +271,21 @@ func (UnimplementedOracleServer) AwaitSafe(context.Context, *SerialTxn) (*SafeRe
 }
 func (UnimplementedOracleServer) SafeSnapshotBlockers(context.Context, *SafeSnapshotBlockersRequest) (*ProcessesReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method SafeSnapshotBlockers not implemented")
+}
+func (UnimplementedOracleServer) LockAdvisory(context.Context, *LockAdvisoryRequest) (*LockAdvisoryReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method LockAdvisory not implemented")
+}
+func (UnimplementedOracleServer) UndoAdvisory(context.Context, *UndoAdvisoryRequest) (*Empty, error) {
+	return nil, status.Error(codes.Unimplemented, "method UndoAdvisory not implemented")
+}
+func (UnimplementedOracleServer) UnlockAdvisory(context.Context, *UnlockAdvisoryRequest) (*UnlockAdvisoryReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method UnlockAdvisory not implemented")
+}
+func (UnimplementedOracleServer) ReleaseAdvisory(context.Context, *ReleaseAdvisoryRequest) (*Empty, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReleaseAdvisory not implemented")
+}
+func (UnimplementedOracleServer) EndAdvisory(context.Context, *AdvisorySession) (*Empty, error) {
+	return nil, status.Error(codes.Unimplemented, "method EndAdvisory not implemented")
 }
 func (UnimplementedOracleServer) mustEmbedUnimplementedOracleServer() {}
 func (UnimplementedOracleServer) testEmbeddedByValue()                {}
@@ -388,6 +470,96 @@ func _Oracle_SafeSnapshotBlockers_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Oracle_LockAdvisory_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(LockAdvisoryRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OracleServer).LockAdvisory(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Oracle_LockAdvisory_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OracleServer).LockAdvisory(ctx, req.(*LockAdvisoryRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Oracle_UndoAdvisory_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UndoAdvisoryRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OracleServer).UndoAdvisory(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Oracle_UndoAdvisory_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OracleServer).UndoAdvisory(ctx, req.(*UndoAdvisoryRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Oracle_UnlockAdvisory_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UnlockAdvisoryRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OracleServer).UnlockAdvisory(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Oracle_UnlockAdvisory_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OracleServer).UnlockAdvisory(ctx, req.(*UnlockAdvisoryRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Oracle_ReleaseAdvisory_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReleaseAdvisoryRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OracleServer).ReleaseAdvisory(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Oracle_ReleaseAdvisory_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OracleServer).ReleaseAdvisory(ctx, req.(*ReleaseAdvisoryRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Oracle_EndAdvisory_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AdvisorySession)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OracleServer).EndAdvisory(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Oracle_EndAdvisory_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OracleServer).EndAdvisory(ctx, req.(*AdvisorySession))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Oracle_ServiceDesc is the grpc.ServiceDesc for Oracle service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -430,6 +602,26 @@ var Oracle_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SafeSnapshotBlockers",
 			Handler:    _Oracle_SafeSnapshotBlockers_Handler,
+		},
+		{
+			MethodName: "LockAdvisory",
+			Handler:    _Oracle_LockAdvisory_Handler,
+		},
+		{
+			MethodName: "UndoAdvisory",
+			Handler:    _Oracle_UndoAdvisory_Handler,
+		},
+		{
+			MethodName: "UnlockAdvisory",
+			Handler:    _Oracle_UnlockAdvisory_Handler,
+		},
+		{
+			MethodName: "ReleaseAdvisory",
+			Handler:    _Oracle_ReleaseAdvisory_Handler,
+		},
+		{
+			MethodName: "EndAdvisory",
+			Handler:    _Oracle_EndAdvisory_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
