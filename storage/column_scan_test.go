@@ -62,10 +62,12 @@ type oldSnapshot struct {
 
 func newScanTest(t *testing.T, seed uint64, tablets int) *scanTest {
 	r := rand.New(rand.NewPCG(seed, 99))
-	o := Options{Tablets: tablets, Columns: columns.Options{RowsMin: 1, FileRowsMax: 1 + r.IntN(300), BlockRows: 1 + r.IntN(40), CacheBytes: 1 << uint(12+r.IntN(12))}}
+	o := Options{Tablets: tablets, Columns: columns.Options{RowsMin: 1, FileRowsMax: 1 + r.IntN(300), BlockRows: 1 + r.IntN(40), CacheBytes: 1 << uint(12+r.IntN(12)),
+		OverlayBytes: 1 << uint(10+r.IntN(14)), ChunkRows: 1 + r.IntN(60)}}
 	n := openMem(t, vfs.NewMem(), o)
 	s := &scanTest{t: t, r: r, n: n, tb: measurements(), rows: map[[2]int32][]types.Datum{}}
 	t.Cleanup(func() {
+		t.Logf("%d chunks of the delta served again", n.Columns().TestingOverlayHits())
 		for _, o := range s.olds {
 			o.tx.Rollback()
 		}

@@ -154,7 +154,7 @@ func (t *transaction) commitBulk(ctx context.Context) (Timestamp, error) {
 	t.stamped(ts)
 	if len(paths) > 0 {
 		// Not under ctx: once begun it is seen through.
-		if err := m.eng.Ingest(context.WithoutCancel(ctx), paths); err != nil {
+		if err := m.eng.Ingest(context.WithoutCancel(ctx), paths, engine.Timestamp(ts)); err != nil {
 			m.oracle.finish(slot)
 			if m.eng.Failed() != nil {
 				add.lost()

@@ -36,6 +36,9 @@ type ColumnParts struct {
 	Parts []columns.Part
 	// Delta walks keys with versions that count, ascending, tombstones included.
 	Delta DeltaIter
+	// Walk gives the same in pieces that are kept from scan to scan; nil where there are own writes in the
+	// range. Either of the two may be used.
+	Walk *columns.DeltaWalk
 
 	pin engine.ColumnPin
 }
@@ -78,6 +81,11 @@ func (t *transaction) columnParts(lower, upper []byte, at Timestamp, stmt uint32
 	if mutantNewestColumns {
 		at = t.m.oracle.fresh()
 	}
+	var seq uint64
+	store, _ := t.m.eng.Columns().(*columns.Store)
+	if store != nil {
+		seq = store.DeltaSeq(lower)
+	}
 	it, pin, err := t.m.eng.OpenParts(engine.IterOptions{Lower: lower, Upper: upper, At: engine.Timestamp(at)})
 	if err != nil {
 		return nil, err
@@ -96,9 +104,11 @@ func (t *transaction) columnParts(lower, upper []byte, at Timestamp, stmt uint32
 			return fail(err)
 		}
 	}
+	own := -len(p.Parts)
 	if err := t.bulkParts(p, lower, upper, stmt); err != nil {
 		return fail(err)
 	}
+	own += len(p.Parts)
 	if len(p.Parts) == 0 {
 		return fail(nil)
 	}
@@ -108,6 +118,9 @@ func (t *transaction) columnParts(lower, upper []byte, at Timestamp, stmt uint32
 	}
 	if src != nil {
 		p.Delta = &mergedDelta{committed: it, own: src}
+	}
+	if cp, ok := pin.(*columns.Pin); ok && src == nil && own == 0 && store != nil {
+		p.Walk = cp.Walk(it, seq, lower, upper, engine.Timestamp(at))
 	}
 	return p, nil
 }

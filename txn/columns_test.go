@@ -610,7 +610,7 @@ func (x *columnsModel) loose() {
 			x.check(w.AddLocal(r.Key, r.Value))
 		}
 		x.check(w.Finish())
-		x.check(x.eng.Ingest(context.Background(), []string{w.Path()}))
+		x.check(x.eng.Ingest(context.Background(), []string{w.Path()}, engine.Timestamp(slot.ts)))
 	}
 	a.Done(true)
 	x.m.oracle.finish(slot)

@@ -398,7 +398,7 @@ func (p *Branches) applyFiles(ctx context.Context, id ID, ts Timestamp) error {
 		return err
 	}
 	if len(paths) > 0 {
-		if err := p.m.eng.Ingest(context.WithoutCancel(ctx), paths); err != nil {
+		if err := p.m.eng.Ingest(context.WithoutCancel(ctx), paths, engine.Timestamp(ts)); err != nil {
 			return err
 		}
 	}

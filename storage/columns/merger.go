@@ -184,10 +184,17 @@ func (m *merger) wrote(sp Space) {
 }
 
 // Wrote implements engine.Columns.
-func (s *Store) Wrote(key []byte, n int) {
+func (s *Store) Wrote(key []byte, n int, ts engine.Timestamp) (watched bool) {
+	s.committed(ts)
 	sp, ok := SpaceOf(key)
-	if !ok || s.schemas.of(storageOf(sp)) == nil {
-		return
+	if !ok {
+		return false
+	}
+	if c := s.cells.Load().byKey[sp]; c != nil {
+		watched = c.overlay.watched.Load()
+	}
+	if s.schemas.of(storageOf(sp)) == nil {
+		return watched
 	}
 	m := &s.merger
 	m.mu.Lock()
@@ -195,6 +202,7 @@ func (s *Store) Wrote(key []byte, n int) {
 	w := m.watch(sp)
 	w.written += int64(n)
 	w.last = time.Now()
+	return watched
 }
 
 // cancel ends the merge of a space that is dropped. REQUIRES: Store.mu held.

@@ -57,10 +57,9 @@ type state struct {
 
 // cell is the place of a space in the store.
 type cell struct {
-	space Space
-	cur   atomic.Pointer[state]
-	// written counts rows committed to the space since the merger looked last.
-	written atomic.Int64
+	space   Space
+	cur     atomic.Pointer[state]
+	overlay overlay
 }
 
 // acquire takes the current state, nil when the space is gone.

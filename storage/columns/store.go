@@ -53,6 +53,10 @@ type Options struct {
 	BlockRows int
 	// CacheBytes bounds the blocks kept in memory; 0 for 64 MiB.
 	CacheBytes int64
+	// OverlayBytes bounds what is kept in memory of the delta for scans; 0: a quarter of CacheBytes, below 0: nothing is.
+	OverlayBytes int64
+	// ChunkRows makes smaller chunks of it (tests); 0: 4096.
+	ChunkRows int
 	// Logf gets notes for the operator. May be nil.
 	Logf func(format string, args ...any)
 }
@@ -75,6 +79,11 @@ type Store struct {
 
 	schemas schemas
 	merger  merger
+
+	// newest is the highest timestamp that versions in the engine have been given since the start; overlayBytes
+	// what all overlays take.
+	newest       atomic.Uint64
+	overlayBytes atomic.Int64
 }
 
 var _ engine.Columns = (*Store)(nil)
@@ -90,6 +99,12 @@ func Open(eng *engine.Engine, o Options) (*Store, error) {
 	}
 	if o.CacheBytes <= 0 {
 		o.CacheBytes = 64 << 20
+	}
+	if o.ChunkRows <= 0 {
+		o.ChunkRows = chunkRows
+	}
+	if o.OverlayBytes == 0 {
+		o.OverlayBytes = o.CacheBytes / 4
 	}
 	s := &Store{eng: eng, fs: eng.FS(), opts: o, cache: segment.NewCache(o.CacheBytes)}
 	s.dir = s.fs.PathJoin(eng.Dir(), folder)

@@ -174,6 +174,7 @@ func (s *Store) Drop(b *engine.Batch, lower, upper []byte) (done func(committed 
 			s.cells.Store(all.without(d.has))
 		}
 		for _, c := range gone {
+			s.closeOverlay(&c.overlay)
 			if st := c.cur.Swap(nil); st != nil {
 				st.eachSegment(func(g *Segment) { g.obsolete.Store(true) })
 				st.release()

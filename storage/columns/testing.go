@@ -49,3 +49,13 @@ func (s *Store) TestingSpans(sp Space) (spans, loose int) {
 	}
 	return spans, loose
 }
+
+// TestingOverlayHits is how often chunks of the delta have served a scan again.
+func (s *Store) TestingOverlayHits() (n int64) {
+	for _, c := range s.cells.Load().list {
+		c.overlay.mu.Lock()
+		n += c.overlay.hits
+		c.overlay.mu.Unlock()
+	}
+	return n
+}

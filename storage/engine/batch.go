@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"bytes"
+
 	"github.com/cockroachdb/pebble/v2"
 )
 
@@ -34,7 +36,7 @@ func (e *Engine) NewBatch(size int) *Batch {
 
 // Put adds a version of key.
 func (b *Batch) Put(key, value []byte, ts Timestamp) error {
-	b.tally.add(key)
+	b.tally.add(key, ts)
 	d := b.b.SetDeferred(len(key)+1+suffixLen, 1+len(value))
 	AppendKey(d.Key[:0], key, ts)
 	d.Value[0] = kindValue
@@ -44,7 +46,7 @@ func (b *Batch) Put(key, value []byte, ts Timestamp) error {
 
 // Delete adds a tombstone.
 func (b *Batch) Delete(key []byte, ts Timestamp) error {
-	b.tally.add(key)
+	b.tally.add(key, ts)
 	d := b.b.SetDeferred(len(key)+1+suffixLen, 1)
 	AppendKey(d.Key[:0], key, ts)
 	d.Value[0] = kindTombstone
@@ -53,6 +55,7 @@ func (b *Batch) Delete(key []byte, ts Timestamp) error {
 
 // DeleteMoved is Delete for what goes on under the key to.
 func (b *Batch) DeleteMoved(key, to []byte, ts Timestamp) error {
+	b.tally.add(key, ts)
 	d := b.b.SetDeferred(len(key)+1+suffixLen, 1+len(to))
 	AppendKey(d.Key[:0], key, ts)
 	d.Value[0] = kindTombstone
@@ -112,12 +115,34 @@ func (b *Batch) Commit(sync bool) error {
 	if sync {
 		b.e.covered(n)
 	}
-	b.tally.tell(b.e.columns)
+	if b.tally.tell(b.e.columns) {
+		b.tellVersions()
+	}
 	for _, r := range b.forgotten {
 		b.e.presence.forget(r[0], r[1])
 	}
 	return nil
 }
+
+// tellVersions tells the columns of the versions put. REQUIRES: they have been applied.
+func (b *Batch) tellVersions() {
+	r := b.b.Reader()
+	for {
+		kind, ek, _, ok, err := r.Next()
+		if !ok || err != nil {
+			return // the batch was applied: it is not malformed
+		}
+		if kind != pebble.InternalKeyKindSet || bytes.HasPrefix(ek, localPrefix) {
+			continue
+		}
+		if key, ts, ok := DecodeKey(ek); ok {
+			b.e.columns.Written(key, ts)
+		}
+	}
+}
+
+// localPrefix is what local keys begin with in the store.
+var localPrefix = []byte{0, 0}
 
 // Close drops a batch that was not committed.
 func (b *Batch) Close() { b.b.Close() }

@@ -24,8 +24,13 @@ type Columns interface {
 	// version of key; covered is false, and all else nothing, when no segment's space has it.
 	// The value is appended to buf.
 	Get(key []byte, at Timestamp, buf []byte) (value []byte, ts Timestamp, found, covered bool, err error)
-	// Wrote hears of n versions committed to the space of key, about.
-	Wrote(key []byte, n int)
+	// Wrote hears of n versions committed to the space of key, about; ts is the newest. watched: Written
+	// wants to hear of each. Both are called after the versions have been applied and before anybody reads at ts.
+	Wrote(key []byte, n int, ts Timestamp) (watched bool)
+	// Written hears of a version of a space that is watched.
+	Written(key []byte, ts Timestamp)
+	// Ingested hears, at the same moment, of versions at ts that Wrote has not been told of.
+	Ingested(ts Timestamp)
 	// Size is the disk space of the segments in a range, an estimate.
 	Size(lower, upper []byte) int64
 	// Any reports whether any space has segments or floors.
@@ -209,6 +214,7 @@ type writeTally struct {
 	space  [spaceLen]byte
 	n      int
 	spaces []spaceTally
+	newest Timestamp
 }
 
 type spaceTally struct {
@@ -216,7 +222,8 @@ type spaceTally struct {
 	n     int
 }
 
-func (t *writeTally) add(key []byte) {
+func (t *writeTally) add(key []byte, ts Timestamp) {
+	t.newest = max(t.newest, ts)
 	if len(key) < spaceLen {
 		return
 	}
@@ -230,13 +237,13 @@ func (t *writeTally) add(key []byte) {
 	t.space, t.n = [spaceLen]byte(key), 1
 }
 
-// tell hands the counts on.
-func (t *writeTally) tell(c Columns) {
+// tell hands the counts on. watched: see Columns.Wrote.
+func (t *writeTally) tell(c Columns) (watched bool) {
 	if c == nil || t.n == 0 {
-		return
+		return false
 	}
 	for i := range t.spaces {
-		c.Wrote(t.spaces[i].space[:], t.spaces[i].n)
+		watched = c.Wrote(t.spaces[i].space[:], t.spaces[i].n, t.newest) || watched
 	}
-	c.Wrote(t.space[:], t.n)
+	return c.Wrote(t.space[:], t.n, t.newest) || watched
 }

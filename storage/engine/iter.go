@@ -182,6 +182,7 @@ type Iter struct {
 	at      Timestamp
 	reverse bool
 	started bool
+	placed  bool // SeekGE has put it on a key that Next has not looked at
 	valid   bool // it stands on a key not yet looked at (forward, after the first step)
 	skip    []byte
 	// see advance: rows left so far, when to look next, and what was seen last
@@ -274,10 +275,13 @@ func (i *Iter) nextDelta() bool {
 	if i.reverse {
 		return i.prev()
 	}
-	if !i.started {
+	switch {
+	case !i.started:
 		i.started = true
 		i.valid = i.it.First()
-	} else if i.valid {
+	case i.placed:
+		i.placed = false
+	case i.valid:
 		i.advance()
 	}
 	same := 0
@@ -325,6 +329,17 @@ func (i *Iter) nextDelta() bool {
 		return true
 	}
 	return i.fail(i.it.Error())
+}
+
+// SeekGE makes the next Next go to the first key at or above key that counts. REQUIRES: OpenParts
+// made the iterator.
+func (i *Iter) SeekGE(key []byte) {
+	if i.err != nil || i.closed {
+		return
+	}
+	i.keyBuf = AppendPrefix(i.keyBuf[:0], key)
+	i.started, i.placed, i.skip = true, true, i.skip[:0]
+	i.valid = i.it.SeekGE(i.keyBuf)
 }
 
 // advance leaves a key that was delivered. Stepping is the cheapest where keys

@@ -31,7 +31,9 @@ func (c *emptyColumns) PinKey(key []byte) ColumnPin {
 func (c *emptyColumns) Get(key []byte, _ Timestamp, _ []byte) ([]byte, Timestamp, bool, bool, error) {
 	return nil, 0, false, c.mine(key), nil
 }
-func (c *emptyColumns) Wrote([]byte, int)                               {}
+func (c *emptyColumns) Wrote([]byte, int, Timestamp) bool               { return false }
+func (c *emptyColumns) Written([]byte, Timestamp)                       {}
+func (c *emptyColumns) Ingested(Timestamp)                              {}
 func (c *emptyColumns) Size([]byte, []byte) int64                       { return 0 }
 func (c *emptyColumns) Any() bool                                       { return true }
 func (c *emptyColumns) Drop(*Batch, []byte, []byte) (func(bool), error) { return func(bool) {}, nil }
@@ -160,7 +162,7 @@ func TestPresence(t *testing.T) {
 	if err := w.Finish(); err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Ingest(context.Background(), []string{"ingested"}); err != nil {
+	if err := e.Ingest(context.Background(), []string{"ingested"}, 1); err != nil {
 		t.Fatal(err)
 	}
 	mustHave(t, e, c.key(1<<33), true)
@@ -204,7 +206,7 @@ func TestPresenceConcurrent(t *testing.T) {
 						err = f.Finish()
 					}
 					if err == nil {
-						err = e.Ingest(context.Background(), []string{path})
+						err = e.Ingest(context.Background(), []string{path}, 1)
 					}
 					if err != nil {
 						t.Error(err)

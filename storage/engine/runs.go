@@ -95,7 +95,7 @@ func (w *FileWriter) AddSpilled(s *Spilled) error {
 
 // AddVersion adds a version to a file for Ingest.
 func (w *FileWriter) AddVersion(key, value []byte, deleted bool, ts Timestamp) error {
-	w.tally.add(key)
+	w.tally.add(key, ts)
 	w.key = AppendKey(w.key[:0], key, ts)
 	if deleted {
 		w.val = append(w.val[:0], kindTombstone)
@@ -128,13 +128,17 @@ func (w *FileWriter) AddLocal(key, value []byte) error {
 	return w.add()
 }
 
-// Ingest makes files of versions part of the store, all or none, durably. The
+// Ingest makes files of versions at ts part of the store, all or none, durably. The
 // files are used up.
-func (e *Engine) Ingest(ctx context.Context, paths []string) error {
+func (e *Engine) Ingest(ctx context.Context, paths []string, ts Timestamp) error {
 	if err := e.Failed(); err != nil {
 		return err
 	}
-	return e.finish(e.ingest(ctx, paths))
+	err := e.finish(e.ingest(ctx, paths))
+	if err == nil && e.columns != nil {
+		e.columns.Ingested(ts)
+	}
+	return err
 }
 
 // RunIter walks the entries of runs merged, one key after another.

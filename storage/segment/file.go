@@ -499,6 +499,23 @@ func (f *File) SeekRow(ctx context.Context, key []byte) (row int, err error) {
 	return f.foot.starts[b] + i, nil
 }
 
+// Locate is SeekRow, and whether the row's key is key.
+func (f *File) Locate(ctx context.Context, key []byte) (row int, exact bool, err error) {
+	b := f.blockOfKey(key)
+	if b < 0 {
+		return 0, false, nil
+	}
+	if bytes.Compare(key, f.foot.last) > 0 {
+		return f.foot.rows, false, nil
+	}
+	k, err := f.keyBlock(ctx, b)
+	if err != nil {
+		return 0, false, err
+	}
+	i, exact := k.seek(key)
+	return f.foot.starts[b] + i, exact, nil
+}
+
 // AppendKey appends the key of a row.
 func (f *File) AppendKey(ctx context.Context, dst []byte, row int) ([]byte, error) {
 	b := f.BlockOf(row)

@@ -112,8 +112,10 @@ type blockReader struct {
 	// delivered, all of them for good when batches are fleeting.
 	scratch  []*segment.Scratch
 	fleeting bool
-	step     int // rows to deliver at most, 0 for a block; grows when more is asked for
-	sel      []int32
+	// frame are the rows of the block that those of the batch made last are, nil: all.
+	frame []int32
+	step  int // rows to deliver at most, 0 for a block; grows when more is asked for
+	sel   []int32
 }
 
 // blockCond is a condition on a table column that zones can answer.
@@ -262,6 +264,7 @@ func (r *blockReader) next(ctx context.Context) (*vexec.Batch, error) {
 			b.Sel = slices.Clone(keep)
 		}
 	}
+	r.frame = frame
 	for i := range r.from {
 		var scratch *segment.Scratch
 		if r.fleeting {
@@ -276,6 +279,14 @@ func (r *blockReader) next(ctx context.Context) (*vexec.Batch, error) {
 		}
 	}
 	return b, nil
+}
+
+// row is the row of the block that row i of the batch made last is.
+func (r *blockReader) row(i int32) int32 {
+	if r.frame == nil {
+		return i
+	}
+	return r.frame[i]
 }
 
 func (r *blockReader) scratchOf(i int) *segment.Scratch {

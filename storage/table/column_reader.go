@@ -39,6 +39,9 @@ type columnReader struct {
 	deltaOK bool             // the walk stands on an entry that has not been taken
 	pending []*columnBlock   // blocks of the range, by first key
 	active  []*columnBlock   // the blocks that the walk is in or has passed
+	overlay *overlayReader   // the delta in pieces instead, nil where it is walked entry by entry
+	columns []int32
+	small   bool // a few rows are wanted
 
 	// rows between two keys, read one by one
 	it    txn.Iter
@@ -49,6 +52,7 @@ type columnReader struct {
 // newColumnReader reads ranges, each in one tablet.
 func newColumnReader(view txn.ColumnView, sc *schema, ranges []keyRange, columns []int32, ordered bool, limitHint uint64, req *vexec.ScanRequest) *columnReader {
 	return &columnReader{view: view, sc: sc, filter: req.Filter, ordered: ordered, ranges: ranges,
+		columns: columns, small: limitHint > 0 && limitHint < batchRows,
 		out: newOutput(sc, columns, capacityFor(limitHint, ranges)), blocks: newBlockReader(sc, columns, limitHint, req)}
 }
 
@@ -80,6 +84,10 @@ func (r *columnReader) step(ctx context.Context) (*vexec.Batch, error) {
 		return r.blocks.next(ctx)
 	case r.parts == nil:
 		return r.nextRange(ctx)
+	case r.overlay != nil && r.ordered:
+		return r.stepOverlayOrdered(ctx)
+	case r.overlay != nil:
+		return r.stepOverlay(ctx)
 	case r.ordered:
 		return r.stepOrdered(ctx)
 	}
@@ -102,7 +110,11 @@ func (r *columnReader) step(ctx context.Context) (*vexec.Batch, error) {
 
 // flush delivers the delta's rows collected so far.
 func (r *columnReader) flush(ctx context.Context) (*vexec.Batch, error) {
-	b := r.out.finish()
+	return r.filtered(ctx, r.out.finish())
+}
+
+// filtered applies the filter to a batch of the delta; nil when no row passes.
+func (r *columnReader) filtered(ctx context.Context, b *vexec.Batch) (*vexec.Batch, error) {
 	if b == nil || r.filter == nil {
 		return b, nil
 	}
@@ -156,13 +168,17 @@ func (r *columnReader) nextRange(ctx context.Context) (*vexec.Batch, error) {
 		r.it, err = r.view.NewIter(ctx, txn.IterOptions{Lower: kr.lower, Upper: kr.upper})
 		return nil, err
 	}
+	if parts.Walk != nil && len(r.pending) >= overlayBlocksMin && !r.small {
+		r.overlay = newOverlayReader(parts.Walk, r.out, r.sc, r.columns)
+		return nil, nil
+	}
 	return nil, r.advance()
 }
 
 func (r *columnReader) endRange() error {
 	err := r.parts.Delta.Err()
 	r.parts.Close()
-	r.parts, r.pending, r.active = nil, nil, nil
+	r.parts, r.pending, r.active, r.overlay = nil, nil, nil, nil
 	return err
 }
 

@@ -74,21 +74,27 @@ func (o *output) finish() *vexec.Batch {
 	cols := o.dec.Finish()
 	b := &vexec.Batch{N: n, Cols: make([]arrow.Array, len(o.from))}
 	for i, f := range o.from {
-		switch f {
-		case columnLocator:
-			b.Cols[i] = types.NewVarlen(arrow.BinaryTypes.Binary, o.locOffs, o.loc, nil, 0)
-		case columnTableOID:
-			b.Cols[i] = types.Repeat(types.Of(types.Oid), o.oid, n)
-		case columnXmin:
-			b.Cols[i] = types.Repeat(types.Of(types.Xid), types.OID(frozenXid), n)
-		case columnCtid:
-			b.Cols[i] = ctids(o.loc, o.locOffs, o.exact)
-		default:
+		if f >= 0 {
 			b.Cols[i] = cols[f]
+		} else {
+			b.Cols[i] = o.system(f, n, o.loc, o.locOffs)
 		}
 	}
 	o.loc, o.locOffs = nil, nil
 	return b
+}
+
+// system makes a system column of n rows with some locators.
+func (o *output) system(column, n int, locs []byte, offs []int32) arrow.Array {
+	switch column {
+	case columnTableOID:
+		return types.Repeat(types.Of(types.Oid), o.oid, n)
+	case columnXmin:
+		return types.Repeat(types.Of(types.Xid), types.OID(frozenXid), n)
+	case columnCtid:
+		return ctids(locs, offs, o.exact)
+	}
+	return types.NewVarlen(arrow.BinaryTypes.Binary, offs, locs, nil, 0)
 }
 
 // frozenXid is PostgreSQL's FrozenTransactionId: visible to everybody, which is
