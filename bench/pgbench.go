@@ -28,6 +28,7 @@ func pgbenchCommand() *cobra.Command {
 		modes    []string
 		runs     int
 		skipInit bool
+		merging  int
 		jsonPath string
 	)
 	cmd := &cobra.Command{
@@ -49,6 +50,13 @@ func pgbenchCommand() *cobra.Command {
 						return err
 					}
 				}
+			}
+			if merging > 0 {
+				o.Script, o.Mode = transfer.Script(scripts[0]), transfer.Mode(modes[0])
+				if err := validTransfer(o); err != nil {
+					return err
+				}
+				return runMerging(cmd, ts, o, runs, merging, jsonPath)
 			}
 			for _, s := range scripts {
 				for _, m := range modes {
@@ -100,6 +108,7 @@ func pgbenchCommand() *cobra.Command {
 	f.StringSliceVar(&modes, "mode", []string{"simple", "extended", "prepared"}, "protocol modes")
 	f.IntVar(&runs, "runs", 1, "runs of each; the median counts")
 	f.BoolVar(&skipInit, "skip-init", false, "the tables are there already")
+	f.IntVar(&merging, "merging", 0, "compare runs of the first script and mode with such beside which another table, of so many rows, is merged (1000000)")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of the random choices")
 	f.StringVar(&jsonPath, "json", "", "write the results to this file")
 	return cmd
