@@ -13,8 +13,8 @@ import (
 )
 
 // merger decides what is merged and when. What it goes by is a survey of a space: how
-// many versions that count lie in the engine, span by span and behind the last span
-// (the tail). Surveys are taken when a space has taken enough writes, or has been left
+// many versions that count lie in the engine, span by span (with the gap before it, where
+// no span is) and behind the last span (the tail). Surveys are taken when a space has taken enough writes, or has been left
 // alone for a while after some.
 //
 // A span is merged when its delta outgrows a share of it, or, with a much smaller
@@ -60,9 +60,10 @@ type watched struct {
 type survey struct {
 	at    time.Time
 	st    []*span // spans at that time
-	delta []int   // live versions per span
+	delta []int   // live versions per span, and the gap before it
 	loose []int   // rows of loose segments per span, about
-	tail  int     // live versions behind the last span, or outside any
+	gap   []bool  // there are some in the gap before the span
+	tail  int     // live versions behind the last span
 	// tailLoose counts rows of loose segments there.
 	tailLoose int
 	rows      int // all rows, about
@@ -116,6 +117,9 @@ const (
 	// mergeInterval is how often the merger looks around.
 	mergeInterval  = time.Second
 	alwaysInterval = 15 * time.Millisecond
+	// unitSpansMax is how many neighbours that are due are merged at once: what has grown does not leave a small
+	// segment behind each.
+	unitSpansMax = 8
 	// tailRowsMax bounds the rows of one merge of a tail.
 	tailRowsMax = 8 * fileRowsMax
 	// retryAfter a merge that failed
@@ -391,7 +395,7 @@ func (m *merger) survey(ctx context.Context, sp Space, pace func(context.Context
 		st = p.st
 	}
 	v.st = st.spans
-	v.delta, v.loose = make([]int, len(st.spans)), make([]int, len(st.spans))
+	v.delta, v.loose, v.gap = make([]int, len(st.spans)), make([]int, len(st.spans)), make([]bool, len(st.spans))
 	for _, x := range st.spans {
 		if x.seg != nil {
 			v.rows += int(x.seg.rows)
@@ -399,14 +403,14 @@ func (m *merger) survey(ctx context.Context, sp Space, pace func(context.Context
 	}
 	for _, g := range st.loose {
 		v.rows += int(g.rows)
-		i := st.spanFrom(g.first)
-		if i < len(st.spans) && bytes.Compare(st.spans[i].lower, g.last) <= 0 {
+		if i := st.spanFrom(g.first); i < len(st.spans) {
 			v.loose[i] += int(g.rows)
+			v.gap[i] = v.gap[i] || bytes.Compare(g.first, st.spans[i].lower) < 0
 		} else {
 			v.tailLoose += int(g.rows)
 		}
 	}
-	at := -1
+	at := len(st.spans)
 	n := 0
 	start := time.Now()
 	for ok := vs.SeekKey(lower); ok; ok = vs.NextKey() {
@@ -417,19 +421,24 @@ func (m *merger) survey(ctx context.Context, sp Space, pace func(context.Context
 			start = time.Now()
 		}
 		loc := vs.Key()[len(sp):]
-		if at < 0 || !st.spans[at].holds(loc) {
-			at = st.spanAt(loc)
+		if at == len(st.spans) || !st.spans[at].holds(loc) {
+			at = st.spanFrom(loc)
 		}
-		if at < 0 {
+		switch {
+		case at == len(st.spans):
 			v.tail++
 			if !vs.Deleted() {
 				v.rows++
 			}
-			continue
-		}
-		if vs.Timestamp() <= st.spans[at].floor {
+		case bytes.Compare(loc, st.spans[at].lower) < 0:
+			v.delta[at]++
+			v.gap[at] = true
+			if !vs.Deleted() {
+				v.rows++
+			}
+		case vs.Timestamp() <= st.spans[at].floor:
 			v.dead++
-		} else {
+		default:
 			v.delta[at]++
 		}
 	}
@@ -476,6 +485,17 @@ func (m *merger) work(ctx context.Context, sp Space) error {
 	return nil
 }
 
+// lower is where a merge from span i on begins: with the gap before it, if there is anything.
+func (v *survey) lower(i int) []byte {
+	switch {
+	case !v.gap[i]:
+		return v.st[i].lower
+	case i == 0:
+		return []byte{}
+	}
+	return v.st[i-1].upper
+}
+
 func (m *merger) surveyed(w *watched, v *survey) {
 	m.mu.Lock()
 	w.survey, w.written = v, 0
@@ -498,26 +518,29 @@ func (m *merger) units(sp Space, v *survey, quiet bool) []*merge {
 		return int(v.st[i].seg.rows)
 	}
 	const small = fileRowsMax / 4
-	for i := 0; i < len(v.st); {
+	isDue := func(i int) bool {
 		changed := v.delta[i] + v.loose[i]
 		share := float64(changed) / float64(max(rows(i), 1))
 		hot := !quiet && time.Since(v.st[i].created) < spanRest
-		isDue := changed > 0 && !hot && (share >= deltaShareMax || quiet && (share >= quietShare))
-		if !isDue {
+		return changed > 0 && !hot && (share >= deltaShareMax || quiet && share >= quietShare)
+	}
+	for i := 0; i < len(v.st); {
+		if !isDue(i) {
 			i++
 			continue
 		}
+		changed := v.delta[i] + v.loose[i]
 		from, to, total := i, i+1, rows(i)+changed
 		// Take small neighbours in, and neighbours that are due as well.
 		for from > 0 && len(out) == 0 && rows(from-1) < small && total+rows(from-1) <= fileRowsMax {
 			from--
 			total += rows(from) + v.delta[from]
 		}
-		for to < len(v.st) && rows(to) < small && total+rows(to) <= fileRowsMax {
+		for to < len(v.st) && (rows(to) < small && total+rows(to) <= fileRowsMax || to-from < unitSpansMax && isDue(to)) {
 			total += rows(to) + v.delta[to]
 			to++
 		}
-		out = append(out, &merge{space: sp, lower: v.st[from].lower, upper: v.st[to-1].upper})
+		out = append(out, &merge{space: sp, lower: v.lower(from), upper: v.st[to-1].upper})
 		i = to
 	}
 	tail := v.tail + v.tailLoose
@@ -739,10 +762,10 @@ func (m *merger) dirty(sp Space, v *survey) []*merge {
 			continue
 		}
 		j := i + 1
-		for j < len(v.st) && v.delta[j]+v.loose[j] > 0 && j-i < 8 {
+		for j < len(v.st) && v.delta[j]+v.loose[j] > 0 && j-i < unitSpansMax {
 			j++
 		}
-		out = append(out, &merge{space: sp, lower: v.st[i].lower, upper: v.st[j-1].upper})
+		out = append(out, &merge{space: sp, lower: v.lower(i), upper: v.st[j-1].upper})
 		i = j - 1
 	}
 	if v.tail > 0 || v.tailLoose > 0 && m.overlapping(sp) {

@@ -1,0 +1,63 @@
+package storage
+
+import (
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/storage/columns"
+	"github.com/basaltdb/basalt/storage/engine"
+	"github.com/basaltdb/basalt/txn"
+)
+
+// TestMergeGaps: rows with keys before the first segment, and between segments that bulk writes
+// have made, are merged as those behind the last one are.
+func TestMergeGaps(t *testing.T) {
+	n := openMem(t, vfs.NewMem(), Options{Columns: columns.Options{RowsMin: 100, FileRowsMax: 1000}})
+	defer func() { must(t, n.Close()) }()
+	tb := measurements()
+	insert := func(from, to, step int32) {
+		tx := n.DB().Begin(txn.Options{})
+		defer tx.Rollback()
+		tx.BeginStatement()
+		var rows [][]types.Datum
+		for i := from; i < to; i += step {
+			rows = append(rows, row(i, int32(0), "red", nil, nil, nil, nil, nil))
+		}
+		must(t, n.Store(tx, nil).InsertBatch(ctx, tb, batchOf(tb, rows...)))
+		_, err := tx.Commit(ctx)
+		must(t, err)
+	}
+	sp := columns.MakeSpace(uint16(1), tb.StorageId)
+	left := func() (versions int) {
+		lower, upper := sp[:], append(append([]byte{}, sp[:]...), 0xff)
+		it, pin, err := n.eng.OpenParts(engine.IterOptions{Lower: lower, Upper: upper, At: engine.MaxTimestamp})
+		must(t, err)
+		for it.Next() {
+			versions++
+		}
+		must(t, it.Close())
+		if pin != nil {
+			pin.Release()
+		}
+		return versions
+	}
+	insert(10000, 14000, 1) // in bulk
+	insert(30000, 34000, 1)
+	must(t, n.Columns().MergeNow(ctx, tb.StorageId))
+	spans, loose := n.Columns().TestingSpans(sp)
+	if v := left(); v != 0 || spans == 0 || loose != 0 {
+		t.Fatalf("%d versions, %d spans, %d loose segments after the first merge", v, spans, loose)
+	}
+	insert(0, 50, 1)        // before the first
+	insert(20000, 20050, 1) // between
+	insert(50000, 50050, 1) // behind the last
+	if left() != 150 {
+		t.Fatalf("%d versions", left())
+	}
+	must(t, n.Columns().MergeNow(ctx, tb.StorageId))
+	if v := left(); v != 0 {
+		t.Fatalf("%d versions are left", v)
+	}
+}
