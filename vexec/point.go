@@ -16,6 +16,7 @@ import (
 // gives for the same plan. It is immutable and safe for concurrent use.
 //
 //	SELECT         Projects over Scan of one key
+//	… FOR UPDATE   Projects over LockRows (which waits) over Projects over Scan of one key
 //	UPDATE, DELETE Modify over Projects over Scan of one key
 //	INSERT         Modify over Projects over Result or Values of one row
 //
@@ -33,7 +34,7 @@ type Point struct {
 	general bool
 	key     []*expr.Scalar // of the primary key's columns
 	filter  *expr.Scalar
-	columns []int32        // SELECT: ordinals that are read
+	columns []int32        // SELECT that locks nothing: ordinals that are read
 	row     []*expr.Scalar // the output row of SELECT, the new row of INSERT and UPDATE
 	// returning is over the table's columns of the new (DELETE: old) row.
 	returning []*expr.Scalar
@@ -46,6 +47,7 @@ type pointKind uint8
 
 const (
 	pointSelect pointKind = iota
+	pointLock
 	pointInsert
 	pointUpdate
 	pointDelete
@@ -151,6 +153,9 @@ func compileList(m *expr.ScalarMaker, es []*planpb.Expr) (out []*expr.Scalar, ok
 
 func (p *Point) prepareSelect(m *expr.ScalarMaker, root *planpb.Plan) (ok bool) {
 	below, ps := projects(root)
+	if l := below.GetLockRows(); l != nil {
+		return p.prepareLock(m, l, ps)
+	}
 	s := below.GetScan()
 	if s == nil || !p.prepareKey(m, s) {
 		return false
@@ -173,6 +178,29 @@ func (p *Point) prepareSelect(m *expr.ScalarMaker, root *planpb.Plan) (ok bool) 
 	if same(p.row, columns) {
 		p.row = nil
 	}
+	return true
+}
+
+// prepareLock is prepareSelect for a row that is locked; above are the Projects of what comes out.
+func (p *Point) prepareLock(m *expr.ScalarMaker, l *planpb.LockRows, above [][]*planpb.Expr) (ok bool) {
+	below, ps := projects(l.GetInput())
+	s := below.GetScan()
+	if s == nil || len(l.GetTargets()) != 1 || l.GetTargets()[0].GetPolicy() != waitBlock || !p.prepareKey(m, s) {
+		return false
+	}
+	t := l.GetTargets()[0]
+	if t.GetTable().GetStorageId() != p.table.GetStorageId() || slices.ContainsFunc(s.GetColumns(), func(c int32) bool { return c < -1 }) {
+		return false
+	}
+	// Expressions see the whole row, by ordinal.
+	columns := rowColumns(below.GetOutput(), s.GetColumns())
+	if !p.prepareFilter(m, s, columns) {
+		return false
+	}
+	if p.row, ok = stack(m, columns, append(above, ps...), 0); !ok || slices.Contains(p.row, nil) {
+		return false
+	}
+	p.kind, p.strength = pointLock, t.GetStrength()
 	return true
 }
 
@@ -419,6 +447,10 @@ func (p *Point) change(ctx context.Context, store RowStore, in *expr.ScalarInput
 		return nil, 0, nil
 	}
 	in.Row = old
+	if p.kind == pointLock {
+		out, err = evalRow(p.row, in)
+		return out, 1, err
+	}
 	if p.kind == pointDelete {
 		if err := store.Delete(ctx, p.table, loc, old); err != nil {
 			return nil, 0, err
