@@ -27,6 +27,7 @@ type transaction struct {
 	outer *snapshot // the transaction's own, while ReadNewest has put a newer one in snap
 
 	owner  lockOwner
+	locked lockedVersions
 	writes writeBuffer
 	spill  atomic.Pointer[spilled]    // nil until the writes outgrow memory
 	bulk   atomic.Pointer[bulkWrites] // nil until rows are inserted in bulk
@@ -281,14 +282,22 @@ func (t *transaction) lock(ctx context.Context, key []byte, s LockStrength, poli
 	if mutantStaleLock {
 		newest = engine.Timestamp(snap.ts)
 	}
-	v, ts, found, deleted, err := t.m.eng.Get(key, newest, nil)
-	if err != nil {
-		return Newest{}, err
-	}
 	var n Newest
-	if found {
-		n.CommitTS, n.Exists, n.Value = Timestamp(ts), !deleted, v
+	if known := t.locked.find(key); known != nil {
+		n.CommitTS, n.Exists, n.Value = known.ts, true, known.value
 		n.Changed = n.CommitTS > snap.ts
+	} else {
+		v, ts, found, deleted, err := t.m.eng.Get(key, newest, nil)
+		if err != nil {
+			return Newest{}, err
+		}
+		if found {
+			n.CommitTS, n.Exists, n.Value = Timestamp(ts), !deleted, v
+			n.Changed = n.CommitTS > snap.ts
+			if n.Exists && s >= LockNoKeyUpdate {
+				t.locked.add(key, v, n.CommitTS, t.seq)
+			}
+		}
 	}
 	w, err := t.own(key, math.MaxUint32)
 	if err != nil {
@@ -433,6 +442,7 @@ func (t *transaction) RollbackTo(sp Savepoint) error {
 		t.wrote = sp.Seq
 	}
 	t.owner.releaseAfter(sp.Seq)
+	t.locked.cut(sp.Seq)
 	for n := len(t.rels); n > 0 && t.rels[n-1].seq > sp.Seq; n-- {
 		t.rels = t.rels[:n-1]
 	}
@@ -463,6 +473,7 @@ func (t *transaction) end() {
 		t.bulk.Store(nil)
 	}
 	t.owner.releaseAfter(0)
+	t.locked = lockedVersions{}
 	if t.owner.session != nil {
 		t.owner.session.Bind(nil)
 	}

@@ -62,9 +62,21 @@ func pointRounds(c *pgx.Conn, r *rand.Rand, mode pgx.QueryExecMode, w, rounds, a
 				_, err = tx.Exec(ctx, sql, append([]any{mode}, args...)...)
 			}
 		}
-		do("UPDATE accounts SET balance = balance - $1 WHERE id = $2", 1, a)
+		// add changes a balance, or reads it under a lock and sets it.
+		add := func(amount, id int) {
+			if round%2 == 0 {
+				do("UPDATE accounts SET balance = balance + $1 WHERE id = $2", amount, id)
+				return
+			}
+			var balance int
+			if err == nil {
+				err = tx.QueryRow(ctx, "SELECT balance FROM accounts WHERE id = $1 FOR UPDATE", mode, id).Scan(&balance)
+			}
+			do("UPDATE accounts SET balance = $1 WHERE id = $2", balance+amount, id)
+		}
+		add(-1, a)
 		do("SAVEPOINT s")
-		do("UPDATE accounts SET balance = balance + $1 WHERE id = $2", 7, b)
+		add(7, b)
 		for i := range 8 {
 			do("INSERT INTO history VALUES ($1, $2, $3)", w, round, fmt.Sprintf("undone %d", i))
 		}
@@ -72,7 +84,7 @@ func pointRounds(c *pgx.Conn, r *rand.Rand, mode pgx.QueryExecMode, w, rounds, a
 		for i := range 20 {
 			do("INSERT INTO history VALUES ($1, $2, $3)", w, round, fmt.Sprintf("%d", i))
 		}
-		do("UPDATE accounts SET balance = balance + $1 WHERE id = $2", 1, b)
+		add(1, b)
 		if err == nil {
 			err = tx.Commit(ctx)
 		}
