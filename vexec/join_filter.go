@@ -27,6 +27,7 @@ type keyFilter struct {
 	full     bool     // it would let everything pass
 	bits     []uint64 // bit v−min; the one after the last value's is 0
 	bloom    []uint64 // words, a power of two of them; three bits of one word a value
+	few      []int64  // the values, ascending and distinct, when there were at most fewKeysMax
 }
 
 const (
@@ -38,6 +39,8 @@ const (
 	bitmapSparse = 64
 	// bloomBits is how many bits of Bloom filter a value takes at least.
 	bloomBits = 12
+	// fewKeysMax is up to how many keys are looked up one by one (scan_narrow.go).
+	fewKeysMax = 1024
 )
 
 // filterable: values of t are integers to keyFilter.
@@ -73,6 +76,16 @@ func fillFilter[T int16 | int32 | int64](f *keyFilter, x []T, valid kernel.Bits)
 	if f.min, f.max, f.empty = lo, hi, n == 0; f.empty {
 		return
 	}
+	if n <= fewKeysMax {
+		f.few = make([]int64, 0, n)
+		for i, v := range x {
+			if valid.Get(i) {
+				f.few = append(f.few, int64(v))
+			}
+		}
+		slices.Sort(f.few)
+		f.few = slices.Compact(f.few)
+	}
 	span := uint64(hi) - uint64(lo)
 	if span < bitmapAlways || span < bitmapBitsMax && span/bitmapSparse <= uint64(n) {
 		f.bits = make([]uint64, (span+1)/64+1)
@@ -105,19 +118,19 @@ func fillFilter[T int16 | int32 | int64](f *keyFilter, x []T, valid kernel.Bits)
 func bloomMask(h uint64) uint64 { return 1<<(h&63) | 1<<(h>>6&63) | 1<<(h>>12&63) }
 
 // bounds are the least and the greatest value, in the Go form of the key's type.
-func (f *keyFilter) bounds() (lower, upper types.Datum) {
-	form := func(v int64) types.Datum {
-		switch f.t.OID {
-		case types.Int2:
-			return int16(v)
-		case types.Int4:
-			return int32(v)
-		case types.DateOID:
-			return types.Date(v)
-		}
-		return v
+func (f *keyFilter) bounds() (lower, upper types.Datum) { return f.datum(f.min), f.datum(f.max) }
+
+// datum is a value in the Go form of the key's type.
+func (f *keyFilter) datum(v int64) types.Datum {
+	switch f.t.OID {
+	case types.Int2:
+		return int16(v)
+	case types.Int4:
+		return int32(v)
+	case types.DateOID:
+		return types.Date(v)
 	}
-	return form(f.min), form(f.max)
+	return v
 }
 
 // filter lists the rows (positions within sel, or of vec when sel is nil) whose value

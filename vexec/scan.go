@@ -21,6 +21,7 @@ type scanOp struct {
 	fleeting bool
 	spans    []*spanExprs
 	filter   *scanFilter
+	narrow   *scanNarrow // of a primary key; nil: no
 	openAt   func(ctx context.Context, req ScanRequest) (Reader, bool, error)
 
 	r        Reader
@@ -32,7 +33,11 @@ func newScan(w *worker, p *planpb.Plan, s *planpb.Scan) (operator, error) {
 	op.openAt = func(ctx context.Context, req ScanRequest) (Reader, bool, error) {
 		return w.q.env.Store.Scan(ctx, s, req)
 	}
-	return op, op.prepare(p, s.GetSpans(), s.GetFilter(), s.GetColumns())
+	if err := op.prepare(p, s.GetSpans(), s.GetFilter(), s.GetColumns()); err != nil {
+		return nil, err
+	}
+	op.narrow = newScanNarrow(p, s, op.filter)
+	return op, nil
 }
 
 func newIndexScan(w *worker, p *planpb.Plan, s *planpb.IndexScan) (operator, error) {
@@ -73,7 +78,7 @@ func (s *scanOp) open(ctx context.Context) (err error) {
 	if s.filter.start(); s.filter.nothing() {
 		return nil
 	}
-	req := ScanRequest{Bounds: bounds, Part: s.w.part, Parts: s.w.parts, Fleeting: s.fleeting}
+	req := ScanRequest{Bounds: bounds, Part: s.w.part, Parts: s.w.parts, Fleeting: s.fleeting, Narrow: s.narrow.bounds(bounds)}
 	if s.filter.any() {
 		req.Filter = s.filter
 		if len(bounds) == 0 {

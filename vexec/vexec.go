@@ -62,6 +62,9 @@ type ScanRequest struct {
 	Filter ScanFilter
 	// Fleeting: a batch and its vectors are done with when the next one is asked for.
 	Fleeting bool
+	// Narrow, when not nil, are keys of Bounds outside of which no row is wanted. Parts are those
+	// of Bounds, whose parts may know more or less. A store may ignore it.
+	Narrow []KeyBounds
 	// Ranges are conditions that Filter implies, over table columns: a store may use
 	// them to pass over rows without looking at them, or ignore them.
 	Ranges []ColumnRange

@@ -123,6 +123,40 @@ func (s *Store) boundsToRanges(sc *schema, k *keySpace, bounds []vexec.KeyBounds
 	return out[:n+1], nil
 }
 
+// intersect gives what of a is in b, whose ranges are disjoint, in a's order.
+// REQUIRES: every range is in one tablet.
+func intersect(a, b []keyRange) []keyRange {
+	var out []keyRange
+	for _, r := range a {
+		for _, x := range b {
+			switch {
+			case r.point:
+				if x.point && bytes.Equal(r.lower, x.lower) || !x.point && bytes.Compare(x.lower, r.lower) <= 0 && bytes.Compare(r.lower, x.upper) < 0 {
+					out = append(out, r)
+				}
+				continue
+			case x.point:
+				if bytes.Compare(x.lower, r.lower) < 0 || bytes.Compare(x.lower, r.upper) >= 0 {
+					continue
+				}
+			default:
+				if bytes.Compare(x.lower, r.lower) < 0 {
+					x.lower = r.lower
+				}
+				if bytes.Compare(x.upper, r.upper) > 0 {
+					x.upper = r.upper
+				}
+				if bytes.Compare(x.lower, x.upper) >= 0 {
+					continue
+				}
+			}
+			x.tablets = r.tablets
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
 func boundsToRange(env *types.Env, prefix []byte, cols []keyenc.Column, b *vexec.KeyBounds, wholeKey bool) (r keyRange, ok bool, err error) {
 	key := append(make([]byte, 0, len(prefix)+16*len(cols)), prefix...)
 	for i, d := range b.Eq {

@@ -169,6 +169,13 @@ func (s *Store) Scan(ctx context.Context, scan *planpb.Scan, req vexec.ScanReque
 			return nil, false, err
 		}
 	}
+	if len(req.Narrow) > 0 {
+		narrow, err := s.ranges(sc, &k, true, req.Narrow, false)
+		if err != nil {
+			return nil, false, err
+		}
+		ranges = intersect(ranges, narrow)
+	}
 	view, err := s.tx.NewView()
 	if err != nil {
 		return nil, false, err
