@@ -353,6 +353,7 @@ func (p *planner) joinSelectivity(qs []query.Expr, lcols, rcols ColSet, l, r flo
 			}
 			if ac.intersects(lcols) && bc.intersects(rcols) && !ac.intersects(rcols) && !bc.intersects(lcols) {
 				ld, rd := p.distinct(a, math.Max(l, p.baseRows(a, l))), p.distinct(b, math.Max(r, p.baseRows(b, r)))
+				ld, rd = p.matchedDistinct(a, ld, b, rd), p.matchedDistinct(b, rd, a, ld)
 				nulls := (1 - p.nullFrac(a)) * (1 - p.nullFrac(b))
 				pairs *= nulls / math.Max(ld, rd)
 				rdHere := remaining(p.distinct(b, r), rd, r, p.baseRows(b, r))
@@ -398,6 +399,19 @@ func (p *planner) joinSelectivity(qs []query.Expr, lcols, rcols ColSet, l, r flo
 		}
 	}
 	return pairs, semi
+}
+
+// matchedDistinct is the number of values of a side of an equality, d at most. An expression's is not known, only
+// bounded by its columns': where it is compared with a key, its values are the key's; else it is taken to have no more
+// than PostgreSQL's default, or the other side.
+func (p *planner) matchedDistinct(e query.Expr, d float64, other query.Expr, otherD float64) float64 {
+	if _, ok := asCol(stripRelabel(e)); ok {
+		return d
+	}
+	if c, ok := asCol(stripRelabel(other)); ok && p.isUniqueCol(c) {
+		return math.Min(d, otherD)
+	}
+	return math.Min(d, math.Max(otherD, defaultDistinct))
 }
 
 // remaining is how many of a column's distinct values are left in rows of base rows,
