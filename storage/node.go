@@ -60,6 +60,12 @@ type Node struct {
 	done sync.WaitGroup
 }
 
+// LendToColumns lets the cache of column blocks have so many bytes beside its share of MemoryBytes,
+// until the next call.
+func (n *Node) LendToColumns(bytes int64) {
+	n.cols.ResizeCache(n.opts.Columns.CacheBytes + max(bytes, 0))
+}
+
 // dropQueue is the storage id of the queue of dropped storage ids.
 const dropQueue = 1
 

@@ -149,7 +149,7 @@ func (s *exchangeSource) pump(ctx context.Context, r Reader, out chan *Batch) (e
 	// the latest batches of the stream: one in hand, two in the channel
 	var held [3]int64
 	account := s.w.q.ex
-	defer func() { account.memory.Add(-held[0] - held[1] - held[2]) }()
+	defer func() { account.hold(-held[0] - held[1] - held[2]) }()
 	for i := 0; ; i++ {
 		b, err := r.Next(ctx)
 		if err != nil || b == nil {
@@ -162,7 +162,7 @@ func (s *exchangeSource) pump(ctx context.Context, r Reader, out chan *Batch) (e
 			continue
 		}
 		n := batchBytes(flattened(b))
-		account.memory.Add(n - held[i%3])
+		account.hold(n - held[i%3])
 		held[i%3] = n
 		select {
 		case out <- b:

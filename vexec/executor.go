@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 
 	"github.com/basaltdb/basalt/internal/cores"
@@ -22,6 +23,9 @@ type Options struct {
 	Workers int
 	// MemoryLimit bounds the bytes all queries hold together; 0: no bound.
 	MemoryLimit int64
+	// OnHeld is told how much all queries hold, whenever that has changed by some 16 MB;
+	// one call at a time. May be nil.
+	OnHeld func(bytes int64)
 	// TempDir is where operators spill; "": os.TempDir(). Files left there by an
 	// earlier process are removed by New.
 	TempDir string
@@ -30,7 +34,8 @@ type Options struct {
 // Executor runs plans. One serves a whole process; it is safe for concurrent use.
 type Executor struct {
 	opts   Options
-	memory atomic.Int64  // bytes held by all queries
+	memory atomic.Int64 // bytes held by all queries
+	onHeld sync.Mutex
 	tokens chan struct{} // one per worker goroutine in use
 }
 
@@ -112,7 +117,21 @@ func (e *Executor) Run(ctx context.Context, stmt *planpb.Statement, env Exec) (C
 
 // Hold accounts n bytes (negative: gives them back) that a host holds on behalf of
 // statements, against the executor's limit.
-func (e *Executor) Hold(n int64) { e.memory.Add(n) }
+func (e *Executor) Hold(n int64) { e.hold(n) }
+
+// heldStepBits is by how much what is held changes before OnHeld hears of it.
+const heldStepBits = 24
+
+// hold counts n bytes more and gives the sum.
+func (e *Executor) hold(n int64) int64 {
+	now := e.memory.Add(n)
+	if e.opts.OnHeld != nil && now>>heldStepBits != (now-n)>>heldStepBits {
+		e.onHeld.Lock()
+		e.opts.OnHeld(e.memory.Load())
+		e.onHeld.Unlock()
+	}
+	return now
+}
 
 // Held is how many bytes all statements hold now.
 func (e *Executor) Held() int64 { return e.memory.Load() }

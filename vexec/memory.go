@@ -23,7 +23,7 @@ func (w *worker) memory(p *planpb.Plan, name string) *memory {
 
 // set says how much the operator holds now.
 func (m *memory) set(n int64) {
-	m.q.ex.memory.Add(n - m.used)
+	m.q.ex.hold(n - m.used)
 	m.used = n
 	if n > m.peak {
 		m.peak = n
@@ -70,15 +70,15 @@ func outOfMemory(n, limit int64) error {
 type valueLimit struct{ ex *Executor }
 
 func (v valueLimit) Reserve(n int64) error {
-	now := v.ex.memory.Add(n)
+	now := v.ex.hold(n)
 	if l := v.ex.opts.MemoryLimit; l > 0 && now > l {
-		v.ex.memory.Add(-n)
+		v.ex.hold(-n)
 		return outOfMemory(n, l)
 	}
 	return nil
 }
 
-func (v valueLimit) Release(n int64) { v.ex.memory.Add(-n) }
+func (v valueLimit) Release(n int64) { v.ex.hold(-n) }
 
 // Reserve accounts memory that is held for no query, such as a long message of a client,
 // against the executor's limit; beyond it is 53200.

@@ -90,3 +90,22 @@ func TestLargeValues(t *testing.T) {
 		}
 	}
 }
+
+// TestOnHeld: whoever lends memory to queries hears of what they take and give back.
+func TestOnHeld(t *testing.T) {
+	var heard []int64
+	e := vexec.New(vexec.Options{OnHeld: func(bytes int64) { heard = append(heard, bytes) }})
+	for _, n := range []int64{1 << 20, 40 << 20, 1 << 20, -1 << 20, -40 << 20, -1 << 20} {
+		e.Hold(n)
+	}
+	if want := []int64{41 << 20, 1 << 20}; !slices.Equal(heard, want) {
+		t.Errorf("heard %v, want %v", heard, want)
+	}
+	if err := e.Reserve(20 << 20); err != nil || heard[len(heard)-1] != 20<<20 {
+		t.Errorf("heard %v: %v", heard, err)
+	}
+	e.Release(20 << 20)
+	if last := heard[len(heard)-1]; last != 0 {
+		t.Errorf("%d bytes are held at the end", last)
+	}
+}

@@ -19,6 +19,7 @@ import (
 	"github.com/basaltdb/basalt/sql/plan"
 	"github.com/basaltdb/basalt/sql/server"
 	"github.com/basaltdb/basalt/sql/session"
+	"github.com/basaltdb/basalt/storage"
 	"github.com/basaltdb/basalt/txn"
 	"github.com/basaltdb/basalt/vexec"
 )
@@ -200,6 +201,6 @@ func (noData) Open(context.Context, fragment.OpenRequest) (vexec.Exec, func(ok b
 }
 
 // storageExecutor runs pieces on a node without sessions.
-func storageExecutor(o server.Options) *vexec.Executor {
-	return vexec.New(vexec.Options{Registry: functions.Fill(), Workers: cores.Count(), MemoryLimit: o.MemoryBytes / 2, TempDir: filepath.Join(o.Dir, "temp")})
+func storageExecutor(o server.Options, st *storage.Node) *vexec.Executor {
+	return vexec.New(vexec.Options{Registry: functions.Fill(), Workers: cores.Count(), MemoryLimit: o.MemoryBytes / 2, TempDir: filepath.Join(o.Dir, "temp"), OnHeld: server.Lend(st, o.MemoryBytes)})
 }

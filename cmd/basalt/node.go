@@ -70,7 +70,7 @@ func startNode(ctx context.Context, stop func(), f startFlags, o server.Options)
 		if err := os.MkdirAll(filepath.Join(f.data, "temp"), 0o700); err != nil {
 			return err
 		}
-		pieces = serveFragments(n, storageExecutor(o))
+		pieces = serveFragments(n, storageExecutor(o, n.Store()))
 	}
 	if err := n.Serve(ctx); err != nil {
 		return err

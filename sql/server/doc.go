@@ -8,7 +8,8 @@
 //	Close    sessions end with 57P01, then the store is flushed and closed
 //
 // Memory: Options.MemoryBytes is shared out between the store (block cache, write
-// buffers) and queries (vexec's limit).
+// buffers) and queries (vexec's limit); what queries do not use is lent to the store's cache
+// of column blocks (Lend).
 //
 // A Server's methods are safe for concurrent use; Close is called once.
 package server

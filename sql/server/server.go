@@ -139,7 +139,7 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 		s.db = st.DB()
 	}
 	sys.Register(registry)
-	s.executor = vexec.New(vexec.Options{Registry: registry, Workers: o.Workers, MemoryLimit: o.MemoryBytes / 2, TempDir: temp})
+	s.executor = vexec.New(vexec.Options{Registry: registry, Workers: o.Workers, MemoryLimit: o.MemoryBytes / 2, TempDir: temp, OnHeld: Lend(st, o.MemoryBytes)})
 	if s.Node, err = s.newNode(ctx, registry, s.executor); err != nil {
 		return nil, errors.Join(err, s.closeStore())
 	}
@@ -153,6 +153,21 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 		AuthenticationTimeout: o.AuthenticationTimeout, Memory: s.executor, Log: o.Log, FirstPID: firstPID, EndPID: endPID})
 	s.Node.SetControl(control{s})
 	return s, nil
+}
+
+// Lend lends the memory of queries to the store's column cache and gives a function that must be
+// told how many bytes they hold, which takes it back. st may be nil.
+//
+// Of memory, the cache has a twelfth anyway, and up to a third while queries hold less than
+// an eighth: what is read again and again is then not read from files each time. Both
+// together stay below the collector's limit, which is two thirds, with room for garbage.
+func Lend(st *storage.Node, memory int64) func(held int64) {
+	if st == nil {
+		return nil
+	}
+	f := func(held int64) { st.LendToColumns(memory/4 - max(held-memory/8, 0)) }
+	f(0)
+	return f
 }
 
 // reserved is superuser_reserved_connections, which is less than max_connections.

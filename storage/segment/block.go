@@ -69,25 +69,25 @@ type block struct {
 	bytes int
 }
 
-// parseBlock parses the payload of a block of n rows of c. syms and dict are the
+// parse parses the payload of a block of n rows of c. syms and dict are the
 // chunk's, nil where it has none. REQUIRES: as parseInts.
-func parseBlock(b []byte, n int, c *column, syms *symbols, dict *dictionary) (*block, error) {
+func (k *block) parse(b []byte, n int, c *column, syms *symbols, dict *dictionary) error {
 	if len(b) < blockHeaderLen {
-		return nil, malformed("block: header")
+		return malformed("block: header")
 	}
-	k := &block{form: b[0], scale: b[2], n: n, nulls: int(binary.LittleEndian.Uint32(b[4:])), bytes: len(b)}
+	*k = block{form: b[0], scale: b[2], n: n, nulls: int(binary.LittleEndian.Uint32(b[4:])), bytes: len(b)}
 	flags := b[1]
 	b = b[blockHeaderLen:]
 	if k.nulls > n || k.form >= formsEnd || k.scale > scaleMax || (k.nulls > 0 && k.form != formNull) != (flags&flagValid != 0) {
-		return nil, malformed("block: form %d, %d NULLs of %d", k.form, k.nulls, n)
+		return malformed("block: form %d, %d NULLs of %d", k.form, k.nulls, n)
 	}
 	if !c.holds(k.form) {
-		return nil, malformed("block: form %s in a column of this type", formNames[k.form])
+		return malformed("block: form %s in a column of this type", formNames[k.form])
 	}
 	if flags&flagValid != 0 {
 		l := kernel.BitmapLen(n)
 		if len(b) < l {
-			return nil, malformed("block: validity")
+			return malformed("block: validity")
 		}
 		k.valid, b = b[:l:l], b[l:]
 		set := 0
@@ -95,7 +95,7 @@ func parseBlock(b []byte, n int, c *column, syms *symbols, dict *dictionary) (*b
 			set += int(k.valid[i>>3] >> (i & 7) & 1)
 		}
 		if n-set != k.nulls {
-			return nil, malformed("block: %d NULLs, want %d", n-set, k.nulls)
+			return malformed("block: %d NULLs, want %d", n-set, k.nulls)
 		}
 	}
 	var err error
@@ -106,19 +106,13 @@ func parseBlock(b []byte, n int, c *column, syms *symbols, dict *dictionary) (*b
 		k.ints, _, err = parseInts(b, n)
 	case formCodes:
 		if dict == nil {
-			return nil, malformed("block: codes without a dictionary")
+			return malformed("block: codes without a dictionary")
 		}
 		k.dict = dict
 		if k.ints, _, err = parseInts(b, n); err != nil {
-			return nil, err
+			return err
 		}
-		codes := make([]uint64, n)
-		decodeInts(&k.ints, codes)
-		for i, x := range codes {
-			if x >= uint64(dict.n) {
-				return nil, malformed("block: code %d of row %d, %d entries", x, i, dict.n)
-			}
-		}
+		err = k.ints.below(uint64(dict.n))
 	case formBits, formFixed, formOne:
 		want := c.width * n
 		switch k.form {
@@ -128,18 +122,23 @@ func parseBlock(b []byte, n int, c *column, syms *symbols, dict *dictionary) (*b
 			want = c.width
 		}
 		if len(b) != want {
-			return nil, malformed("block: %d bytes, want %d", len(b), want)
+			return malformed("block: %d bytes, want %d", len(b), want)
 		}
 		k.raw = b
 	case formText, formSymbols:
 		if k.form == formText {
 			syms = nil
 		} else if syms == nil {
-			return nil, malformed("block: symbols without a table")
+			return malformed("block: symbols without a table")
 		}
 		k.text, err = parseText(b, n, syms)
 	}
-	return k, err
+	return err
+}
+
+// shares reports whether vectors of all rows have memory of the block in them.
+func (k *block) shares() bool {
+	return k.valid != nil || k.form == formBits || k.form == formFixed || k.form == formText
 }
 
 // holds reports whether a column's blocks may have a form.

@@ -176,7 +176,7 @@ func readEverything(f *File) {
 					types.Get(f.foot.columns[c].Type, a, i)
 				}
 			}
-			f.ReadSelected(ctx, b, c, sel, nil)
+			f.ReadSelected(ctx, b, c, sel, nil, nil)
 			f.Row(ctx, first+n-1, all[c:c+1], out, nil)
 		}
 		f.Keys(ctx, b)

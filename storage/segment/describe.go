@@ -91,7 +91,7 @@ func zoneText(t types.T, z *Zone) string {
 }
 
 func (f *File) describeBlock(ctx context.Context, col, b int) string {
-	k, err := f.block(ctx, col, b, false)
+	k, err := f.block(ctx, col, b, nil)
 	if err != nil {
 		return "DAMAGED: " + err.Error()
 	}

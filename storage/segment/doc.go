@@ -4,6 +4,7 @@
 //	Writer   Append(keys, vectors) … Finish → Meta
 //	File     Open; Read, ReadSelected: blocks as vectors; Row: single values;
 //	         Find, SeekRow, Keys: by key; Zone, MayMatch: what a block cannot hold
+//	Ahead    reads a column's blocks for a scan, several at once
 //	Cache    verified blocks of all files, bounded in bytes
 //
 // Vocabulary. A key is what storage/table calls a locator: bytes, ascending and

@@ -23,7 +23,7 @@ type File struct {
 	cache  *Cache
 	foot   *footer
 	even   int // rows of every block but the last, 0 when they differ
-	slots  []atomic.Pointer[cached]
+	slots  []slot
 	byAtt  map[int]int
 	closed atomic.Bool
 }
@@ -40,7 +40,7 @@ func Open(fs vfs.FS, path string, cache *Cache) (*File, error) {
 		return nil, err
 	}
 	n := len(s.foot.keys)
-	s.slots = make([]atomic.Pointer[cached], (len(s.foot.columns)+1)*(n+1))
+	s.slots = make([]slot, (len(s.foot.columns)+1)*(n+1))
 	s.even = s.foot.starts[1]
 	for b := 1; b < n; b++ {
 		if r := s.foot.starts[b+1] - s.foot.starts[b]; r != s.even && (b < n-1 || r > s.even) {
@@ -208,29 +208,34 @@ func (f *File) MayMatch(col, block int, r *Range) bool {
 
 // Slots: of every column its blocks, then what they share; then the key blocks and
 // the filter.
-func (f *File) slot(col, block int) *atomic.Pointer[cached] {
+func (f *File) slot(col, block int) *slot {
 	return &f.slots[col*(len(f.foot.keys)+1)+block]
 }
 
 // cachedValue is what a slot holds.
 func cachedValue[T any](f *File, col, block int) (v T, ok bool) {
-	x := f.slot(col, block).Load()
+	s := f.slot(col, block)
+	x := s.at.Load()
 	if x == nil {
 		return v, false
 	}
-	if !x.used.Load() {
-		x.used.Store(true)
-	}
+	f.cache.hit(s)
 	return x.value.(T), true
 }
 
 // load reads and verifies a part; the bytes have wordSlack behind them.
 func (f *File) load(p part, where func() string) ([]byte, error) {
-	b := make([]byte, p.len, int(p.len)+wordSlack)
-	if err := f.readAt(b, int64(p.off)); err != nil {
+	b, err := f.read(p)
+	if err != nil {
 		return nil, err
 	}
 	return f.verified(b, where)
+}
+
+// read reads a part; the bytes have wordSlack behind them.
+func (f *File) read(p part) ([]byte, error) {
+	b := make([]byte, p.len, int(p.len)+wordSlack)
+	return b, f.readAt(b, int64(p.off))
 }
 
 func (f *File) verified(b []byte, where func() string) ([]byte, error) {
@@ -244,77 +249,56 @@ func (f *File) verified(b []byte, where func() string) ([]byte, error) {
 	return b[:n], nil
 }
 
-// readAheadBytes is how much a scan reads at once.
-const readAheadBytes = 256 << 10
-
-// block gives a block; ahead: those after it will be wanted too.
-func (f *File) block(ctx context.Context, col, b int, ahead bool) (*block, error) {
+// block gives a block. Without an Ahead it is read alone; with one, it may be in the Ahead's
+// memory, good until that is asked for another.
+func (f *File) block(ctx context.Context, col, b int, ahead *Ahead) (*block, error) {
+	c := &f.foot.columns[col]
+	p := c.blocks[b]
 	if k, ok := cachedValue[*block](f, col, b); ok {
+		ahead.found(f.cache, p)
+		return k, nil
+	}
+	if k := ahead.again(f, col, b); k != nil {
 		return k, nil
 	}
 	if ctx.Err() != nil {
 		return nil, pgerror.From(context.Cause(ctx))
 	}
-	if f.cache != nil {
-		f.cache.misses.Add(1)
-	}
-	c := &f.foot.columns[col]
 	syms, dict, err := f.shared(col)
 	if err != nil {
 		return nil, err
 	}
-	last := b
-	size := int(c.blocks[b].len)
-	for ahead && f.cache != nil && last+1 < len(c.blocks) && size+int(c.blocks[last+1].len) <= readAheadBytes && f.slot(col, last+1).Load() == nil {
-		last++
-		size += int(c.blocks[last].len)
-	}
-	if last == b {
-		buf, err := f.load(c.blocks[b], func() string { return f.name(col, b) })
-		if err != nil {
-			return nil, err
+	keep := f.cache.admit(f.slot(col, b), int64(p.len))
+	var buf []byte
+	var into *block
+	if ahead == nil {
+		buf, err = f.read(p)
+	} else if buf, err = ahead.bytes(f, col, b); err == nil {
+		if keep {
+			buf = append(make([]byte, 0, len(buf)+wordSlack), buf...)
+		} else {
+			into = &ahead.block
 		}
-		return f.parse(buf, col, b, syms, dict)
 	}
-	all := make([]byte, size)
-	if err := f.readAt(all, int64(c.blocks[b].off)); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	var out *block
-	for i := b; i <= last; i++ {
-		n := int(c.blocks[i].len)
-		buf := make([]byte, n, n+wordSlack)
-		copy(buf, all)
-		all = all[n:]
-		buf, err := f.verified(buf, func() string { return f.name(col, i) })
-		if err != nil {
-			if i > b { // it is met when it is asked for
-				break
-			}
-			return nil, err
-		}
-		k, err := f.parse(buf, col, i, syms, dict)
-		if err != nil {
-			if i > b {
-				break
-			}
-			return nil, err
-		}
-		if i == b {
-			out = k
-		}
+	if buf, err = f.verified(buf, func() string { return f.name(col, b) }); err != nil {
+		return nil, err
 	}
-	return out, nil
-}
-
-func (f *File) parse(buf []byte, col, b int, syms *symbols, dict *dictionary) (*block, error) {
-	c := &f.foot.columns[col]
-	k, err := parseBlock(buf, f.foot.starts[b+1]-f.foot.starts[b], &c.column, syms, dict)
-	if err != nil {
+	if into == nil {
+		into = new(block)
+	}
+	if err := into.parse(buf, f.foot.starts[b+1]-f.foot.starts[b], &c.column, syms, dict); err != nil {
 		return nil, f.wrap(err, f.name(col, b))
 	}
-	f.cache.put(f.slot(col, b), k, int64(len(buf)))
-	return k, nil
+	switch {
+	case keep:
+		f.cache.put(f.slot(col, b), into, int64(len(buf)))
+	case ahead != nil:
+		ahead.use(b)
+	}
+	return into, nil
 }
 
 // shared gives the chunk's symbol table or dictionary.
@@ -365,12 +349,12 @@ func (f *File) name(col, b int) string {
 // the Data of its dictionary (arr.Data().Dictionary()) is one object for all blocks
 // of the column while the cache keeps it.
 func (f *File) Read(ctx context.Context, block, col int) (arrow.Array, error) {
-	return f.ReadWith(ctx, block, col, nil)
+	return f.ReadWith(ctx, block, col, nil, nil)
 }
 
-// ReadWith is Read with memory that the vector may be made in.
-func (f *File) ReadWith(ctx context.Context, block, col int, scratch *Scratch) (arrow.Array, error) {
-	k, err := f.block(ctx, col, block, true)
+// ReadWith is Read with memory that the vector may be made in, and for a reader of many blocks.
+func (f *File) ReadWith(ctx context.Context, block, col int, scratch *Scratch, ahead *Ahead) (arrow.Array, error) {
+	k, err := f.block(ctx, col, block, ahead)
 	if err != nil {
 		return nil, err
 	}
@@ -382,9 +366,9 @@ func (f *File) ReadWith(ctx context.Context, block, col int, scratch *Scratch) (
 }
 
 // ReadSelected gives some rows of a block, densely; sel are positions in the block, ascending.
-// The vector may be made in scratch's memory.
-func (f *File) ReadSelected(ctx context.Context, block, col int, sel []int32, scratch *Scratch) (arrow.Array, error) {
-	k, err := f.block(ctx, col, block, true)
+// scratch and ahead are as for ReadWith.
+func (f *File) ReadSelected(ctx context.Context, block, col int, sel []int32, scratch *Scratch, ahead *Ahead) (arrow.Array, error) {
+	k, err := f.block(ctx, col, block, ahead)
 	if err != nil {
 		return nil, err
 	}
@@ -405,7 +389,7 @@ func (f *File) Row(ctx context.Context, row int, cols []int, out []Value, buf []
 	b := f.BlockOf(row)
 	i := row - f.foot.starts[b]
 	for j, col := range cols {
-		k, err := f.block(ctx, col, b, false)
+		k, err := f.block(ctx, col, b, nil)
 		if err != nil {
 			return buf, err
 		}
@@ -425,6 +409,7 @@ func (f *File) keyBlock(ctx context.Context, b int) (*keyBlock, error) {
 		return nil, pgerror.From(context.Cause(ctx))
 	}
 	where := func() string { return "key block " + strconv.Itoa(b) }
+	keep := f.cache.admit(f.slot(col, b), int64(f.foot.keys[b].len))
 	buf, err := f.load(f.foot.keys[b], where)
 	if err != nil {
 		return nil, err
@@ -433,7 +418,9 @@ func (f *File) keyBlock(ctx context.Context, b int) (*keyBlock, error) {
 	if err != nil {
 		return nil, f.wrap(err, where())
 	}
-	f.cache.put(f.slot(col, b), k, int64(len(buf)))
+	if keep {
+		f.cache.put(f.slot(col, b), k, int64(len(buf)))
+	}
 	return k, nil
 }
 
@@ -562,7 +549,7 @@ func (f *File) Verify(ctx context.Context) error {
 		return err
 	}
 	n := len(g.foot.keys)
-	g.slots = make([]atomic.Pointer[cached], (len(g.foot.columns)+1)*(n+1))
+	g.slots = make([]slot, (len(g.foot.columns)+1)*(n+1))
 	var last []byte
 	for b := range n {
 		keys, err := g.Keys(ctx, b)

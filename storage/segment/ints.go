@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"slices"
+	"sync"
 	"unsafe"
 )
 
@@ -128,6 +129,25 @@ func parseInts(b []byte, n int) (s ints, rest []byte, err error) {
 	s.packed = unsafe.Pointer(unsafe.SliceData(b))
 	return s, b[size:], nil
 }
+
+// below fails unless all values, as unsigned ones, are below n.
+func (s *ints) below(n uint64) error {
+	if s.kind == intsConstant && s.base < n || s.kind == intsFrame && s.w < 32 && s.base < n && s.base+1<<s.w <= n {
+		return nil // whatever the packed values are
+	}
+	all := wordsPool.Get().(*[BlockRowsMax]uint64)
+	defer wordsPool.Put(all)
+	vals := all[:s.n]
+	decodeInts(s, vals)
+	for i, x := range vals {
+		if x >= n {
+			return malformed("integers: value %d is %d, want less than %d", i, x, n)
+		}
+	}
+	return nil
+}
+
+var wordsPool = sync.Pool{New: func() any { return new([BlockRowsMax]uint64) }}
 
 // value is value i.
 func (s *ints) value(i int) uint64 {

@@ -368,7 +368,7 @@ func roundTrip(t *testing.T, seed uint64) {
 			for i := r.IntN(step); i < rows; i += 1 + r.IntN(step) {
 				sel = append(sel, int32(i))
 			}
-			if a, err = f.ReadSelected(ctx, b, c, sel, nil); err != nil {
+			if a, err = f.ReadSelected(ctx, b, c, sel, nil, nil); err != nil {
 				fail("%v", err)
 			}
 			var picked []types.Datum

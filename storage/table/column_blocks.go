@@ -111,6 +111,7 @@ type blockReader struct {
 	// scratch is where columns are made: those that the filter looks at until they are
 	// delivered, all of them for good when batches are fleeting.
 	scratch  []*segment.Scratch
+	ahead    []segment.Ahead
 	fleeting bool
 	// frame are the rows of the block that those of the batch made last are, nil: all.
 	frame []int32
@@ -131,6 +132,10 @@ func newBlockReader(sc *schema, columns []int32, limitHint uint64, req *vexec.Sc
 	r := &blockReader{sc: sc, oid: types.OID(uint32(sc.t.RelationId)), exact: numericKey(sc), from: columns, filter: req.Filter, fleeting: req.Fleeting}
 	r.cols, r.conv = make([]int, len(columns)), make([]bool, len(columns))
 	r.filters, r.scratch = make([]bool, len(columns)), make([]*segment.Scratch, len(columns))
+	r.ahead = make([]segment.Ahead, len(columns))
+	for i := range r.ahead {
+		r.ahead[i].Fleeting = req.Fleeting
+	}
 	if r.filter != nil {
 		for _, c := range r.filter.Columns() {
 			r.filters[c] = true
@@ -320,9 +325,9 @@ func (r *blockReader) read(ctx context.Context, c *columnBlock, b *vexec.Batch, 
 			b.Cols[i] = kernel.Nulls(rc.T, b.N)
 		}
 	case frame == nil:
-		b.Cols[i], err = c.f.ReadWith(ctx, c.block, r.cols[i], scratch)
+		b.Cols[i], err = c.f.ReadWith(ctx, c.block, r.cols[i], scratch, &r.ahead[i])
 	default:
-		b.Cols[i], err = c.f.ReadSelected(ctx, c.block, r.cols[i], frame, scratch)
+		b.Cols[i], err = c.f.ReadSelected(ctx, c.block, r.cols[i], frame, scratch, &r.ahead[i])
 	}
 	if err == nil && r.from[i] >= 0 && r.conv[i] && r.cols[i] >= 0 {
 		b.Cols[i], err = decodeStored(r.sc.cols[r.from[i]].T, b.Cols[i])
