@@ -106,26 +106,26 @@ func (s *OracleService) BeginCommit(_ context.Context, r CommitRequest) (Timesta
 			WithHint("The transaction might succeed if retried.")
 	}
 	p := &PendingCommit{ID: r.ID, Gateway: r.Gateway, Participants: r.Participants, catalog: r.Catalog}
-	draw := func() (Timestamp, error) {
+	draw := func(t *serial) (Timestamp, error) {
 		slot, err := s.m.oracle.begin()
 		if err != nil {
 			return 0, err
 		}
-		p.slot, p.TS = slot, slot.ts
-		return slot.ts, nil
+		p.slot, p.TS, p.serial = slot, slot.ts, t
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.inflight[p.TS] = p
+		return p.TS, nil
 	}
 	var err error
 	if r.Serial != 0 {
-		p.serial, err = s.prepareSerial(SerialTxn{Gateway: r.Gateway, Number: r.Serial, Epoch: r.Epoch}, r.Notes, draw)
+		err = s.prepareSerial(SerialTxn{Gateway: r.Gateway, Number: r.Serial, Epoch: r.Epoch}, r.Notes, draw)
 	} else {
-		_, err = draw()
+		_, err = draw(nil)
 	}
 	if err != nil {
 		return 0, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.inflight[p.TS] = p
 	return p.TS, nil
 }
 

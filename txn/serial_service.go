@@ -107,26 +107,26 @@ func (s *serializable) note(x *sxact, notes []Note) (safe bool, err error) {
 
 // prepareSerial is the last check before a commit with a timestamp, which draw draws.
 // A commit that has been prepared is ended by Settle.
-func (s *OracleService) prepareSerial(x SerialTxn, notes []Note, draw func() (Timestamp, error)) (*serial, error) {
+func (s *OracleService) prepareSerial(x SerialTxn, notes []Note, draw func(t *serial) (Timestamp, error)) error {
 	s.serialMu.Lock()
 	defer s.serialMu.Unlock()
 	t, err := s.serial(x)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if _, err := s.m.ssi.note(t.x, notes); err != nil {
-		return nil, err
+		return err
 	}
 	if !mutantNoSerialPrepare {
 		if err := s.m.ssi.prepare(t.x); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if t.ts, err = draw(); err != nil {
-		return nil, err
+	if t.ts, err = draw(t); err != nil {
+		return err
 	}
 	s.m.ssi.stamped(t.x, t.ts)
-	return t, nil
+	return nil
 }
 
 // settleSerial ends a transaction whose commit has been settled: at once if it was
@@ -169,20 +169,13 @@ func (s *OracleService) SweepSerializable() {
 
 // EndSerializable implements Serializer.
 func (s *OracleService) EndSerializable(_ context.Context, x SerialTxn, notes []Note, commit bool) error {
+	if !commit {
+		s.abandonSerial(x.key())
+		return nil
+	}
 	s.serialMu.Lock()
 	defer s.serialMu.Unlock()
 	k := x.key()
-	t := s.serials.open[k]
-	if !commit {
-		switch {
-		case t == nil:
-			s.serials.ended.add(k)
-		case t.ts == 0: // else Settle ends it
-			delete(s.serials.open, k)
-			s.m.ssi.end(t.x, false)
-		}
-		return nil
-	}
 	t, err := s.serial(x)
 	if err != nil {
 		return err
@@ -198,6 +191,23 @@ func (s *OracleService) EndSerializable(_ context.Context, x SerialTxn, notes []
 	delete(s.serials.open, k)
 	s.m.ssi.end(t.x, true)
 	return nil
+}
+
+// abandonSerial ends a transaction that is rolled back, its commit included when the
+// gateway has not heard of the timestamp.
+func (s *OracleService) abandonSerial(k serialKey) {
+	s.serialMu.Lock()
+	t := s.serials.open[k]
+	if t == nil {
+		s.serials.ended.add(k)
+	} else if t.ts == 0 {
+		delete(s.serials.open, k)
+		s.m.ssi.end(t.x, false)
+	}
+	s.serialMu.Unlock()
+	if t != nil && t.ts != 0 {
+		s.Settle(t.ts, false)
+	}
 }
 
 // endSerialsOf ends those of a dead gateway that have not begun to commit.

@@ -91,15 +91,16 @@ func (t *transaction) decide(ctx context.Context, writers []*part) (txn.Timestam
 	for i, p := range writers {
 		nodes[i] = p.node
 	}
-	ts, err := t.c.cfg.Oracle.BeginCommit(ctx, txn.CommitRequest{ID: id, Gateway: t.c.cfg.Self, Epoch: t.epoch, Participants: nodes, Catalog: t.catalog,
+	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.c.cfg.OutcomeWait)
+	defer cancel()
+	// Not ctx: a timestamp that was drawn and not heard of would hold back every snapshot.
+	ts, err := t.c.cfg.Oracle.BeginCommit(wait, txn.CommitRequest{ID: id, Gateway: t.c.cfg.Self, Epoch: t.epoch, Participants: nodes, Catalog: t.catalog,
 		Serial: t.serial, Notes: t.notes.Take()})
 	if err != nil {
 		t.endSerial()
 		t.abortAll(nil)
 		return 0, err
 	}
-	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.c.cfg.OutcomeWait)
-	defer cancel()
 	first := writers[0]
 	if len(writers) == 1 {
 		err = first.p.Apply(wait, t.branch(first), ts)

@@ -295,6 +295,14 @@ func (l *lossy) Note(ctx context.Context, x txn.SerialTxn, n []txn.Note) (bool, 
 	return safe, err
 }
 
+func (l *lossy) BeginCommit(ctx context.Context, r txn.CommitRequest) (txn.Timestamp, error) {
+	ts, err := l.Oracle.BeginCommit(ctx, r)
+	if _, after := l.lose("commit"); after {
+		return 0, errDown
+	}
+	return ts, err
+}
+
 // TestLostNotes: an answer that is lost leaves nothing behind, and what was not noted
 // for it is noted before the commit.
 func TestLostNotes(t *testing.T) {
@@ -340,10 +348,26 @@ func TestLostNotes(t *testing.T) {
 		x.Rollback()
 		y.Rollback()
 	}
+	// The timestamp of a commit is not heard of: it holds nobody back.
+	far.cfg.Oracle = &lossy{c.oracle, func(call string) (bool, bool) { return false, call == "commit" }}
+	z := begin(far, txn.Serializable)
+	must(t, c.change(z, 3, 5))
+	if _, err := z.Commit(ctx); err == nil {
+		t.Error("a commit without a timestamp")
+	}
+	y := begin(g, txn.Serializable)
+	must(t, c.change(y, 3, 6))
+	short, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	_, err := y.Commit(short)
+	must(t, err)
+	if n := c.oracle.Watched(); n != 0 {
+		t.Errorf("%d transactions are still watched", n)
+	}
 	// The end comes before the beginning.
-	x := txn.SerialTxn{Gateway: 2, Number: 99}
-	must(t, c.oracle.EndSerializable(ctx, x, nil, false))
-	if _, _, err := c.oracle.BeginSerializable(ctx, x, txn.Options{Isolation: txn.Serializable}); err == nil {
+	ends := txn.SerialTxn{Gateway: 2, Number: 99}
+	must(t, c.oracle.EndSerializable(ctx, ends, nil, false))
+	if _, _, err := c.oracle.BeginSerializable(ctx, ends, txn.Options{Isolation: txn.Serializable}); err == nil {
 		t.Error("a transaction that was ended begins")
 	}
 }
