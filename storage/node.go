@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -331,6 +332,22 @@ func (n *Node) ColumnRows(storageID uint64) int64 {
 		rows += n.cols.Rows(columns.MakeSpace(t, storageID))
 	}
 	return rows
+}
+
+// SegmentColumns walks what the segments of a table know of a column, with how many rows each has.
+func (n *Node) SegmentColumns(storageID uint64, attnum int) iter.Seq2[uint64, columns.ColumnStats] {
+	return func(yield func(uint64, columns.ColumnStats) bool) {
+		if n.cols == nil {
+			return
+		}
+		for _, t := range n.tablets() {
+			for rows, c := range n.cols.ColumnStats(columns.MakeSpace(t, storageID), attnum) {
+				if !yield(rows, c) {
+					return
+				}
+			}
+		}
+	}
 }
 
 const settledRowsMin = 64 << 10

@@ -53,7 +53,22 @@ func (p *planner) colStats(c Col) *catalog.ColumnStats {
 	if s == nil {
 		return nil
 	}
-	return s.Columns[ci.att]
+	if s.Columns != nil {
+		return s.Columns[ci.att]
+	}
+	k := segmentStatsKey{ci.table, ci.att}
+	cs, ok := p.segments[k]
+	if !ok {
+		cs = p.segmentStats(ci.table, ci.att, ci.t)
+		p.segments[k] = cs
+	}
+	return cs
+}
+
+// segmentStatsKey names a column of a table that was never analysed.
+type segmentStatsKey struct {
+	table types.OID
+	att   int
 }
 
 func orNil(e query.Expr) query.Expr {

@@ -41,6 +41,9 @@ type Options struct {
 	// store. Called once per table and run; it must not read data. What it said is noted
 	// in Planned.Sizes.
 	TableSize func(storageID uint64) TableSize
+	// SegmentColumns, when set, gives what the column segments of a table know of a column of
+	// type t. It must not read data.
+	SegmentColumns func(storageID uint64, attnum int, t types.T) []SegmentColumn
 	// Disable names optimizer passes that are not to run (passes.go).
 	Disable map[string]bool
 	// Trace, when set, hears the name of each pass that changed the tree and of

@@ -30,6 +30,7 @@ type planner struct {
 	subplans  int
 	stats     map[types.OID]*catalog.Stats
 	sizes     []TableSize
+	segments  map[segmentStatsKey]*catalog.ColumnStats
 	rowsMemo  map[rel]float64
 	nextID    uint32
 	perRow    ColSet            // columns that init plans see of the row they run for
@@ -70,7 +71,8 @@ func newPlanner(ctx context.Context, opts Options) *planner {
 		opts.WorkMem = 64 << 20
 	}
 	return &planner{ctx: ctx, opts: opts, cat: opts.Catalog, slotOf: map[Col]uint32{}, readOnly: true,
-		relations: map[types.OID]bool{}, multi: map[*query.SubLink][]query.Expr{}, stats: map[types.OID]*catalog.Stats{}}
+		relations: map[types.OID]bool{}, multi: map[*query.SubLink][]query.Expr{}, stats: map[types.OID]*catalog.Stats{},
+		segments: map[segmentStatsKey]*catalog.ColumnStats{}}
 }
 
 // planFailure carries an error through the recursive builders to plan.

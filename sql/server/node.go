@@ -11,6 +11,7 @@ import (
 	"github.com/basaltdb/basalt/sql/session"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/storage"
+	"github.com/basaltdb/basalt/storage/rowcodec"
 	"github.com/basaltdb/basalt/txn"
 	"github.com/basaltdb/basalt/vexec"
 	"github.com/basaltdb/basalt/vexec/expr"
@@ -36,6 +37,23 @@ func (d dataStore) Bytes(storageID uint64) int64 {
 		return 0
 	}
 	return st.Bytes
+}
+
+// SegmentColumns implements session.Storage.
+func (d dataStore) SegmentColumns(storageID uint64, attnum int, t types.T) []plan.SegmentColumn {
+	var out []plan.SegmentColumn
+	for rows, c := range d.Node.SegmentColumns(storageID, attnum) {
+		g := plan.SegmentColumn{Rows: float64(rows), Nulls: float64(c.Nulls), Distinct: float64(c.Distinct), Bytes: float64(c.Width)}
+		if c.Min != nil && c.Max != nil {
+			lo, err1 := rowcodec.DecodeValue(t, c.Min)
+			hi, err2 := rowcodec.DecodeValue(t, c.Max)
+			if err1 == nil && err2 == nil { // of another type before ALTER TABLE, say
+				g.Min, g.Max = lo, hi
+			}
+		}
+		out = append(out, g)
+	}
+	return out
 }
 
 // Merge implements session.Storage; a gateway without data has nothing to merge.

@@ -296,7 +296,7 @@ func (s *Session) planOptions(r catalog.Reader) plan.Options {
 	sites := s.node.sites()
 	return plan.Options{
 		Catalog: r, Types: env, Registry: s.node.Registry, Workers: workers, WorkMem: s.workMem(), Sites: s.node.siteCount(), PushChanges: sites != nil && sites.Writes,
-		TableSize: s.tableSize,
+		TableSize: s.tableSize, SegmentColumns: s.node.Storage.SegmentColumns,
 		Settings: plan.Settings{
 			NoHashAgg: off("enable_hashagg"), NoHashJoin: off("enable_hashjoin"), NoIndexScan: off("enable_indexscan"),
 			NoSeqScan: off("enable_seqscan"), NoMergeJoin: off("enable_mergejoin"), NoNestLoop: off("enable_nestloop"),

@@ -9,6 +9,7 @@ import (
 	"github.com/basaltdb/basalt/sql/functions/sys"
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/pgwire"
+	"github.com/basaltdb/basalt/sql/plan"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/txn"
 	"github.com/basaltdb/basalt/vexec"
@@ -55,6 +56,8 @@ type Storage interface {
 	Rows(storageID uint64) int64
 	// ColumnRows estimates how many of them lie in column segments.
 	ColumnRows(storageID uint64) int64
+	// SegmentColumns is what the segments on this node know of a column of a table. It reads no data.
+	SegmentColumns(storageID uint64, attnum int, t types.T) []plan.SegmentColumn
 	// Merge moves what can be of a table's rows into column segments, on this node.
 	Merge(ctx context.Context, storageID uint64) error
 	// Merges describes what lies in segments and what waits, on this node.

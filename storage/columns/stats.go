@@ -1,6 +1,7 @@
 package columns
 
 import (
+	"iter"
 	"math"
 
 	"github.com/basaltdb/basalt/storage/rowcodec"
@@ -31,4 +32,24 @@ func statsOf(m *segment.Meta) []ColumnStats {
 		}
 	}
 	return out
+}
+
+// ColumnStats walks what the segments of a space know of a column, with how many rows each has, those
+// hidden by newer versions included. Segments from before the column was added say nothing.
+func (s *Store) ColumnStats(space Space, attnum int) iter.Seq2[uint64, ColumnStats] {
+	return func(yield func(uint64, ColumnStats) bool) {
+		p := s.PinSpace(space)
+		if p == nil {
+			return
+		}
+		defer p.Release()
+		more := true
+		p.st.eachSegment(func(g *Segment) {
+			for i := range g.cols {
+				if more && g.cols[i].Attnum == attnum {
+					more = yield(g.rows, g.cols[i])
+				}
+			}
+		})
+	}
 }
