@@ -3,6 +3,7 @@ package plan
 import (
 	"encoding/binary"
 	"math"
+	"reflect"
 	"strings"
 
 	"github.com/basaltdb/basalt/sql/catalog"
@@ -191,7 +192,8 @@ func (p *planner) histogramBelow(h []types.Datum, ht, vt types.T, v types.Datum)
 
 // compareStat compares a statistics value with a constant of a possibly different type.
 func (p *planner) compareStat(at types.T, a types.Datum, bt types.T, b types.Datum) (int, bool) {
-	if at.OID == bt.OID {
+	// A constant relabelled (1::oid) keeps the value it had.
+	if at.OID == bt.OID && reflect.TypeOf(a) == reflect.TypeOf(b) {
 		if at.OID == types.BPChar {
 			return strings.Compare(strings.TrimRight(a.(string), " "), strings.TrimRight(b.(string), " ")), true
 		}
