@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/basaltdb/basalt/sql/pgerror"
 )
 
 // AdvisoryKey names an advisory lock: a 64 bit number or a pair of 32 bit numbers,
@@ -201,6 +203,56 @@ func (a *AdvisoryLocks) dropIfIdle(h advisoryHold, c *advisoryCount) {
 		delete(a.held, h)
 		c.lock.release(&a.owner)
 	}
+}
+
+// preparable reports whether the transaction's locks can be taken from the session.
+func (a *AdvisoryLocks) preparable() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	own := map[AdvisoryKey]bool{}
+	for h, c := range a.held {
+		own[h.key] = own[h.key] || c.session > 0
+	}
+	for _, h := range a.xact {
+		if own[h.key] {
+			return pgerror.New(pgerror.FeatureNotSupported, "cannot PREPARE while holding both session-level and transaction-level locks on the same object")
+		}
+	}
+	return nil
+}
+
+// transactions are the locks of the session's transaction, each once.
+func (a *AdvisoryLocks) transactions() (out []advisoryHold) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for h, c := range a.held {
+		if c.xact > 0 {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// handOver gives the transaction's locks to t, which is prepared. REQUIRES: preparable.
+func (a *AdvisoryLocks) handOver(t *transaction) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.m.waits.mu.Lock()
+	defer a.m.waits.mu.Unlock()
+	for h, c := range a.held {
+		if c.xact == 0 {
+			continue
+		}
+		e := c.lock.e
+		e.s.mu.Lock()
+		e.unhold(&a.owner, h.mode)
+		e.grant(&t.owner, h.mode)
+		e.s.mu.Unlock()
+		t.seq++
+		t.owner.held = append(t.owner.held, heldLock{e: e, mode: h.mode, seq: t.seq})
+		delete(a.held, h)
+	}
+	a.xact = nil
 }
 
 // sameSession: waiting for one is waiting for the other. REQUIRES: waits.mu held.

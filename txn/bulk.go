@@ -122,7 +122,11 @@ func (t *transaction) commitBulk(ctx context.Context) (Timestamp, error) {
 		}
 	}
 	add := t.prepareBulk(ts)
-	if recs := add.records(); len(recs) > 0 {
+	recs := add.records()
+	if t.state == txnPrepared {
+		recs = append(recs, t.decidedRecord())
+	}
+	if len(recs) > 0 {
 		p := m.bulk.path(m, "versions")
 		paths = append(paths, p)
 		w, err := m.eng.NewVersionFile(p)
@@ -167,6 +171,13 @@ func (t *transaction) commitBulk(ctx context.Context) (Timestamp, error) {
 	add.done(true)
 	m.commits.Add(1)
 	m.oracle.finish(slot)
+	if t.state == txnPrepared { // lost in a crash: the next start does it
+		if b := m.eng.NewBatch(0); t.deleteRecord(b) != nil {
+			b.Close()
+		} else {
+			_ = b.Commit(false)
+		}
+	}
 	m.gc.add(stale)
 	return ts, nil
 }

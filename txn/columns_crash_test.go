@@ -44,7 +44,7 @@ func TestColumnsFaults(t *testing.T) {
 	for i := range rounds {
 		f.round(i)
 	}
-	t.Logf("%d commits, %d of unknown outcome, %d bulk inserts, faults met %v", f.commits, f.unknown, f.bulks, f.met)
+	t.Logf("%d commits, %d of unknown outcome, %d bulk inserts, %d prepared, %d of them ended, faults met %v", f.commits, f.unknown, f.bulks, f.prepared, f.decided, f.met)
 }
 
 type faults struct {
@@ -57,6 +57,17 @@ type faults struct {
 	unsure                map[int32]string
 	commits, unknown, met int
 	bulks                 int // bulk inserts
+	// pending is the prepared transaction there is, nil for none.
+	pending          *pendingFault
+	prepared, decided int
+}
+
+// pendingFault is a prepared transaction of the model: the rows if it commits.
+type pendingFault struct {
+	rows map[int32]string
+	// unsure: it may be prepared or not; then the rows are any of outcomes.
+	unsure   bool
+	outcomes []map[int32]string
 }
 
 // faultFS injects one fault at the n-th operation that may fail.
@@ -184,20 +195,25 @@ func (f *faults) round(n int) {
 	if want := cols.Files(); len(want) != len(names) {
 		f.fail("round %d: %d files for %d segments: %v", n, len(names), len(want), names)
 	}
-	m, err := NewManager(eng, Config{DisableGC: f.r.IntN(2) == 0})
+	m, err := NewManager(eng, Config{DisableGC: f.r.IntN(2) == 0, PreparedMax: 1})
 	if err != nil {
 		f.fail("round %d: %v", n, err)
 	}
 	cols.Register(columnsTable, columnsTypes)
+	f.settle(n, m)
 	f.verify(n, m, cols)
 	cols.Start(m, func() []uint16 { return []uint16{1} })
 	inj.left.Store(int64(1 + f.r.IntN(60)))
 	sp := columns.MakeSpace(uint16(1), columnsTable)
-	for i := 0; i < 25 && f.unsure == nil && eng.Failed() == nil; i++ {
+	for i := 0; i < 25 && f.unsure == nil && (f.pending == nil || !f.pending.unsure) && eng.Failed() == nil; i++ {
 		if f.r.IntN(3) == 0 {
 			spans, _ := cols.TestingSpans(sp)
 			from := f.r.IntN(spans + 1)
 			_ = cols.TestingMerge(ctx, sp, from, from+1+f.r.IntN(4))
+			continue
+		}
+		if f.pending != nil { // it alone: the model's transactions take no locks
+			f.finish(ctx, m)
 			continue
 		}
 		f.commit(ctx, m)
@@ -248,6 +264,14 @@ func (f *faults) commit(ctx context.Context, m *Manager) {
 		}
 		next[id] = val
 	}
+	if f.r.IntN(3) == 0 {
+		err := tx.(Preparer).Prepare(ctx, PreparedInfo{GID: "g", Owner: 1, Database: 2, Time: time.Now(), Note: []byte("note")}, nil)
+		if err == nil || pgerror.Is(err, "08007") {
+			f.pending = &pendingFault{rows: next, unsure: err != nil, outcomes: []map[int32]string{f.rows}}
+			f.prepared++
+		}
+		return
+	}
 	_, err := tx.Commit(ctx)
 	switch {
 	case err == nil:
@@ -256,6 +280,47 @@ func (f *faults) commit(ctx context.Context, m *Manager) {
 	case pgerror.Is(err, "08007"):
 		f.unsure = next
 		f.unknown++
+	}
+}
+
+// finish ends the prepared transaction.
+func (f *faults) finish(ctx context.Context, m *Manager) {
+	p, err := m.ClaimPrepared("g", func(i *PreparedInfo) error { return nil })
+	if err != nil {
+		f.fail("%v", err)
+	}
+	if string(p.Info().Note) != "note" || p.Info().Owner != 1 || p.Info().Database != 2 {
+		f.fail("%+v", p.Info())
+	}
+	next := f.rows
+	if f.r.IntN(2) == 0 {
+		err = p.Rollback()
+	} else {
+		next = f.pending.rows
+		_, err = p.Commit(ctx)
+	}
+	switch {
+	case err == nil:
+		f.rows, f.pending = next, nil
+		f.decided++
+	case pgerror.Is(err, "08007"):
+		f.pending.unsure, f.pending.outcomes = true, []map[int32]string{next}
+	}
+}
+
+// settle finds out after a start whether there is a prepared transaction.
+func (f *faults) settle(n int, m *Manager) {
+	there := len(m.Prepared()) > 0
+	switch p := f.pending; {
+	case p == nil && there:
+		f.fail("round %d: a transaction is prepared that was not, or has ended", n)
+	case p == nil:
+	case there:
+		p.unsure, p.outcomes = false, nil
+	case !p.unsure:
+		f.fail("round %d: a prepared transaction is lost", n)
+	default:
+		f.rows, f.pending = p.outcomes[0], nil
 	}
 }
 

@@ -100,6 +100,9 @@ func (t *transaction) commitBatch() (Timestamp, error) {
 			err = b.LocalSet(r.Key, r.Value)
 		}
 	}
+	if err == nil && t.state == txnPrepared {
+		err = t.deleteRecord(b)
+	}
 	if err != nil {
 		add.done(false)
 		b.Close()

@@ -16,7 +16,7 @@ type LockInfo struct {
 	Relation uint64
 	// Transaction that is locked, 0 for a lock on a relation.
 	Transaction ID
-	// Holder is the transaction that holds it or waits, ProcessID its Options'.
+	// Holder is the transaction that holds it or waits, ProcessID its Options'; 0: it is prepared.
 	Holder    ID
 	ProcessID int32
 	// Mode is PostgreSQL's name, such as AccessShareLock.
@@ -60,6 +60,7 @@ func (m *Manager) Locks() []LockInfo {
 			out = append(out, info)
 		}
 	})
+	m.prepared.each(func(p *PreparedTxn) { own[p.info.Txn] = 0 })
 	for id, pid := range own {
 		out = append(out, LockInfo{Transaction: id, Holder: id, ProcessID: pid, Mode: relationLockNames[Exclusive-1], Granted: true})
 	}

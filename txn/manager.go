@@ -15,6 +15,8 @@ type Config struct {
 	// SpillBytes is how much of a transaction's writes is held in memory before
 	// they go to files; 0 for 64 MiB.
 	SpillBytes int64
+	// PreparedMax is how many transactions may be prepared at a time; 0: none (twophase.go).
+	PreparedMax int
 	// DisableGC leaves old versions alone (tests).
 	DisableGC bool
 }
@@ -32,6 +34,7 @@ type Manager struct {
 	gc       *collector
 	ssi      serializable
 	bulk     bulkState
+	prepared preparedSet
 	// branches of coordinators' transactions, nil where there are none.
 	branches atomic.Pointer[Branches]
 	commits  atomic.Uint64
@@ -75,7 +78,11 @@ func NewManager(eng *engine.Engine, cfg Config) (*Manager, error) {
 	m.rows = newLockTable(rowLockKind, &m.waits, describeRowWait)
 	m.rels = newLockTable(relationLockKind, &m.waits, describeRelationWait)
 	m.advisory = newLockTable(advisoryLockKind, &m.waits, describeAdvisoryWait)
+	m.prepared.byGID = map[string]*PreparedTxn{}
 	if err := m.bulk.init(m); err != nil {
+		return nil, err
+	}
+	if err := m.recoverPrepared(); err != nil {
 		return nil, err
 	}
 	if m.gc, err = startCollector(m); err != nil {
@@ -84,8 +91,11 @@ func NewManager(eng *engine.Engine, cfg Config) (*Manager, error) {
 	return m, nil
 }
 
-// Close stops the background work. REQUIRES: no transaction open.
-func (m *Manager) Close() error { return m.gc.stop() }
+// Close stops the background work. REQUIRES: no transaction open, but prepared ones.
+func (m *Manager) Close() error {
+	m.closePrepared()
+	return m.gc.stop()
+}
 
 // Engine is the store beneath.
 func (m *Manager) Engine() *engine.Engine { return m.eng }

@@ -39,6 +39,8 @@ type transaction struct {
 
 	idOnce sync.Once
 	id     atomic.Uint64
+
+	recordChunks uint32 // of a prepared one's record
 }
 
 type txnState uint8
@@ -46,7 +48,8 @@ type txnState uint8
 const (
 	txnActive txnState = iota
 	txnCommitted
-	txnEnded // rolled back, or its commit failed
+	txnEnded    // rolled back, or its commit failed
+	txnPrepared // two-phase commit: not a session's any more
 )
 
 // heldRelation remembers a relation lock, to skip the lock table.

@@ -80,9 +80,13 @@ func (p *Pin) check(ctx context.Context, files bool) (out []Damage, err error) {
 	return out, nil
 }
 
-// Files lists the numbers of the files that the directory refers to.
+// Files lists the numbers of the files that the directory refers to, but for those of
+// prepared transactions that have been taken (TakePrepared).
 func (s *Store) Files() map[uint64]bool {
 	out := map[uint64]bool{}
+	for _, n := range s.Unclaimed() {
+		out[n] = true
+	}
 	for _, c := range s.cells.Load().list {
 		if p := c.pin(); p != nil {
 			p.st.eachSegment(func(g *Segment) { out[g.number] = true })

@@ -12,26 +12,28 @@ import (
 // "column/" and the record's number, 8 bytes big endian. The number also names the
 // file, when there is one.
 //
-// The bytes of a record (version 1; integers little endian, strings as uvarint
-// length and bytes):
+// The bytes of a record (version 1, or 2 for kind 3, which version 1 had not; integers
+// little endian, strings as uvarint length and bytes):
 //
 //	offset  size    what
-//	0       1       version, 1
-//	1       1       kind: 1 merged, 2 loose
+//	0       1       version
+//	1       1       kind: 1 merged, 2 loose, 3 of a prepared transaction (prepared.go)
 //	2       1       flags: 1 there is a file
 //	3       10      space: the first bytes of its keys
-//	13      8       timestamp: the floor of a merged segment
-//	21      string  lower, upper: the span's bounds (merged only; both empty for loose)
+//	13      8       timestamp: the floor of a merged segment; 0 of a prepared one
+//	21      string  lower, upper: the span's bounds (merged only; both empty for others)
 //	…       uvarint rows, bytes
 //	…       string  first and last locator (empty without a file)
 //	…       uvarint number of columns; then for each:
 //	                uvarint attribute number, nulls, distinct values, total width of values;
 //	                1 byte: 1 when bounds follow: string minimum, string maximum (rowcodec.AppendValue's form)
 const (
-	recordVersion = 1
+	recordVersion         = 1
+	recordVersionPrepared = 2
 
-	kindMerged = 1
-	kindLoose  = 2
+	kindMerged   = 1
+	kindLoose    = 2
+	kindPrepared = 3
 
 	recordHasFile = 1
 )
@@ -79,7 +81,11 @@ func (r *record) encode() []byte {
 	if r.hasFile {
 		flags |= recordHasFile
 	}
-	b := append(make([]byte, 0, 128), recordVersion, r.kind, flags)
+	version := byte(recordVersion)
+	if r.kind == kindPrepared {
+		version = recordVersionPrepared
+	}
+	b := append(make([]byte, 0, 128), version, r.kind, flags)
 	b = append(b, r.space[:]...)
 	b = binary.LittleEndian.AppendUint64(b, r.ts)
 	b = appendString(appendString(b, r.lower), r.upper)
@@ -147,12 +153,13 @@ func decodeRecord(key, b []byte) (*record, error) {
 	if len(key) != len(recordPrefix)+8 || len(b) < recordHeaderLen {
 		return bad()
 	}
-	if b[0] > recordVersion {
+	if b[0] > recordVersionPrepared {
 		return nil, pgerror.New(pgerror.FeatureNotSupported, "column segment %x has a directory record of version %d, this program reads versions up to %d",
-			key[len(recordPrefix):], b[0], recordVersion)
+			key[len(recordPrefix):], b[0], recordVersionPrepared)
 	}
 	r := &record{number: binary.BigEndian.Uint64(key[len(recordPrefix):]), kind: b[1], hasFile: b[2]&recordHasFile != 0}
-	if b[0] != recordVersion || r.kind != kindMerged && r.kind != kindLoose || b[2]&^recordHasFile != 0 || r.kind == kindLoose && !r.hasFile {
+	if b[0] == 0 || r.kind == 0 || r.kind > kindPrepared || (r.kind == kindPrepared) != (b[0] == recordVersionPrepared) ||
+		b[2]&^recordHasFile != 0 || r.kind != kindMerged && !r.hasFile {
 		return bad()
 	}
 	copy(r.space[:], b[3:])

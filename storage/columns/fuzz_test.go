@@ -15,6 +15,8 @@ func FuzzRecord(f *testing.F) {
 	f.Add(r.encode())
 	r = record{number: 7, kind: kindLoose, hasFile: true}
 	f.Add(r.encode())
+	r = record{number: 7, kind: kindPrepared, hasFile: true, rows: 3, first: []byte("aa"), last: []byte("ab")}
+	f.Add(r.encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := decodeRecord(key, b)
 		if err != nil {

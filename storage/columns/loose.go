@@ -14,7 +14,7 @@ import (
 // sees them. Its commit adds their directory records to the batch, or to the files,
 // that carry the rest of it (Addition.Records), and calls Done when that is durable
 // and before its timestamp becomes visible. What is not committed is given to Discard;
-// after a crash the next start removes the files.
+// after a crash the next start removes the files, but those of prepared transactions (prepared.go).
 
 // LooseWriter writes one provisional segment.
 type LooseWriter struct {

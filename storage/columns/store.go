@@ -74,6 +74,8 @@ type Store struct {
 	// mu serialises changes of the directory.
 	mu   sync.Mutex
 	next atomic.Uint64 // number of the next record
+	// prepared are the segments of prepared transactions that wait for TakePrepared.
+	prepared map[uint64]*Segment
 	// dropping are ranges of keys about to go (Drop).
 	dropping []*dropping
 
@@ -109,7 +111,7 @@ func Open(eng *engine.Engine, o Options) (*Store, error) {
 	if o.OverlayBytes == 0 {
 		o.OverlayBytes = o.CacheBytes / 4
 	}
-	s := &Store{eng: eng, fs: eng.FS(), opts: o, cache: segment.NewCache(o.CacheBytes)}
+	s := &Store{eng: eng, fs: eng.FS(), opts: o, cache: segment.NewCache(o.CacheBytes), prepared: map[uint64]*Segment{}}
 	s.dir = s.fs.PathJoin(eng.Dir(), folder)
 	s.schemas.init()
 	s.merger.init(s)
@@ -159,7 +161,11 @@ func (s *Store) load() error {
 			}
 			delete(files, r.number)
 		}
-		if r.kind == kindLoose {
+		switch r.kind {
+		case kindPrepared:
+			s.prepared[r.number] = s.segmentOf(r)
+			return nil
+		case kindLoose:
 			loose[r.space] = append(loose[r.space], s.segmentOf(r))
 			return nil
 		}
