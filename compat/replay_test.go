@@ -41,6 +41,7 @@ var settings = []setting{
 
 // start starts what a setting says and gives the node to connect to.
 func (s setting) start(t *testing.T) *nodetest.Node {
+	s.args = append([]string{"--max-prepared-transactions", "20"}, s.args...) // as StartPostgres
 	if s.storage > 0 {
 		return nodetest.StartCluster(t, s.storage, s.args...).First
 	}

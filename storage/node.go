@@ -42,6 +42,8 @@ type Options struct {
 	Clustered bool
 	// Columns says which rows become column segments, and when.
 	Columns columns.Options
+	// PreparedMax is how many transactions may be prepared at a time (txn.TwoPhase).
+	PreparedMax int
 	// DisableGC leaves old versions and dropped tables in place (tests).
 	DisableGC bool
 }
@@ -96,7 +98,7 @@ func Open(dir string, o Options) (*Node, error) {
 		return nil, errors.Join(err, eng.Close())
 	}
 	n := &Node{eng: eng, cols: cols, opts: o, stop: make(chan struct{}), wake: make(chan struct{}, 1)}
-	if n.mgr, err = txn.NewManager(eng, txn.Config{SpillBytes: o.SpillBytes, DisableGC: o.DisableGC}); err != nil {
+	if n.mgr, err = txn.NewManager(eng, txn.Config{SpillBytes: o.SpillBytes, PreparedMax: o.PreparedMax, DisableGC: o.DisableGC}); err != nil {
 		return nil, errors.Join(err, cols.Close(), eng.Close())
 	}
 	place, err := openPlacement(eng, o.Tablets)
@@ -172,6 +174,9 @@ func (n *Node) Engine() *engine.Engine { return n.eng }
 func (n *Node) Store(tx txn.Txn, env *types.Env) *table.Store {
 	return table.NewStore(n.shared, tx.(txn.RowTxn), env)
 }
+
+// AddRows adjusts the estimates of tables' rows after a commit that no Store has seen.
+func (n *Node) AddRows(changes map[uint64]int64) { n.shared.AddRows(changes) }
 
 // Drop gives up the storage of tables and indexes when tx commits.
 func (n *Node) Drop(ctx context.Context, tx txn.Txn, storageIDs ...uint64) error {

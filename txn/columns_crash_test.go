@@ -58,7 +58,7 @@ type faults struct {
 	commits, unknown, met int
 	bulks                 int // bulk inserts
 	// pending is the prepared transaction there is, nil for none.
-	pending          *pendingFault
+	pending           *pendingFault
 	prepared, decided int
 }
 

@@ -48,6 +48,9 @@ type PreparedInfo struct {
 	GID             string
 	Owner, Database uint32
 	Time            time.Time
+	// Backend is the process number of the session that prepared it, −1 when that was
+	// before the last start. Prepare fills it in.
+	Backend int32
 	// Note is the caller's, given back with the transaction.
 	Note []byte
 }
@@ -188,13 +191,14 @@ func (t *transaction) Prepare(ctx context.Context, info PreparedInfo, advisory *
 		t.m.prepared.drop(p)
 		return fail(err)
 	}
+	pid := t.owner.pid
 	t.detach(advisory)
 	if t.writes.bytes > preparedMemoryMax {
 		_ = t.spillWrites(context.WithoutCancel(ctx)) // else they stay where they are
 	}
 	t.m.prepared.mu.Lock()
 	defer t.m.prepared.mu.Unlock()
-	p.info.Txn, p.claimed = id, false
+	p.info.Txn, p.info.Backend, p.claimed = id, pid, false
 	return nil
 }
 
@@ -341,4 +345,3 @@ func (m *Manager) closePrepared() {
 		}
 	}
 }
-

@@ -442,7 +442,7 @@ func (m *Manager) recoverOne(id ID, h *preparedHeader) error {
 	}
 	t.state, t.recordChunks = txnPrepared, h.chunks
 	p := &PreparedTxn{m: m, t: t, recovered: true,
-		info: PreparedInfo{Txn: id, GID: h.gid, Owner: h.owner, Database: h.database, Time: h.time, Note: h.note}}
+		info: PreparedInfo{Txn: id, GID: h.gid, Backend: -1, Owner: h.owner, Database: h.database, Time: h.time, Note: h.note}}
 	m.prepared.byGID[h.gid] = p
 	return nil
 }

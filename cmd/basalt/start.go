@@ -27,6 +27,7 @@ import (
 // Bounds of the flags, as PostgreSQL has them for the parameters.
 const (
 	maxConnectionsMost = 262143
+	maxPreparedMost    = 262143
 	authTimeoutMost    = 600 * time.Second
 )
 
@@ -38,7 +39,7 @@ type startFlags struct {
 	rpc, role, certs                                    string
 	join                                                []string
 	insecure, addrGiven                                 bool
-	tablets, localSites, maxConnections                 int
+	tablets, localSites, maxConnections, maxPrepared    int
 	authTimeout                                         time.Duration
 	columns                                             string
 }
@@ -73,6 +74,7 @@ SIGTERM and SIGINT stop the server cleanly.`,
 	fl.StringVar(&f.key, "tls-key", "", "file with the TLS private key (PEM)")
 	fl.StringVar(&f.memory, "memory", "", "memory for caches and queries, such as 4GB (default: half of the machine's)")
 	fl.IntVar(&f.maxConnections, "max-connections", pgwire.DefaultMaxConnections, "sessions at a time, the last of them for superusers; of each protocol")
+	fl.IntVar(&f.maxPrepared, "max-prepared-transactions", 0, "transactions that may be prepared at a time (PREPARE TRANSACTION; not over several nodes)")
 	fl.DurationVar(&f.authTimeout, "authentication-timeout", pgwire.DefaultAuthenticationTimeout, "how long a client has to log in")
 	fl.IntVar(&f.tablets, "tablets", 0, "number of tablets of a new data directory, fixed for its life (default 1); of a cluster, given to its first node (default: one per storage node)")
 	fl.StringVar(&f.rpc, "rpc-addr", "", "address to listen on for other nodes: makes this a node of a cluster, its first unless --join is given")
@@ -97,6 +99,9 @@ func start(ctx context.Context, f startFlags) error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	if f.maxConnections < 1 || f.maxConnections > maxConnectionsMost {
 		return fmt.Errorf("--max-connections %d: want 1 to %d", f.maxConnections, maxConnectionsMost)
+	}
+	if f.maxPrepared < 0 || f.maxPrepared > maxPreparedMost {
+		return fmt.Errorf("--max-prepared-transactions %d: want 0 to %d", f.maxPrepared, maxPreparedMost)
 	}
 	if f.authTimeout < time.Second || f.authTimeout > authTimeoutMost || f.authTimeout%time.Second != 0 {
 		return fmt.Errorf("--authentication-timeout %s: want whole seconds, 1s to %s", f.authTimeout, authTimeoutMost)
@@ -140,7 +145,7 @@ func start(ctx context.Context, f startFlags) error {
 	defer stop()
 
 	o := server.Options{Dir: f.data, MemoryBytes: memory, TLS: tlsConfig, Log: log, Version: version, Columns: cols,
-		MaxConnections: f.maxConnections, AuthenticationTimeout: f.authTimeout}
+		MaxConnections: f.maxConnections, MaxPreparedTransactions: f.maxPrepared, AuthenticationTimeout: f.authTimeout}
 	if f.rpc != "" || len(f.join) > 0 {
 		return startNode(ctx, stop, f, o)
 	}

@@ -107,7 +107,8 @@ CREATE VIEW pg_catalog.pg_prepared_statements AS
 SELECT p.name, p.statement, p.prepare_time, p.parameter_types, p.from_sql, p.generic_plans, p.custom_plans FROM pg_prepared_statement() p;
 
 CREATE VIEW pg_catalog.pg_prepared_xacts AS
-SELECT NULL::xid AS transaction, NULL::text AS gid, NULL::timestamptz AS prepared, NULL::name AS owner, NULL::name AS database WHERE false;
+SELECT p.transaction, p.gid, p.prepared, u.rolname AS owner, d.datname AS database
+FROM pg_prepared_xact() p LEFT JOIN pg_authid u ON p.ownerid = u.oid LEFT JOIN pg_database d ON p.dbid = d.oid;
 
 CREATE VIEW pg_catalog.pg_available_extensions AS
 SELECT NULL::name AS name, NULL::text AS default_version, NULL::text AS installed_version, NULL::text AS comment WHERE false;

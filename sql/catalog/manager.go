@@ -134,6 +134,10 @@ func (m *Manager) Version(db types.OID) uint64 {
 // elsewhere.
 func (m *Manager) InvalidateAll() { m.invalidate(0, true) }
 
+// Changed starts a new version of a database, or of all, after a commit that went another
+// way than through a Writer of this process.
+func (m *Manager) Changed(db types.OID, shared bool) { m.invalidate(db, shared) }
+
 // invalidate starts a new version of one database, or of all when shared
 // catalogs changed.
 func (m *Manager) invalidate(db types.OID, all bool) {
@@ -184,6 +188,14 @@ func (t *Transaction) SetTemp(namespace types.OID) { t.temp = namespace }
 
 // HasDDL reports whether the transaction has changed the catalog.
 func (t *Transaction) HasDDL() bool { return t.writer != nil && t.writer.dirty }
+
+// Changed reports what a commit will change: the database's catalog, those all databases share.
+func (t *Transaction) Changed() (changed, shared bool) {
+	if t.writer == nil {
+		return false, false
+	}
+	return t.writer.dirty, t.writer.shared
+}
 
 // Invalidate forgets the private Reader's descriptors. The session calls it after
 // RollbackTo.

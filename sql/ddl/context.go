@@ -67,6 +67,10 @@ type Runner interface {
 	DropStorage(ctx context.Context, storageIDs ...uint64) error
 	// Connections counts the sessions in a database.
 	Connections(db types.OID) int
+	// Prepared counts the prepared transactions of a database.
+	Prepared(db types.OID) int
+	// Terminate ends the sessions of a database; they may take a while to go.
+	Terminate(db types.OID)
 }
 
 // Result of a statement.

@@ -2,6 +2,7 @@ package ddl
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	pg_query "github.com/pganalyze/pg_query_go/v5"
@@ -127,16 +128,12 @@ func createDatabase(ctx context.Context, c *Context, s *pg_query.CreatedbStmt) (
 	if from == c.reader().DatabaseOID() {
 		own = 1
 	}
-	users, err := c.waitForOthers(ctx, from, own)
+	users, prepared, err := c.waitForOthers(ctx, from, own)
 	if err != nil {
 		return "", err
 	}
-	if users > 0 {
-		e := pgerror.New(pgerror.ObjectInUse, "source database %q is being accessed by other users", template)
-		if users == 1 {
-			return "", e.WithDetail("There is 1 other session using the database.")
-		}
-		return "", e.WithDetail("There are %d other sessions using the database.", users)
+	if users+prepared > 0 {
+		return "", pgerror.New(pgerror.ObjectInUse, "source database %q is being accessed by other users", template).WithDetail("%s", usedBy(users, prepared))
 	}
 	oid, err := c.newOID(ctx)
 	if err != nil {
@@ -241,16 +238,21 @@ func dropDatabase(ctx context.Context, c *Context, s *pg_query.DropdbStmt) (stri
 	if row.Bool("datistemplate") {
 		return "", pgerror.New(pgerror.WrongObjectType, "cannot drop a template database")
 	}
-	n, err := c.waitForOthers(ctx, oid, 0)
+	for _, o := range s.Options {
+		if c.Runner == nil || o.GetDefElem().GetDefname() != "force" {
+			continue
+		}
+		if n := c.Runner.Prepared(oid); n > 0 {
+			return "", pgerror.New(pgerror.ObjectInUse, "database %q is being used by prepared transactions", s.Dbname).WithDetail("%s", usedBy(0, n))
+		}
+		c.Runner.Terminate(oid)
+	}
+	users, prepared, err := c.waitForOthers(ctx, oid, 0)
 	if err != nil {
 		return "", err
 	}
-	if n > 0 {
-		e := pgerror.New(pgerror.ObjectInUse, "database %q is being accessed by other users", s.Dbname)
-		if n == 1 {
-			return "", e.WithDetail("There is 1 other session using the database.")
-		}
-		return "", e.WithDetail("There are %d other sessions using the database.", n)
+	if users+prepared > 0 {
+		return "", pgerror.New(pgerror.ObjectInUse, "database %q is being accessed by other users", s.Dbname).WithDetail("%s", usedBy(users, prepared))
 	}
 	if err := c.dropSettings(ctx, oid, 0); err != nil {
 		return "", err
@@ -302,21 +304,36 @@ func (c *Context) renameDatabase(ctx context.Context, s *pg_query.RenameStmt) er
 // othersWait is how long a database's last sessions may take to go, as in PostgreSQL.
 const othersWait = 5 * time.Second
 
-// waitForOthers counts the sessions of a database beyond own of them, after
-// giving ones that are just ending some time.
-func (c *Context) waitForOthers(ctx context.Context, database types.OID, own int) (int, error) {
+// waitForOthers counts the sessions of a database beyond own of them and its prepared
+// transactions, after giving ones that are just ending some time.
+func (c *Context) waitForOthers(ctx context.Context, database types.OID, own int) (users, prepared int, err error) {
 	if c.Runner == nil {
-		return 0, nil
+		return 0, 0, nil
 	}
 	for deadline := time.Now().Add(othersWait); ; {
-		n := c.Runner.Connections(database) - own
-		if n <= 0 || time.Now().After(deadline) {
-			return max(n, 0), nil
+		users, prepared = max(c.Runner.Connections(database)-own, 0), c.Runner.Prepared(database)
+		if users+prepared == 0 || time.Now().After(deadline) {
+			return users, prepared, nil
 		}
 		select {
 		case <-ctx.Done():
-			return 0, pgerror.From(context.Cause(ctx))
+			return 0, 0, pgerror.From(context.Cause(ctx))
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// usedBy says what uses a database.
+func usedBy(users, prepared int) string {
+	switch {
+	case users > 0 && prepared > 0:
+		return fmt.Sprintf("There are %d other session(s) and %d prepared transaction(s) using the database.", users, prepared)
+	case users == 1:
+		return "There is 1 other session using the database."
+	case users > 0:
+		return fmt.Sprintf("There are %d other sessions using the database.", users)
+	case prepared == 1:
+		return "There is 1 prepared transaction using the database."
+	}
+	return fmt.Sprintf("There are %d prepared transactions using the database.", prepared)
 }

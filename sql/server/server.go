@@ -44,6 +44,8 @@ type Options struct {
 	// authentication_timeout; 0: their defaults.
 	MaxConnections        int
 	AuthenticationTimeout time.Duration
+	// MaxPreparedTransactions is PostgreSQL's max_prepared_transactions, its default too.
+	MaxPreparedTransactions int
 	// Tablets of a new store; an existing one must have as many. 0: as it is, 1 for a new one.
 	Tablets int
 	// Cluster makes the node one of several; nil: it is alone, with a store in Dir.
@@ -105,6 +107,7 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 	so := storage.Options{
 		Tablets:     o.Tablets,
 		Columns:     o.Columns,
+		PreparedMax: o.MaxPreparedTransactions,
 		MemoryBytes: o.MemoryBytes / 3,
 		Logf:        func(format string, args ...any) { o.Log.Debug(fmt.Sprintf(format, args...)) },
 		OnFatal: func(err error) {
@@ -178,6 +181,7 @@ func (o *Options) parameters() map[string]string {
 	return map[string]string{
 		"max_connections":                strconv.Itoa(o.MaxConnections),
 		"superuser_reserved_connections": strconv.Itoa(o.reserved()),
+		"max_prepared_transactions":      strconv.Itoa(o.MaxPreparedTransactions),
 		"authentication_timeout":         strconv.Itoa(int(o.AuthenticationTimeout / time.Second)),
 	}
 }

@@ -157,6 +157,18 @@ func (d ddlRunner) Connections(db types.OID) int {
 	}
 }
 
+// Prepared implements ddl.Runner.
+func (d ddlRunner) Prepared(db types.OID) int { return d.s.node.Prepared(db) }
+
+// Terminate implements ddl.Runner.
+func (d ddlRunner) Terminate(db types.OID) {
+	for _, s := range d.s.node.Sessions() {
+		if s != d.s && s.db.OID == db {
+			d.s.TerminateBackend(s.start.PID)
+		}
+	}
+}
+
 // checkAccess checks the user's privileges on the relations a statement names.
 func (s *Session) checkAccess(ctx context.Context, access []accessCheck) error {
 	if s.currentUser.Super {

@@ -54,6 +54,8 @@ type Storage interface {
 	Bytes(storageID uint64) int64
 	// Rows estimates the committed rows of a table. It reads no data.
 	Rows(storageID uint64) int64
+	// AddRows adjusts these estimates, by storage id.
+	AddRows(changes map[uint64]int64)
 	// ColumnRows estimates how many of them lie in column segments.
 	ColumnRows(storageID uint64) int64
 	// SegmentColumns is what the segments on this node know of a column of a table. It reads no data.

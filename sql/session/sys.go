@@ -160,9 +160,18 @@ func (s *Session) waitEvents(rows []sys.Activity) {
 
 func (s *Session) LockRows() []sys.LockRow {
 	var out []sys.LockRow
+	backends := map[txn.ID]int32{} // of prepared transactions
+	if d, ok := s.node.DB.(txn.TwoPhase); ok {
+		for _, i := range d.Prepared() {
+			backends[i.Txn] = i.Backend
+		}
+	}
 	for _, l := range s.node.DB.Locks() {
 		r := sys.LockRow{Transaction: types.OID(l.Transaction), Virtual: fmt.Sprintf("%d/%d", l.ProcessID, l.Holder), PID: l.ProcessID,
 			Mode: l.Mode, Granted: l.Granted, WaitStart: timestamp(l.Since)}
+		if b, ok := backends[l.Holder]; ok && l.ProcessID == 0 {
+			r.Virtual = fmt.Sprintf("%d/%d", b, l.Holder)
+		}
 		if a := l.Advisory; a != nil {
 			r.Database, r.Advisory = types.OID(a.Database), &sys.AdvisoryKey{Key: a.Key, Pair: a.Pair}
 		} else {

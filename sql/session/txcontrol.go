@@ -85,7 +85,7 @@ func (s *Session) transactionStmt(ctx context.Context, st *pg_query.TransactionS
 		}
 		return "ROLLBACK", nil
 	}
-	return s.twoPhase(st)
+	return s.twoPhase(ctx, st)
 }
 
 func (s *Session) findSavepoint(name string) (int, error) {
@@ -220,33 +220,4 @@ func (s *Session) setReadOnly(on, session bool) error {
 	}
 	s.cur.readOnly = on
 	return nil
-}
-
-// twoPhase answers PREPARE TRANSACTION and its kin as a server does that has
-// max_prepared_transactions at zero.
-func (s *Session) twoPhase(st *pg_query.TransactionStmt) (string, error) {
-	if st.Kind == pg_query.TransactionStmtKind_TRANS_STMT_PREPARE {
-		switch s.phase {
-		case phaseBlock:
-			return "", pgerror.New(pgerror.ObjectNotInPrerequisiteState, "prepared transactions are disabled").
-				WithHint("Set max_prepared_transactions to a nonzero value.")
-		case phaseFailed:
-			s.rollback()
-		default:
-			s.warn(pgerror.NoActiveSQLTransaction, "there is no transaction in progress")
-			s.rollback()
-		}
-		return "ROLLBACK", nil
-	}
-	name := "COMMIT PREPARED"
-	if st.Kind == pg_query.TransactionStmtKind_TRANS_STMT_ROLLBACK_PREPARED {
-		name = "ROLLBACK PREPARED"
-	}
-	if s.phase == phaseFailed {
-		return "", errFailedBlock
-	}
-	if err := s.preventBlock(name); err != nil {
-		return "", err
-	}
-	return "", pgerror.New(pgerror.UndefinedObject, `prepared transaction with identifier "%s" does not exist`, st.Gid)
 }

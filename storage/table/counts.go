@@ -124,6 +124,12 @@ func (s *Shared) Forget(storageID uint64) {
 	s.rowIDs.ForgetRowIDs(storageID)
 }
 
+// RowChanges are the rows that the transaction has written so far, by storage id.
+func (s *Store) RowChanges() map[uint64]int64 { return s.delta }
+
+// AddRows adjusts counts after a commit that no Store has seen.
+func (s *Shared) AddRows(changes map[uint64]int64) { s.counts.add(changes) }
+
 // count notes rows written by the transaction; it counts when it commits. Rows
 // undone by a savepoint are counted nonetheless: an estimate.
 func (s *Store) count(storageID uint64, n int64) {

@@ -56,7 +56,11 @@ func registerActivity(r *expr.Registry) {
 			} else if l.Relation == 0 {
 				kind, db, rel, xid = "transactionid", nil, nil, l.Transaction
 			}
-			if err := emit(kind, db, rel, nil, nil, nil, xid, classid, objid, objsubid, l.Virtual, l.PID, l.Mode, l.Granted, false, ts(l.WaitStart)); err != nil {
+			var pid types.Datum
+			if l.PID != 0 { // else it is prepared
+				pid = l.PID
+			}
+			if err := emit(kind, db, rel, nil, nil, nil, xid, classid, objid, objsubid, l.Virtual, pid, l.Mode, l.Granted, false, ts(l.WaitStart)); err != nil {
 				return err
 			}
 		}
@@ -69,6 +73,14 @@ func registerActivity(r *expr.Registry) {
 				ts = append(ts, t)
 			}
 			if err := emit(p.Name, p.Statement, p.Prepared, types.NewArray(types.Of(types.RegType), ts), p.FromSQL, int64(0), int64(0)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	addSet(r, "pg_prepared_xact()", func(_ *expr.Context, s Session, _ []types.Datum, emit func(row ...types.Datum) error) error {
+		for _, p := range s.PreparedTransactions() {
+			if err := emit(p.Transaction, p.GID, p.Prepared, p.Owner, p.Database); err != nil {
 				return err
 			}
 		}

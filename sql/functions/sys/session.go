@@ -64,6 +64,7 @@ type Session interface {
 	StorageBytes(storageID uint64) int64
 	PreparedStatements() []PreparedStatement
 	CursorRows() []CursorRow
+	PreparedTransactions() []PreparedTransaction
 	// Merges describes tables with rows in column segments, or on their way there.
 	Merges() []Merge
 	// ClusterNodes and ClusterTablets describe the database's processes.
@@ -151,6 +152,14 @@ type PreparedStatement struct {
 	Prepared        types.Timestamp
 	ParamTypes      []types.OID
 	FromSQL         bool
+}
+
+// PreparedTransaction is a row of pg_prepared_xacts.
+type PreparedTransaction struct {
+	Transaction     types.OID // an xid
+	GID             string
+	Prepared        types.Timestamp
+	Owner, Database types.OID
 }
 
 // CursorRow is a row of pg_cursors.

@@ -192,7 +192,7 @@ func start(ctx context.Context, binary string, nodes int, joined bool) (dsn stri
 	if err != nil {
 		return "", nil, err
 	}
-	args := []string{"--sql-addr", addrs[0].String()}
+	args := []string{"--sql-addr", addrs[0].String(), "--max-prepared-transactions", "10"}
 	if nodes > 0 {
 		args = append(args, "--role", "gateway", "--rpc-addr", addrs[1].String())
 	}

@@ -1,0 +1,69 @@
+-- Deferred constraints are checked at PREPARE; unique and foreign keys see prepared rows as those of one in progress.
+CREATE TABLE p (k int PRIMARY KEY);
+CREATE TABLE c (k int PRIMARY KEY, p int REFERENCES p DEFERRABLE INITIALLY DEFERRED);
+CREATE TABLE u (k int UNIQUE);
+INSERT INTO p VALUES (1), (2);
+INSERT INTO u VALUES (1), (2);
+BEGIN;
+INSERT INTO c VALUES (1, 9);
+PREPARE TRANSACTION 'tc_1';
+SELECT 1;
+SELECT count(*) FROM pg_prepared_xacts;
+BEGIN;
+INSERT INTO c VALUES (1, 9);
+INSERT INTO p VALUES (9);
+PREPARE TRANSACTION 'tc_1';
+COMMIT PREPARED 'tc_1';
+SELECT * FROM c;
+-- A referenced row is held by who refers to it.
+BEGIN;
+INSERT INTO c VALUES (2, 2);
+PREPARE TRANSACTION 'tc_3';
+SET lock_timeout = '20ms';
+DELETE FROM p WHERE k = 2;
+UPDATE p SET k = 3 WHERE k = 2;
+RESET lock_timeout;
+ROLLBACK PREPARED 'tc_3';
+DELETE FROM p WHERE k = 2;
+SELECT * FROM p ORDER BY k;
+-- A deleted one is held too.
+BEGIN;
+DELETE FROM p WHERE k = 1;
+PREPARE TRANSACTION 'tc_4';
+SET lock_timeout = '20ms';
+INSERT INTO c VALUES (3, 1);
+RESET lock_timeout;
+COMMIT PREPARED 'tc_4';
+INSERT INTO c VALUES (3, 1);
+-- Unique keys.
+BEGIN;
+INSERT INTO p VALUES (50);
+PREPARE TRANSACTION 'tc_5';
+SET lock_timeout = '20ms';
+INSERT INTO p VALUES (50);
+INSERT INTO p VALUES (50) ON CONFLICT DO NOTHING;
+RESET lock_timeout;
+COMMIT PREPARED 'tc_5';
+INSERT INTO p VALUES (50);
+INSERT INTO p VALUES (50) ON CONFLICT DO NOTHING;
+-- SERIALIZABLE.
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT count(*) FROM u;
+INSERT INTO p VALUES (60);
+PREPARE TRANSACTION 'tc_6';
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT count(*) FROM p;
+INSERT INTO u VALUES (60);
+COMMIT;
+COMMIT PREPARED 'tc_6';
+SELECT count(*) FROM p WHERE k = 60;
+SELECT count(*) FROM u WHERE k = 60;
+-- REPEATABLE READ meets a change that was prepared before its snapshot and committed after.
+BEGIN;
+UPDATE u SET k = 70 WHERE k = 1;
+PREPARE TRANSACTION 'tc_7';
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT * FROM u ORDER BY k;
+COMMIT;
+COMMIT PREPARED 'tc_7';
+SELECT * FROM u ORDER BY k;
