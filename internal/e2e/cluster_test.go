@@ -98,6 +98,14 @@ func TestClusterCatalog(t *testing.T) {
 	prepared(`42703 column "v" does not exist`)
 	exec(a, "ALTER TABLE t RENAME w TO v")
 	prepared("v7")
+	for _, c := range []*pgx.Conn{a, b} { // what is not built over several nodes says so
+		for _, q := range []string{"BEGIN; UPDATE t SET v = 'x'; PREPARE TRANSACTION 'p'", "COMMIT PREPARED 'p'", "ROLLBACK PREPARED 'p'"} {
+			if _, err := c.Exec(ctx, q); !hasCode(err, "0A000") {
+				t.Errorf("%s: %v", q, err)
+			}
+		}
+		want(c, "SELECT count(*) FROM pg_prepared_xacts", "0")
+	}
 	exec(b, "DROP TABLE t")
 	want(a, "SELECT count(*) FROM t", `42P01 relation "t" does not exist`)
 	want(a, "SELECT count(*) FROM basalt.tablets", "2")
