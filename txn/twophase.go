@@ -37,9 +37,9 @@ type TwoPhase interface {
 type Preparer interface {
 	Txn
 	// Prepare prepares the transaction, which then is not the caller's any more; after an
-	// error it is rolled back. advisory are the locks of the session, nil for none: the
+	// error it is rolled back. locks are the advisory ones of the session, nil for none: the
 	// transaction's go with it. Errors: 42710, 53200, 55000, 40001, 0A000; 08007: the outcome is unknown.
-	Prepare(ctx context.Context, p PreparedInfo, advisory *AdvisoryLocks) error
+	Prepare(ctx context.Context, p PreparedInfo, locks SessionLocks) error
 }
 
 // PreparedInfo is what is known of a prepared transaction.
@@ -154,10 +154,11 @@ func (p *PreparedTxn) release() {
 
 // Prepare implements Preparer. The order matters: nothing is promised before the record is durable, and no lock
 // changes hands before.
-func (t *transaction) Prepare(ctx context.Context, info PreparedInfo, advisory *AdvisoryLocks) error {
+func (t *transaction) Prepare(ctx context.Context, info PreparedInfo, locks SessionLocks) error {
 	if err := t.usable(); err != nil {
 		return err
 	}
+	advisory, _ := locks.(*AdvisoryLocks) // as every one of a Manager
 	fail := func(err error) error {
 		t.state = txnEnded
 		t.end()
