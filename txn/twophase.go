@@ -227,7 +227,7 @@ func (t *transaction) detach(advisory *AdvisoryLocks) {
 			*s = nil
 		}
 	}
-	t.rels = nil
+	t.rels, t.locked = nil, lockedVersions{}
 }
 
 // segments are the provisional segments. REQUIRES: all rows are in them.
