@@ -48,6 +48,10 @@ func (p *planner) passSimplify(r rel, need ColSet) rel {
 	}
 	mapRelExprs(r, p.simplify)
 	switch x := r.(type) {
+	case *relGroup:
+		for i := range x.aggs {
+			x.aggs[i].agg = p.filterAgg(x.aggs[i].agg)
+		}
 	case *relProject:
 		if len(x.items) == 0 {
 			return x.in
