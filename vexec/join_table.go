@@ -64,6 +64,9 @@ func (j *hashJoinOp) buildTable(batches []*Batch) (*joinTable, error) {
 			t.rows.Cols[c] = nil
 		}
 	}
+	if j.coded {
+		t.codeText()
+	}
 	t.bytes = batchBytes(t.rows) + 4*int64(len(t.list)+len(t.start)) + int64(len(t.matched))
 	if t.table != nil {
 		t.bytes += t.table.Size()
@@ -72,6 +75,32 @@ func (j *hashJoinOp) buildTable(batches []*Batch) (*joinTable, error) {
 		t.bytes += t.dense.Size()
 	}
 	return t, nil
+}
+
+// codedRowsMax bounds the right sides whose text is coded: what is above the join computes
+// things once for each of these rows.
+const codedRowsMax = 1 << 15
+
+// codeText makes each plain text column its own dictionary: gathering its values for rows of
+// the left side moves codes, and expressions and groupings above look a row's up.
+func (t *joinTable) codeText() {
+	n := t.rows.N
+	if n == 0 || n > codedRowsMax {
+		return
+	}
+	var codes []int32
+	for c, a := range t.rows.Cols {
+		if a == nil || a.DataType().ID() != arrow.STRING {
+			continue
+		}
+		if codes == nil {
+			codes = make([]int32, n)
+			for i := range codes {
+				codes[i] = int32(i)
+			}
+		}
+		t.rows.Cols[c] = kernel.CodedBy(codes, a)
+	}
 }
 
 func (j *hashJoinOp) readByResidual(column int) bool {

@@ -86,6 +86,20 @@ func MakeCoded(codes []int32, id arrow.ArrayData, valid []byte, nulls int) arrow
 	return array.NewDictionaryData(array.NewDataWithDictionary(dt, len(codes), idx.Buffers(), nulls, 0, id.(*array.Data)))
 }
 
+// CodedBy is the plain vector a with itself as dictionary: codes are 0, 1, 2 ….
+func CodedBy(codes []int32, a arrow.Array) arrow.Array {
+	var valid []byte
+	if v := Valid(a); !v.All() {
+		valid = Ones(a.Len())
+		for i := range codes {
+			if !v.Get(i) {
+				ClearBit(valid, i)
+			}
+		}
+	}
+	return MakeCoded(codes, a.Data(), valid, a.NullN())
+}
+
 // takeCoded gathers rows idx of a coded vector; −1 gives NULL. It stays coded.
 func takeCoded(m *Arena, d *array.Dictionary, idx []int32) arrow.Array {
 	valid, nulls := takeValid(d, idx)
