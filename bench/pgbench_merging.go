@@ -26,6 +26,9 @@ type mergingResult struct {
 // for a merge of every segment.
 const mergingShare = 0.4
 
+// mergingRest is how long segments just merged are left alone while others write.
+const mergingRest = 31 * time.Second
+
 // runMerging measures a script with and without merging going on: of another table of some rows, which the run finds
 // merged, or with many of its rows just updated. Runs take turns.
 func runMerging(cmd *cobra.Command, ts []Target, o transfer.Options, runs, rows int, jsonPath string) error {
@@ -47,6 +50,11 @@ func runMerging(cmd *cobra.Command, ts []Target, o transfer.Options, runs, rows 
 			with := n % 2
 			err := execAll(ctx, side, "vacuum")
 			if with == 1 && err == nil {
+				select {
+				case <-ctx.Done():
+					return ctx.Err()
+				case <-time.After(mergingRest):
+				}
 				err = execAll(ctx, side, fmt.Sprintf("update merging_side set a = a + 1, d = d || '.' where id %% 100 < %d", int(mergingShare*100)))
 			}
 			if err != nil {

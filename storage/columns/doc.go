@@ -16,6 +16,9 @@
 //
 // Which of engine and segments decides on a key is said in storage/engine/columns.go.
 //
+// An overlay (overlay.go) keeps in memory what scans have read of a space's delta: versions in the
+// engine that its segments lack.
+//
 // Invariants. (1) A directory record refers to a file only after the file and its
 // name are durable; a file without a record is removed by the next start. (2) A swap
 // of segments is one synced batch of the engine, published after it is durable.
