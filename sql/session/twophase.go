@@ -118,8 +118,8 @@ func (s *Session) touchedTemp(ctx context.Context) (bool, error) {
 // finishPrepared commits a prepared transaction or rolls it back.
 func (s *Session) finishPrepared(ctx context.Context, gid string, commit bool) error {
 	db, ok := s.node.DB.(txn.TwoPhase)
-	if !ok {
-		return errTwoPhase
+	if !ok { // none was prepared: that is refused
+		return pgerror.New(pgerror.UndefinedObject, `prepared transaction with identifier "%s" does not exist`, gid)
 	}
 	p, err := db.ClaimPrepared(gid, func(i *txn.PreparedInfo) error {
 		switch {
