@@ -64,8 +64,11 @@ type Node struct {
 }
 
 // LendToColumns lets the cache of column blocks have so many bytes beside its share of MemoryBytes,
-// until the next call.
+// until the next call. A gateway without data has no cache.
 func (n *Node) LendToColumns(bytes int64) {
+	if n.cols == nil {
+		return
+	}
 	n.cols.ResizeCache(n.opts.Columns.CacheBytes + max(bytes, 0))
 }
 
