@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/batchrepr"
 )
 
 // The bytes of a stored version's value (frozen, format version 1):
@@ -109,6 +110,7 @@ func (b *Batch) Commit(sync bool) error {
 	if sync {
 		opts = pebble.Sync
 	}
+	repr := b.b.Repr() // a large batch is empty once it is applied: its memory is the store's then
 	if err := b.e.finish(b.e.apply(b.b, opts)); err != nil {
 		return err
 	}
@@ -116,7 +118,7 @@ func (b *Batch) Commit(sync bool) error {
 		b.e.covered(n)
 	}
 	if b.tally.tell(b.e.columns) {
-		b.tellVersions()
+		b.tellVersions(repr)
 	}
 	for _, r := range b.forgotten {
 		b.e.presence.forget(r[0], r[1])
@@ -124,9 +126,9 @@ func (b *Batch) Commit(sync bool) error {
 	return nil
 }
 
-// tellVersions tells the columns of the versions put. REQUIRES: they have been applied.
-func (b *Batch) tellVersions() {
-	r := b.b.Reader()
+// tellVersions tells the columns of the versions in a batch's representation. REQUIRES: they have been applied.
+func (b *Batch) tellVersions(repr []byte) {
+	r := batchrepr.Read(repr)
 	for {
 		kind, ek, _, ok, err := r.Next()
 		if !ok || err != nil {

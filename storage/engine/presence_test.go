@@ -14,7 +14,10 @@ import (
 )
 
 // emptyColumns says of one space that it has segments, in which there is nothing.
-type emptyColumns struct{ space [spaceLen]byte }
+type emptyColumns struct {
+	space   [spaceLen]byte
+	written atomic.Int64 // calls of Written
+}
 
 type emptyPin struct{ c *emptyColumns }
 
@@ -31,8 +34,8 @@ func (c *emptyColumns) PinKey(key []byte) ColumnPin {
 func (c *emptyColumns) Get(key []byte, _ Timestamp, _ []byte) ([]byte, Timestamp, bool, bool, error) {
 	return nil, 0, false, c.mine(key), nil
 }
-func (c *emptyColumns) Wrote([]byte, int, Timestamp) bool               { return false }
-func (c *emptyColumns) Written([]byte, Timestamp)                       {}
+func (c *emptyColumns) Wrote([]byte, int, Timestamp) bool               { return true }
+func (c *emptyColumns) Written([]byte, Timestamp)                       { c.written.Add(1) }
 func (c *emptyColumns) Ingested(Timestamp)                              {}
 func (c *emptyColumns) Size([]byte, []byte) int64                       { return 0 }
 func (c *emptyColumns) Any() bool                                       { return true }
@@ -245,4 +248,25 @@ func TestPresenceConcurrent(t *testing.T) {
 	wg.Wait()
 	stop.Store(true)
 	rebuild.Wait()
+}
+
+// TestWritten: the columns hear of every version, of batches too that are so large that the
+// store beneath takes them over.
+func TestWritten(t *testing.T) {
+	e, c := presenceEngine(t)
+	for _, n := range []int{1, 1000, 60_000} {
+		c.written.Store(0)
+		b := e.NewBatch(0)
+		for i := range n {
+			if err := b.Put(c.key(uint64(i)), make([]byte, 100), uint64(n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := b.Commit(true); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.written.Load(); got != int64(n) {
+			t.Errorf("a batch of %d versions: %d were told of", n, got)
+		}
+	}
 }
