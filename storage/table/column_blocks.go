@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
@@ -167,10 +168,10 @@ func (r *blockReader) use(f *segment.File) error {
 		c := &r.sc.cols[o]
 		at := f.ColumnOf(c.Attnum)
 		if r.cols[i], r.conv[i] = at, false; at >= 0 && !sameForm(cols[at].Type, c.T) {
-			if cols[at].Type.OID != types.Bytea {
+			if cols[at].Type.OID != types.Bytea && !sameBits(cols[at].Type, c.T) {
 				return pgerror.Internal("column %d of a segment has type %d, want %d", c.Attnum, cols[at].Type.OID, c.T.OID)
 			}
-			r.conv[i] = true // kept as stored
+			r.conv[i] = true // kept as stored, or written under another type: ALTER TYPE may be undone
 		}
 	}
 	for i := range r.conds {
@@ -186,6 +187,15 @@ func (r *blockReader) use(f *segment.File) error {
 func sameForm(a, b types.T) bool {
 	num := func(t types.T) bool { return t.OID == types.NumericOID && t.Class == types.ClassBase }
 	return num(a) == num(b) && (a.OID == types.Bytea) == (b.OID == types.Bytea) && arrow.TypeEqual(types.ArrowType(a), types.ArrowType(b))
+}
+
+// sameBits: rows store values of both types as the same four bytes (int4, oid and its kin, enums).
+func sameBits(a, b types.T) bool {
+	four := func(t types.T) bool {
+		id := types.ArrowType(t).ID()
+		return id == arrow.INT32 || id == arrow.UINT32
+	}
+	return four(a) && four(b)
 }
 
 // begin takes a block, unless its zones rule it out.
@@ -351,9 +361,14 @@ func (r *blockReader) keys(ctx context.Context, c *columnBlock, frame []int32) (
 	return k, nil
 }
 
-// decodeStored turns values that a segment keeps as rows store them into a vector of t.
+// decodeStored turns values that a segment keeps as rows store them, or as values of a type with the same bits,
+// into a vector of t.
 func decodeStored(t types.T, a arrow.Array) (arrow.Array, error) {
 	a = kernel.Flatten(a)
+	if id := a.DataType().ID(); id == arrow.INT32 || id == arrow.UINT32 {
+		d := a.Data()
+		return array.MakeFromData(array.NewData(types.ArrowType(t), d.Len(), d.Buffers(), nil, d.NullN(), d.Offset())), nil
+	}
 	s := kernel.Strings(a)
 	out := types.NewBuilder(t, a.Len())
 	for i := range a.Len() {
