@@ -16,16 +16,23 @@ type Damage struct {
 
 // Check verifies the segments: with files every block of every file against its
 // checksum, that rows lie where the directory says, and that no row counts in two
-// forms. An error means that it could not be done.
+// forms. An error means that it could not be done. Merging may go on meanwhile.
 func (s *Store) Check(ctx context.Context, files bool) ([]Damage, error) {
 	var out []Damage
 	for _, c := range s.cells.Load().list {
-		p := c.pin()
-		if p == nil {
-			continue
+		// Before the pin, as readers do: what a merge purges later is still seen.
+		v, err := s.eng.NewVersions()
+		if err != nil {
+			return out, err
 		}
-		damaged, err := p.check(ctx, files)
-		p.Release()
+		var damaged []Damage
+		if p := c.pin(); p != nil {
+			damaged, err = p.check(ctx, files, v)
+			p.Release()
+		}
+		if cerr := v.Close(); err == nil {
+			err = cerr
+		}
 		out = append(out, damaged...)
 		if err != nil {
 			return out, err
@@ -34,7 +41,7 @@ func (s *Store) Check(ctx context.Context, files bool) ([]Damage, error) {
 	return out, nil
 }
 
-func (p *Pin) check(ctx context.Context, files bool) (out []Damage, err error) {
+func (p *Pin) check(ctx context.Context, files bool, v *engine.Versions) (out []Damage, err error) {
 	bad := func(g *Segment, err error) { out = append(out, Damage{g.Path(), err}) }
 	for i, sp := range p.st.spans {
 		g := sp.seg
@@ -70,7 +77,7 @@ func (p *Pin) check(ctx context.Context, files bool) (out []Damage, err error) {
 		return out, nil
 	}
 	for _, g := range p.st.loose {
-		if err := p.checkLoose(ctx, g); err != nil {
+		if err := p.checkLoose(ctx, g, v); err != nil {
 			if !pgerror.Is(err, pgerror.DataCorrupted) {
 				return out, err
 			}
@@ -98,9 +105,8 @@ func (s *Store) Files() map[uint64]bool {
 
 // checkLoose sees that where an older segment has a row of the loose one, the engine
 // has a version that hides it: one in between or, once that has been collected because
-// nobody reads before a later one, the later one.
-func (p *Pin) checkLoose(ctx context.Context, g *Segment) error {
-	s := g.store
+// nobody reads before a later one, the later one. v was opened before p was pinned.
+func (p *Pin) checkLoose(ctx context.Context, g *Segment, v *engine.Versions) error {
 	var older []*Segment
 	for _, o := range p.st.overlapping(g.first, append(bytes.Clone(g.last), 0)) {
 		if o != g && (o.merged || o.ts < g.ts) {
@@ -114,11 +120,6 @@ func (p *Pin) checkLoose(ctx context.Context, g *Segment) error {
 	if err != nil {
 		return err
 	}
-	v, err := s.eng.NewVersions()
-	if err != nil {
-		return err
-	}
-	defer v.Close()
 	for b := range f.Blocks() {
 		if ctx.Err() != nil {
 			return pgerror.From(context.Cause(ctx))
