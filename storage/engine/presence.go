@@ -40,12 +40,14 @@ type presence struct {
 // presenceReads is how many point reads that had to look into the engine make a filter worth its walk.
 const presenceReads = 256
 
-// Sizes of filters, in keys: beyond the most a space has no filter, until it has been
+// Sizes of filters, in keys: beyond the most, or what memory there is, a space has no filter, until it has been
 // read so many times more as it would have keys.
 const (
 	presenceKeysMin = 32 << 10
 	presenceKeysMax = 8 << 20
 	presenceKeyBits = 16
+	// presenceShare is the share of Options.MemoryBytes that all filters together take at most, on top of it.
+	presenceShare = 16
 )
 
 // spacePresence is the filter of one space: the one that is read, the one being built.
@@ -164,10 +166,20 @@ func (p *presence) enter(key []byte) *spacePresence {
 	return s
 }
 
+// bytes is the memory of the filters of all spaces but one's. Only a builder adds to it.
+func (p *presence) bytes(but *spacePresence) (n int64) {
+	for _, s := range *p.spaces.Load() {
+		if f := s.cur.Load(); f != nil && s != but {
+			n += f.room * presenceKeyBits / 8
+		}
+	}
+	return n
+}
+
 // build makes a filter of a space, larger and larger until its keys fit.
 func (p *presence) build(e *Engine, s *spacePresence) error {
 	for room := s.size.Load(); ; room *= 4 {
-		if room > presenceKeysMax {
+		if room > presenceKeysMax || p.bytes(s)+room*presenceKeyBits/8 > e.opts.MemoryBytes/presenceShare {
 			s.cur.Store(nil)
 			s.size.Store(presenceKeysMin)
 			s.wait.Store(presenceKeysMax)

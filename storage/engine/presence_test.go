@@ -270,3 +270,32 @@ func TestWritten(t *testing.T) {
 		}
 	}
 }
+
+// TestPresenceBound: filters of many spaces stay within their share of the memory.
+func TestPresenceBound(t *testing.T) {
+	e, c := presenceEngine(t)
+	put := func(space byte) *spacePresence {
+		c.space[spaceLen-1] = space
+		putKeys(t, e, 10, c.key(1))
+		for range 8 {
+			mustHave(t, e, c.key(1), true)
+		}
+		s := e.presence.of(c.key(1))
+		e.presence.building.Lock()
+		defer e.presence.building.Unlock()
+		if err := e.presence.build(e, s); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	most := e.opts.MemoryBytes / presenceShare
+	built := 0
+	for space := range byte(200) {
+		if put(space+20).cur.Load() != nil {
+			built++
+		}
+	}
+	if one := int64(presenceKeysMin * presenceKeyBits / 8); int64(built) != most/one {
+		t.Errorf("%d filters of %d bytes in %d", built, one, most)
+	}
+}
