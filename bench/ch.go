@@ -53,19 +53,13 @@ func chCommand() *cobra.Command {
 			if f.loadOnly {
 				return writeJSON(f.jsonPath, results)
 			}
-			for range max(f.runs, 1) { // targets take turns, so that drift of the machine hits all
-				f.o.Seed++
-				for i, t := range f.ts {
-					before := processCPU(f.processes[t.Name])
-					r, err := ch.Mixed(ctx, t.connect, ch.Options{TPCC: f.o, Analysts: analysts})
-					if err != nil {
-						return fmt.Errorf("%s: %w", t.Name, err)
-					}
-					results[i].Runs = append(results[i].Runs, r)
-					if f.processes[t.Name] > 0 {
-						results[i].CPU = append(results[i].CPU, (processCPU(f.processes[t.Name]) - before).Seconds())
-					}
-				}
+			err := f.inTurns(func(i int, t Target) error {
+				r, err := ch.Mixed(ctx, t.connect, ch.Options{TPCC: f.o, Analysts: analysts})
+				results[i].Runs = append(results[i].Runs, r)
+				return err
+			}, func(i int, seconds float64) { results[i].CPU = append(results[i].CPU, seconds) })
+			if err != nil {
+				return err
 			}
 			for _, t := range f.ts {
 				if err := f.check(ctx, t); err != nil {

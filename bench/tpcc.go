@@ -89,6 +89,24 @@ func (f *tpccFlags) load(ctx context.Context, t Target) (time.Duration, error) {
 	return took, nil
 }
 
+// inTurns runs on every target as often as was asked for. They take turns, so that drift of the machine hits
+// all. cpu hears of the processor time of a run where the target's process is known.
+func (f *tpccFlags) inTurns(run func(i int, t Target) error, cpu func(i int, seconds float64)) error {
+	for range max(f.runs, 1) {
+		f.o.Seed++
+		for i, t := range f.ts {
+			before := processCPU(f.processes[t.Name])
+			if err := run(i, t); err != nil {
+				return fmt.Errorf("%s: %w", t.Name, err)
+			}
+			if f.processes[t.Name] > 0 {
+				cpu(i, (processCPU(f.processes[t.Name]) - before).Seconds())
+			}
+		}
+	}
+	return nil
+}
+
 // check verifies the consistency conditions of a target.
 func (f *tpccFlags) check(ctx context.Context, t Target) error {
 	if f.skipCheck {
@@ -130,19 +148,13 @@ func tpccCommand() *cobra.Command {
 			if f.loadOnly {
 				return writeJSON(f.jsonPath, results)
 			}
-			for range max(f.runs, 1) { // targets take turns, so that drift of the machine hits all
-				f.o.Seed++
-				for i, t := range f.ts {
-					before := processCPU(f.processes[t.Name])
-					r, err := tpcc.Run(ctx, t.connect, f.o)
-					if err != nil {
-						return fmt.Errorf("%s: %w", t.Name, err)
-					}
-					results[i].Runs = append(results[i].Runs, r)
-					if f.processes[t.Name] > 0 {
-						results[i].CPU = append(results[i].CPU, (processCPU(f.processes[t.Name]) - before).Seconds())
-					}
-				}
+			err := f.inTurns(func(i int, t Target) error {
+				r, err := tpcc.Run(ctx, t.connect, f.o)
+				results[i].Runs = append(results[i].Runs, r)
+				return err
+			}, func(i int, seconds float64) { results[i].CPU = append(results[i].CPU, seconds) })
+			if err != nil {
+				return err
 			}
 			for _, t := range f.ts {
 				if err := f.check(ctx, t); err != nil {
