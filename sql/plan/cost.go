@@ -1,5 +1,7 @@
 package plan
 
+import "github.com/basaltdb/basalt/sql/query"
+
 // The cost model. The unit is PostgreSQL's (one sequential page read), the
 // constants are Basalt's: a scan decodes rows of the row delta one by one, so a row
 // read costs about as much as a hash table insertion, and everything behind the
@@ -18,6 +20,9 @@ const (
 	costLookup    = 3      // open a scan or position a key lookup: as much as some hundred rows of a scan
 	costIndexRow  = 0.6    // fetch one row through a secondary index
 	costRestart   = 4      // start an Apply's right side once more
+
+	// orderedGroupsEdge is by how much hashing must be cheaper than grouping in order, which takes no memory and one core.
+	orderedGroupsEdge = 1.25
 )
 
 // costJoin sets the costs of a join node.
@@ -33,4 +38,14 @@ func (p *planner) costJoin(n *Node, o *joinOp, l, r *Node) {
 		n.Startup = l.Startup + r.Startup
 		n.Total = l.Total + r.Total + (l.Rows+r.Rows)*costOp*4 + n.Rows*costTuple
 	}
+}
+
+// costUnorderedGroups is what grouping by hash costs, together with an unordered scan of g that costs scan and gives rows:
+// workers share that, and one of them merges what they have.
+func (p *planner) costUnorderedGroups(g *relGet, quals []query.Expr, scan, rows, groups float64) float64 {
+	cost := scan + rows*costHashProbe + groups*costHashBuild
+	if scan >= parallelMinCost && p.parallelScan(g, quals) {
+		cost = cost/p.workerShare() + groups*costHashBuild
+	}
+	return cost * orderedGroupsEdge
 }

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"slices"
+
 	"github.com/basaltdb/basalt/sql/query"
 	"github.com/basaltdb/basalt/vexec/planpb"
 )
@@ -30,9 +32,20 @@ func (p *planner) parallelize(n *Node) *Node {
 	}
 	g := p.newNode(&gatherOp{workers: p.opts.Workers}, n.Cols, n)
 	g.Rows, g.Width, g.Startup = n.Rows, n.Width, n.Startup+1
-	g.Total = 1 + n.Total/(0.9*float64(p.opts.Workers))
+	g.Total = 1 + n.Total/p.workerShare()
 	p.trace("parallel", "gather")
 	return g
+}
+
+// workerShare is by how much workers shorten what they share.
+func (p *planner) workerShare() float64 { return 0.9 * float64(p.opts.Workers) }
+
+// parallelScan: workers could share an unordered scan of g under conditions.
+func (p *planner) parallelScan(g *relGet, quals []query.Expr) bool {
+	if p.opts.Workers < 2 || p.opts.Settings.NoParallel || p.keepOrder || g.table.Storage == nil || g.target != 0 {
+		return false
+	}
+	return !slices.ContainsFunc(quals, p.isVolatile)
 }
 
 // parallelizeLimited is parallelize for a node of which only some rows will be read.

@@ -13,6 +13,9 @@ type physReq struct {
 	need ColSet
 	// order is a sort order that would be useful; the node's Order says what it got.
 	order []sortItem
+	// groups, unless 0: the order is wanted only because it brings the rows of so many groups together, which
+	// hashing does as well.
+	groups float64
 	// limit is the number of rows that will probably be read; 0: all.
 	limit float64
 }
@@ -84,7 +87,7 @@ func (p *planner) phys(r rel, rq physReq) *Node {
 		for _, it := range x.items {
 			need = need.union(exprCols(it.fn))
 		}
-		in := p.phys(x.in, physReq{need: need, order: rq.order})
+		in := p.phys(x.in, physReq{need: need, order: rq.order, groups: rq.groups})
 		o := &projectSetOp{items: x.items}
 		for _, c := range in.Cols {
 			if rq.need.has(c) {
@@ -145,7 +148,7 @@ func (p *planner) phys(r rel, rq physReq) *Node {
 				need.add(c.col) // the re-check computes everything from the scan's columns
 			}
 		}
-		in := p.phys(x.in, physReq{need: need, order: rq.order})
+		in := p.phys(x.in, physReq{need: need, order: rq.order, groups: rq.groups})
 		n := p.newNode(&lockOp{x.targets}, in.Cols, in)
 		n.Rows, n.Startup, n.Total, n.Width, n.Order = in.Rows, in.Startup, in.Total+in.Rows*costTuple, in.Width, in.Order
 		return n
@@ -230,7 +233,7 @@ func (p *planner) physFilter(x *relFilter, rq physReq) *Node {
 	need := rq.need.union(exprCols(qs...))
 	var n *Node
 	if g, ok := x.in.(*relGet); ok {
-		n = p.physGet(g, qs, physReq{need: rq.need, order: rq.order, limit: rq.limit})
+		n = p.physGet(g, qs, physReq{need: rq.need, order: rq.order, groups: rq.groups, limit: rq.limit})
 	} else {
 		sub := rq
 		sub.need = need
@@ -267,7 +270,7 @@ func (p *planner) physProject(x *relProject, rq physReq) *Node {
 	for _, it := range items {
 		sub.remove(it.col)
 	}
-	n := p.phys(x.in, physReq{need: sub, order: translateOrder(rq.order, items), limit: rq.limit})
+	n := p.phys(x.in, physReq{need: sub, order: translateOrder(rq.order, items), groups: rq.groups, limit: rq.limit})
 	if len(items) == 0 {
 		return n
 	}

@@ -57,13 +57,17 @@ func (p *planner) physGet(g *relGet, qs []query.Expr, rq physReq) *Node {
 	if p.opts.Settings.NoSeqScan {
 		best.cost += 1e9
 	}
-	sortCost := func(r float64) float64 {
+	// What a path without the wanted order costs with what has to follow it.
+	unordered := func(cost, rows float64) float64 {
 		if len(rq.order) == 0 {
-			return 0
+			return cost
 		}
-		return r * math.Log2(math.Max(r, 2)) * costOp * 2
+		if rq.groups > 0 {
+			return p.costUnorderedGroups(g, scanQuals, cost, rows, math.Min(rq.groups, rows))
+		}
+		return cost + rows*math.Log2(math.Max(rows, 2))*costOp*2
 	}
-	bestTotal := best.cost + sortCost(rows)
+	bestTotal := unordered(best.cost, rows)
 	if g.table.Storage != nil {
 		for _, ix := range g.table.Indexes {
 			if !ix.Valid || ix.StorageIndex >= len(g.stored.Indexes) || !ix.Primary && ix.StorageIndex < 0 {
@@ -78,7 +82,7 @@ func (p *planner) physGet(g *relGet, qs []query.Expr, rq physReq) *Node {
 			}
 			t := path.cost
 			if !path.ordered {
-				t += sortCost(rows)
+				t = unordered(t, rows)
 			}
 			if path.point {
 				t = math.Min(t, 0.001) // a lookup of one row needs no comparing

@@ -141,10 +141,14 @@ func (p *planner) physGroup(x *relGroup, rq physReq) *Node {
 	}
 	// A wanted order over the keys can be had by sorted aggregation.
 	var keyOrder []sortItem
-	for _, k := range x.keys {
-		keyOrder = append(keyOrder, sortItem{expr: k.expr})
+	groups := 0.0
+	if x.sets == nil && len(x.keys) > 0 {
+		for _, k := range x.keys {
+			keyOrder = append(keyOrder, sortItem{expr: k.expr})
+		}
+		groups = p.rows(x)
 	}
-	in := p.phys(x.in, physReq{need: need, limit: limit, order: keyOrder})
+	in := p.phys(x.in, physReq{need: need, limit: limit, order: keyOrder, groups: groups})
 	if x.sets == nil && len(x.keys) > 0 {
 		if ord, ok := p.groupedBy(in, x.keys); ok {
 			o.sorted = true

@@ -311,6 +311,42 @@ func (n Numeric) Cmp(m Numeric) int {
 	return a.Cmp(b)
 }
 
+// SortPrefix orders as Cmp does as far as it goes: a smaller value never has a larger number. It has the sign, the decimal
+// exponent within ±255 and the first 16 digits:
+//
+//	bit 63      1 for zero and above; the other bits are inverted below
+//	bits 54–62  exponent + 256: the value is 0.d1d2… × 10^exponent
+//	bits 0–53   d1 … d16
+func (n Numeric) SortPrefix() uint64 {
+	const digits, bias = 16, 256
+	switch n.form {
+	case numNegInf:
+		return 0
+	case numPosInf:
+		return math.MaxUint64 - 1
+	case numNaN:
+		return math.MaxUint64
+	}
+	nd := n.digits()
+	if nd == 0 {
+		return 1 << 63
+	}
+	e, m := nd-int(n.scale)+bias, uint64(0)
+	switch {
+	case e < 1:
+		e = 0
+	case e > 2*bias-2:
+		e = 2*bias - 1
+	default:
+		m = n.leading(nd, digits)
+	}
+	p := 1<<63 | uint64(e)<<54 | m
+	if n.Sign() < 0 {
+		return ^p
+	}
+	return p
+}
+
 func (n Numeric) rank() int {
 	switch n.form {
 	case numNegInf:

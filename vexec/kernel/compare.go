@@ -51,9 +51,33 @@ func Comparer(env *types.Env, t types.T, a, b arrow.Array) RowCompare {
 			if ok1 && ok2 && p.Scale() == q.Scale() {
 				return ordered[int64](a, b)
 			}
+			x, y := numericsOf(a), numericsOf(b)
+			return func(i, j int) int { return x.at(i).Cmp(y.at(j)) }
 		}
 	}
 	return func(i, j int) int { return types.Compare(env, t, types.Get(t, a, i), types.Get(t, b, j)) }
+}
+
+// numerics reads a numeric vector of either form.
+type numerics struct {
+	dec    []int64
+	scale  int32
+	binary Strs
+}
+
+func numericsOf(a arrow.Array) numerics {
+	if d, ok := a.(*types.Dec64Array); ok {
+		return numerics{dec: d.Int64Values(), scale: d.Scale()}
+	}
+	return numerics{binary: Strings(a)}
+}
+
+// at is value i, anything at a NULL.
+func (v *numerics) at(i int) types.Numeric {
+	if v.dec != nil {
+		return types.NumericFromInt64(v.dec[i], v.scale)
+	}
+	return types.NumericFromBinary(v.binary.At(i))
 }
 
 func ordered[T cmp.Ordered](a, b arrow.Array) RowCompare {
@@ -167,7 +191,11 @@ func SortPrefix(spec SortSpec, a arrow.Array) (prefix []uint64, exact bool) {
 	case types.NumericOID:
 		if _, ok := a.(*types.Dec64Array); !ok {
 			exact = false
-			return nullPrefix(spec, a, p), exact
+			v := numericsOf(a)
+			for i := range p {
+				p[i] = v.at(i).SortPrefix()
+			}
+			break
 		}
 		fill(p, Values[int64](a), func(x int64) uint64 { return uint64(x) ^ 1<<63 })
 	case types.Text, types.VarChar, types.Name, types.Bytea, types.BPChar, types.Bit, types.VarBit:
