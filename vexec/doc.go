@@ -5,8 +5,9 @@
 // Reading order: vexec.go (Batch, Reader, Store), executor.go (how a host runs a
 // statement), operator.go (the operator contract), query.go (a running
 // statement), then one file per operator, named as in plan.proto. Statements of
-// one row by its primary key run without operators and batches: point.go, over
-// values instead of vectors (expr/scalar.go). Expressions are in vexec/expr, loops
+// one row by its primary key, or of the few rows in a short range of keys, run
+// without operators and batches: point.go and short_range.go, over values instead of
+// vectors (expr/scalar.go). Expressions are in vexec/expr, loops
 // over vectors in vexec/kernel, an in-memory Store and plan helpers for tests in
 // vexec/vexectest.
 //

@@ -67,6 +67,11 @@ type RowStore interface {
 	LockKeyed(ctx context.Context, table *planpb.Table, key []types.Datum, strength uint32, match func(row []types.Datum) (bool, error)) (locator []byte, st RowState, row []types.Datum, err error)
 	// InsertRow inserts a row that must not conflict.
 	InsertRow(ctx context.Context, table *planpb.Table, row []types.Datum) error
+	// ScanRows calls f with the rows of a span in the order of its keys, until f wants no
+	// more. The locator is valid during the call, and a row too with scan.Reuse. done is false
+	// when the span has more than the scan's maxima or is not for reading row by row;
+	// f may have been called before.
+	ScanRows(ctx context.Context, scan *RowScan, f func(locator []byte, row []types.Datum) (more bool, err error)) (done bool, err error)
 	// UpdateInPlace is Update for a row whose keys and index entries stay what they are.
 	UpdateInPlace(ctx context.Context, table *planpb.Table, locator []byte, row []types.Datum) error
 }
@@ -411,7 +416,7 @@ func (p *Point) insert(ctx context.Context, store RowStore, in *expr.ScalarInput
 	if err != nil {
 		return nil, 0, err
 	}
-	if err := p.checkNotNull(in.Ctx.Env, row); err != nil {
+	if err := checkNotNull(in.Ctx.Env, p.table, row); err != nil {
 		return nil, 0, err
 	}
 	if err := store.InsertRow(ctx, p.table, row); err != nil {
@@ -461,7 +466,7 @@ func (p *Point) change(ctx context.Context, store RowStore, in *expr.ScalarInput
 	if err != nil {
 		return nil, 0, err
 	}
-	if err := p.checkNotNull(in.Ctx.Env, row); err != nil {
+	if err := checkNotNull(in.Ctx.Env, p.table, row); err != nil {
 		return nil, 0, err
 	}
 	if p.keyKept {
@@ -492,24 +497,19 @@ func (p *Point) changed(in *expr.ScalarInput, obs RowObserver, old, row []types.
 	return out, 1, err
 }
 
-func (p *Point) checkNotNull(env *types.Env, row []types.Datum) error {
-	for i, c := range p.table.GetColumns() {
+// checkNotNull finds a NULL in a new row of a table where none may be.
+func checkNotNull(env *types.Env, t *planpb.Table, row []types.Datum) error {
+	for i, c := range t.GetColumns() {
 		if row[i] == nil && c.GetNotNull() {
-			detail, err := describeRow(env, p.table, row)
+			detail, err := describeRow(env, t, row)
 			if err != nil {
 				return err
 			}
-			return notNullViolation(p.table, i, detail)
+			return notNullViolation(t, i, detail)
 		}
 	}
 	return nil
 }
 
-// Batch gives a row the point delivered as vectors.
-func (p *Point) Batch(row []types.Datum) *Batch {
-	ts := make([]types.T, len(p.stmt.GetRoot().GetOutput()))
-	for i, t := range p.stmt.GetRoot().GetOutput() {
-		ts[i] = t.T()
-	}
-	return batchOf(ts, row)
-}
+// Batch gives rows the point delivered as vectors.
+func (p *Point) Batch(rows [][]types.Datum) *Batch { return rowsBatch(p.stmt, rows) }

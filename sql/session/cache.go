@@ -92,7 +92,8 @@ type compiled struct {
 	version uint64
 	query   *query.Query // rewritten
 	planned *plan.Planned
-	point   *vexec.Point // nil: run by operators
+	point   *vexec.Point // nil, short too: run by operators
+	short   *vexec.ShortRange
 	params  []types.T
 	cols    []pgwire.Column // nil: delivers no rows
 	locks   []relationLock
@@ -278,7 +279,9 @@ func (s *Session) plan(ctx context.Context, r catalog.Reader, c *compiled) error
 	}
 	c.planned = p
 	if p.Exchanges == 0 {
-		c.point = s.node.Executor.NewPoint(p.Statement)
+		if c.point = s.node.Executor.NewPoint(p.Statement); c.point == nil {
+			c.short = s.node.Executor.NewShortRange(p.Statement)
+		}
 	}
 	if p.Command == query.CmdSelect || p.Returning {
 		c.cols = s.columns(ctx, r, p.Columns)

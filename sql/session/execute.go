@@ -115,6 +115,13 @@ func (s *Session) run(ctx context.Context, c *compiled, params []types.Datum) (*
 			return s.runPoint(ctx, c, store, params)
 		}
 	}
+	if c.short != nil {
+		if store, ok := s.cur.store.(vexec.RowStore); ok {
+			if r, err := s.runShort(ctx, c, store, params); r != nil || err != nil {
+				return r, err
+			}
+		}
+	}
 	env := s.exec(ctx, params)
 	env.Coded = s.codedRows && c.command == query.CmdSelect
 	cur, err := s.runPlan(ctx, c.planned, env)

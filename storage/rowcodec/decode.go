@@ -286,16 +286,24 @@ func Row(cols []Column, b []byte) ([]types.Datum, error) {
 // Columns is Row for the columns at some positions of cols.
 func Columns(cols []Column, at []int32, b []byte) ([]types.Datum, error) {
 	out := make([]types.Datum, len(at))
+	if err := ColumnsInto(out, cols, at, b); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// ColumnsInto is Columns into a row that is there. REQUIRES: len(out) = len(at).
+func ColumnsInto(out []types.Datum, cols []Column, at []int32, b []byte) error {
 	r, err := parse(b)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for i, c := range at {
 		if out[i], err = r.datum(&cols[c]); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return out, nil
+	return nil
 }
 
 // datum decodes one column.

@@ -98,9 +98,11 @@ func (r *indexReader) fetchRows(ctx context.Context, keys [][]byte) error {
 	return r.fetcher.get(ctx, keys, func(int) error { return r.corrupted() })
 }
 
-func (r *indexReader) corrupted() error {
-	return pgerror.New(pgerror.IndexCorrupted, "index \"%s\" has an entry without a row in table \"%s\"", r.x.Name, r.sc.t.Name).
-		WithTable(r.sc.t.Schema, r.sc.t.Name).WithConstraint(r.x.Name)
+func (r *indexReader) corrupted() error { return corruptedEntry(r.sc, r.x) }
+
+func corruptedEntry(sc *schema, x *index) error {
+	return pgerror.New(pgerror.IndexCorrupted, "index \"%s\" has an entry without a row in table \"%s\"", x.Name, sc.t.Name).
+		WithTable(sc.t.Schema, sc.t.Name).WithConstraint(x.Name)
 }
 
 // fetch appends the row an entry points to.

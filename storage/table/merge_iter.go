@@ -9,9 +9,14 @@ import (
 	"github.com/basaltdb/basalt/txn"
 )
 
+// iterable is a txn.View, or a transaction with the snapshot in force.
+type iterable interface {
+	NewIter(ctx context.Context, o txn.IterOptions) (txn.Iter, error)
+}
+
 // openRange iterates a key range in all its tablets, in the order of the keys
 // after their tablet.
-func openRange(ctx context.Context, view txn.View, kr *keyRange, reverse bool) (txn.Iter, error) {
+func openRange(ctx context.Context, view iterable, kr *keyRange, reverse bool) (txn.Iter, error) {
 	if len(kr.tablets) < 2 {
 		return view.NewIter(ctx, txn.IterOptions{Lower: kr.lower, Upper: kr.upper, Reverse: reverse})
 	}

@@ -43,6 +43,8 @@ type ScalarMaker struct {
 	// below counts the AND, OR and NOT around what is being compiled.
 	below   int
 	general bool
+	// volatile: a function was met whose calls must be as many as operators make.
+	volatile bool
 }
 
 // NewScalarMaker makes a maker for expressions without columns.
@@ -79,6 +81,9 @@ func (m *ScalarMaker) use(index uint32) *Scalar {
 
 // General reports whether functions are called that account memory (Context.Memory).
 func (m *ScalarMaker) General() bool { return m.general }
+
+// Volatile reports whether volatile functions are called.
+func (m *ScalarMaker) Volatile() bool { return m.volatile }
 
 // Folder gives what computes the parts of the expressions that depend on
 // parameters and constants alone: where Compile folds them, so that they fail
@@ -207,6 +212,7 @@ func (m *ScalarMaker) callNode(k *planpb.Func, t types.T, coll types.OID) (n sca
 		}
 		fn = &Function{OID: oid, Strict: true}
 	}
+	m.volatile = m.volatile || fn.Volatility == Volatile
 	n = scalarNode{fixed: fn.Volatility == Immutable && !fn.NeedsSession, call: true}
 	nodes := make([]scalarNode, len(k.GetArgs()))
 	for i, a := range k.GetArgs() {
