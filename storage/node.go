@@ -381,6 +381,6 @@ func (n *Node) Stats(storageID uint64) (TableStats, error) {
 
 // BuildIndex fills the new index at position pos of a table's indexes with the
 // rows that tx sees. 23505 when it is unique and the rows are not.
-func (n *Node) BuildIndex(ctx context.Context, tx txn.Txn, env *types.Env, t *planpb.Table, pos int, eval table.Eval) error {
-	return n.Store(tx, env).BuildIndex(ctx, t, pos, eval)
+func (n *Node) BuildIndex(ctx context.Context, tx txn.Txn, env *types.Env, t *planpb.Table, pos int, evals func() (table.Eval, error)) error {
+	return n.Store(tx, env).BuildIndex(ctx, t, pos, evals)
 }

@@ -188,6 +188,48 @@ func testBuildIndex(t *testing.T) {
 	must(t, n.Close())
 }
 
+// TestBuildIndexAgain builds an index, rolls back to a savepoint and builds it again, with entries that fit
+// memory and with many sorted runs; duplicates are found wherever they meet.
+func TestBuildIndexAgain(t *testing.T) {
+	eachSetting(t, func(t *testing.T) {
+		for _, spill := range []int64{1 << 10, 16 << 10, 0} {
+			n := openMem(t, vfs.NewMem(), Options{SpillBytes: spill})
+			with := func(ordinal uint32) *planpb.Table {
+				tb := accounts()
+				tb.Indexes = append(tb.Indexes, &planpb.Index{StorageId: 103, Name: "new", Unique: true, Keys: []*planpb.KeyPart{{Ordinal: ordinal}}})
+				return tb
+			}
+			const rows = 3000
+			must(t, inTxn(t, n, func(tx txn.Txn) error {
+				var rs [][]types.Datum
+				for i := range rows {
+					other := int64(i)
+					if i == rows-1 {
+						other = 0 // as the first
+					}
+					rs = append(rs, row(int32(i*7919%rows), fmt.Sprint("n", i), other))
+				}
+				return n.Store(tx, nil).InsertBatch(ctx, accounts(), batchOf(accounts(), rs...))
+			}))
+			must(t, inTxn(t, n, func(tx txn.Txn) error {
+				sp := tx.Savepoint()
+				must(t, n.BuildIndex(ctx, tx, nil, with(0), 2, nil))
+				must(t, tx.RollbackTo(sp))
+				got := report(n.BuildIndex(ctx, tx, nil, with(2), 2, nil))
+				if want := `23505 could not create unique index "new" Key (balance)=(0) is duplicated. [public.accounts new]`; got != want {
+					t.Errorf("spill %d: %s", spill, got)
+				}
+				must(t, tx.RollbackTo(sp))
+				must(t, n.BuildIndex(ctx, tx, nil, with(0), 2, nil))
+				tx.NextCommand()
+				return n.Store(tx, nil).Check(ctx, with(0), nil)
+			}))
+			must(t, inTxn(t, n, func(tx txn.Txn) error { return n.Store(tx, nil).Check(ctx, with(0), nil) }))
+			must(t, n.Close())
+		}
+	})
+}
+
 // TestConcurrentTables changes one table from several goroutines, with
 // unique conflicts, moved keys, upserts, rollbacks and savepoints, then checks that
 // indexes and rows agree and that a crash keeps exactly what was acknowledged.

@@ -32,7 +32,7 @@ type seqInterval struct{ from, to uint64 }
 type run struct {
 	path         string
 	first, last  []byte
-	filter       bloom
+	filter       bloom // of the keys; the zero filter excludes none
 	minStatement uint32
 }
 
@@ -44,11 +44,6 @@ const noStatement = math.MaxUint32
 func (t *transaction) spillWrites(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return contextError(ctx)
-	}
-	s := t.spill.Load()
-	if s == nil {
-		s = &spilled{t: t}
-		t.spill.Store(s)
 	}
 	r := &run{path: t.m.bulk.path(t.m, "run"), filter: newBloom(t.writes.len()), minStatement: math.MaxUint32}
 	w, err := t.m.eng.NewRun(r.path)
@@ -79,8 +74,24 @@ func (t *transaction) spillWrites(ctx context.Context) error {
 		_ = t.m.eng.FS().Remove(r.path)
 		return err
 	}
+	if err := t.addRuns([]*run{r}); err != nil {
+		return err
+	}
+	t.dropSpilledLocks()
+	t.writes.reset()
+	return nil
+}
+
+// addRuns adds runs that are newer than those there are.
+func (t *transaction) addRuns(runs []*run) error {
+	s := t.spill.Load()
+	if s == nil {
+		s = &spilled{t: t}
+		t.spill.Store(s)
+	}
 	s.mu.Lock()
-	s.runs = append(s.runs, r)
+	s.runs = append(s.runs, runs...)
+	var err error
 	if s.get != nil {
 		err = s.get.Close()
 		s.get = nil
@@ -90,8 +101,6 @@ func (t *transaction) spillWrites(ctx context.Context) error {
 		return err
 	}
 	t.m.rows.implicit.register(t)
-	t.dropSpilledLocks()
-	t.writes.reset()
 	return nil
 }
 
@@ -314,6 +323,9 @@ func (b *bloom) add(key []byte) {
 }
 
 func (b *bloom) has(h uint64) bool {
+	if len(b.bits) == 0 {
+		return true
+	}
 	d := h>>32 | h<<32
 	for range bloomProbes {
 		if b.bits[(h&b.mask)/64]&(1<<(h&63)) == 0 {

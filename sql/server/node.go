@@ -12,6 +12,7 @@ import (
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/storage"
 	"github.com/basaltdb/basalt/storage/rowcodec"
+	"github.com/basaltdb/basalt/storage/table"
 	"github.com/basaltdb/basalt/txn"
 	"github.com/basaltdb/basalt/vexec"
 	"github.com/basaltdb/basalt/vexec/expr"
@@ -86,8 +87,8 @@ func (d dataStore) Merges() []sys.Merge {
 	return out
 }
 
-func (d dataStore) BuildIndex(ctx context.Context, tx txn.Txn, env *types.Env, t *planpb.Table, pos int, eval func(ctx context.Context, rows *vexec.Batch) (*vexec.Batch, error)) error {
-	return d.Node.BuildIndex(ctx, tx, env, t, pos, eval)
+func (d dataStore) BuildIndex(ctx context.Context, tx txn.Txn, env *types.Env, t *planpb.Table, pos int, evals func() (table.Eval, error)) error {
+	return d.Node.BuildIndex(ctx, tx, env, t, pos, evals)
 }
 
 // newNode makes the SQL side over the open store, giving birth to an empty one.

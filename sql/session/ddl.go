@@ -106,32 +106,37 @@ func (d ddlRunner) RunPlan(ctx context.Context, stmt *planpb.Statement) (int64, 
 	}
 }
 
+// evalRows adds computed columns to rows of a table.
+type evalRows = func(ctx context.Context, rows *vexec.Batch) (*vexec.Batch, error)
+
 // BuildIndex implements ddl.Runner.
 func (d ddlRunner) BuildIndex(ctx context.Context, t *planpb.Table, pos int) error {
 	s := d.s
 	s.cur.tx.NextCommand()
 	env := s.typesEnv(s.reader())
-	var eval func(ctx context.Context, rows *vexec.Batch) (*vexec.Batch, error)
+	var evals func() (evalRows, error)
 	if len(t.Computed) > 0 {
-		frame := expr.NewFrame(&expr.Context{Ctx: ctx, Env: env, Session: s}, 0)
-		exprs, err := expr.CompileAll(t.Computed, s.node.Registry, frame)
-		if err != nil {
-			return err
-		}
-		eval = func(_ context.Context, rows *vexec.Batch) (*vexec.Batch, error) {
-			in := expr.NewInput(rows.Cols, rows.N, nil)
-			cols := append([]arrow.Array{}, rows.Cols...)
-			for _, e := range exprs {
-				v, err := e.Eval(frame, in)
-				if err != nil {
-					return nil, err
-				}
-				cols = append(cols, v)
+		evals = func() (evalRows, error) {
+			frame := expr.NewFrame(&expr.Context{Ctx: ctx, Env: env, Session: s}, 0)
+			exprs, err := expr.CompileAll(t.Computed, s.node.Registry, frame)
+			if err != nil {
+				return nil, err
 			}
-			return &vexec.Batch{Cols: cols, N: rows.N}, nil
+			return func(_ context.Context, rows *vexec.Batch) (*vexec.Batch, error) {
+				in := expr.NewInput(rows.Cols, rows.N, nil)
+				cols := append([]arrow.Array{}, rows.Cols...)
+				for _, e := range exprs {
+					v, err := e.Eval(frame, in)
+					if err != nil {
+						return nil, err
+					}
+					cols = append(cols, v)
+				}
+				return &vexec.Batch{Cols: cols, N: rows.N}, nil
+			}, nil
 		}
 	}
-	return s.node.Storage.BuildIndex(ctx, s.cur.tx, env, t, pos, eval)
+	return s.node.Storage.BuildIndex(ctx, s.cur.tx, env, t, pos, evals)
 }
 
 // DropStorage implements ddl.Runner.

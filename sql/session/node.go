@@ -64,8 +64,8 @@ type Storage interface {
 	Merge(ctx context.Context, storageID uint64) error
 	// Merges describes what lies in segments and what waits, on this node.
 	Merges() []sys.Merge
-	// BuildIndex fills a new index with the rows tx sees; eval computes what storage cannot.
-	BuildIndex(ctx context.Context, tx txn.Txn, env *types.Env, t *planpb.Table, pos int, eval func(ctx context.Context, rows *vexec.Batch) (*vexec.Batch, error)) error
+	// BuildIndex fills a new index with the rows tx sees; evals makes, for a goroutine, what computes the columns that storage cannot.
+	BuildIndex(ctx context.Context, tx txn.Txn, env *types.Env, t *planpb.Table, pos int, evals func() (evalRows, error)) error
 }
 
 // Cluster describes the processes of a database.

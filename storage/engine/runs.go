@@ -254,5 +254,22 @@ func (r *RunIter) take(accept func(s *Spilled) bool) (*Spilled, error) {
 	return nil, r.e.wrap(r.it.Error())
 }
 
+// Duplicate is the first key with more than one entry, nil when there is none. It spoils Next.
+func (r *RunIter) Duplicate(ctx context.Context) ([]byte, error) {
+	n := 0
+	for ok := r.it.First(); ok; ok = r.it.Next() {
+		k := r.it.Key()
+		k = k[:split(k)]
+		if n > 0 && bytes.Equal(k, r.prefix) {
+			return bytes.Clone(k[:len(k)-1]), nil
+		}
+		r.prefix = append(r.prefix[:0], k...)
+		if n++; n%4096 == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+	}
+	return nil, r.e.wrap(r.it.Error())
+}
+
 // Close ends the walk.
 func (r *RunIter) Close() error { return r.e.wrap(r.it.Close()) }
