@@ -105,8 +105,9 @@ func TestOverlayConcurrent(t *testing.T) {
 		}
 		seen := make([]bool, rows)
 		sum, count, last := 0, 0, int32(-1)
+		st := n.Store(tx, nil) // which remembers where parts end
 		for part := range parts {
-			rd, _, err := n.Store(tx, nil).Scan(context.Background(), scan, vexec.ScanRequest{Part: part, Parts: parts})
+			rd, _, err := st.Scan(context.Background(), scan, vexec.ScanRequest{Part: part, Parts: parts})
 			if err != nil {
 				fail("scan: %v", err)
 				return
