@@ -87,7 +87,8 @@ func (t *transaction) commitBatch() (Timestamp, error) {
 	var stale []staleKey
 	ts := engine.Timestamp(slot.ts)
 	err = t.writes.ascend(func(x *write) error {
-		if x.overwrites {
+		// Over a row of a segment alone there is nothing to collect but tombstones.
+		if x.overwrites && (x.del || !t.m.eng.Lacks(x.key)) {
 			stale = append(stale, staleKey{key: x.key, ts: slot.ts})
 		}
 		if x.del {

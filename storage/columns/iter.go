@@ -197,7 +197,9 @@ type cursor struct {
 	// the block that row is in
 	block, blockFirst int
 	blockRows         int
-	keys              segment.Keys
+	keys              segment.Keys  // empty until the block's are decoded
+	rowKey            []byte        // until then, row's
+	singleKeys        int           // keys that were read one by one
 	cols              []arrow.Array // nil until the block is decoded
 	singles           int           // rows of segments that were read one by one
 	enc               *rowEncoder
@@ -267,21 +269,31 @@ func (c *cursor) leave() {
 	c.blockRows = 0
 }
 
-// enter loads the keys of row's block, if they are not.
-func (c *cursor) enter() error {
+// enter loads row's key, or those of its block, if they are not.
+func (c *cursor) enter() (err error) {
 	c.valid = true
-	if c.blockRows > 0 && c.row >= c.blockFirst && c.row < c.blockFirst+c.blockRows {
-		return nil
+	if c.blockRows == 0 || c.row < c.blockFirst || c.row >= c.blockFirst+c.blockRows {
+		c.block = c.f.BlockOf(c.row)
+		c.blockFirst, c.blockRows = c.f.BlockRows(c.block)
+		c.cols, c.keys = nil, segment.Keys{}
 	}
-	c.block = c.f.BlockOf(c.row)
-	c.blockFirst, c.blockRows = c.f.BlockRows(c.block)
-	c.cols = nil
-	var err error
-	c.keys, err = c.f.Keys(bg, c.block)
+	switch {
+	case c.keys.Len() > 0:
+	case c.singleKeys < singleRowsMax:
+		c.singleKeys++
+		c.rowKey, err = c.f.AppendKey(bg, c.rowKey[:0], c.row)
+	default:
+		c.keys, err = c.f.Keys(bg, c.block)
+	}
 	return c.seg().wrap(err)
 }
 
-func (c *cursor) key() []byte { return c.keys.At(c.row - c.blockFirst) }
+func (c *cursor) key() []byte {
+	if c.keys.Len() > 0 {
+		return c.keys.At(c.row - c.blockFirst)
+	}
+	return c.rowKey
+}
 
 // next goes to the next row.
 func (c *cursor) next() error {
@@ -376,7 +388,7 @@ func (c *cursor) appendRow(dst []byte) ([]byte, error) {
 	return c.enc.enc.AppendRow(dst, c.cols, c.row-c.blockFirst)
 }
 
-// singleRowsMax is how many rows a cursor reads one by one before it decodes blocks.
+// singleRowsMax is how many rows, and keys, a cursor reads one by one before it decodes blocks.
 const singleRowsMax = 32
 
 // cursorHeap has the cursor with the next key at its root; of several with the same

@@ -123,6 +123,9 @@ func (e *Engine) lacks(key []byte) bool {
 	return f != nil && !f.has(xxh3.Hash(key))
 }
 
+// Lacks reports whether the engine has no version of key for certain: what there is lies in column segments.
+func (e *Engine) Lacks(key []byte) bool { return e.columns != nil && e.lacks(key) }
+
 // searched hears that a read of a key whose space has segments searched the engine.
 func (p *presence) searched(e *Engine, key []byte) {
 	s := p.of(key)

@@ -206,10 +206,10 @@ func (f *File) MayMatch(col, block int, r *Range) bool {
 	return f.foot.columns[col].zones[block].May(r)
 }
 
-// Slots: of every column its blocks, then what they share; then the key blocks and
-// the filter.
+// Slots: of every block the columns', then its keys'; then what the blocks of each
+// column share, and the filter. The slots of a row's values stand together.
 func (f *File) slot(col, block int) *slot {
-	return &f.slots[col*(len(f.foot.keys)+1)+block]
+	return &f.slots[block*(len(f.foot.columns)+1)+col]
 }
 
 // cachedValue is what a slot holds.
