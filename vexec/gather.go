@@ -12,7 +12,7 @@ import (
 // gatherOp runs its input with several workers over disjoint parts of the
 // input's driving scan. Each worker has its own operators and EXEC slots; hash
 // tables are shared (see pool). Streams come out as they arrive, or merged by
-// the merge keys. Workers beyond the first need a free token of the Executor.
+// the merge keys. A top-N directly below is one of each part. Workers beyond the first need a free token of the Executor.
 // What cannot be cut into parts, or changes rows, runs in the calling goroutine.
 type gatherOp struct {
 	w    *worker
@@ -52,7 +52,7 @@ func newGather(w *worker, p *planpb.Plan, g *planpb.Gather) (operator, error) {
 	if w.pool != nil && len(g.GetMergeKeys()) == 0 {
 		return w.buildAs(in, op.coded, op.need) // already one of several workers
 	}
-	cut := partitionable(in)
+	cut := partitionable(in) || topParts(in)
 	if len(g.GetMergeKeys()) > 0 {
 		cut = sortedParts(in)
 	}
@@ -66,6 +66,12 @@ func newGather(w *worker, p *planpb.Plan, g *planpb.Gather) (operator, error) {
 		op.coded, op.need = false, nil // merging looks at whole rows
 	}
 	return op, err
+}
+
+// topParts: the input is a top-N of what can be cut; whoever stands on the Gather takes the first rows of each part's.
+func topParts(p *planpb.Plan) bool {
+	s := p.GetSort()
+	return s.GetLimit() > 0 && partitionable(s.GetInput())
 }
 
 // sortedParts: each worker's rows come out sorted from a cut input.

@@ -25,6 +25,7 @@ type sortOp struct {
 
 	batches []*Batch // columns, then keys
 	rows    int
+	bound   []arrow.Array // top-N: keys of a row that limit rows held are not behind; nil: none yet
 	runs    *sortRuns
 	sorted  bool
 	out     *Batch
@@ -35,11 +36,13 @@ type sortOp struct {
 }
 
 func newSort(w *worker, p *planpb.Plan, s *planpb.Sort) (operator, error) {
-	in, err := w.build(s.GetInput())
+	limit := int(s.GetLimit())
+	// A top-N copies the rows it keeps; where they may be whole batches, it keeps those instead.
+	in, err := w.buildWith(s.GetInput(), false, nil, limit > 0 && limit <= topCopiedMax)
 	if err != nil {
 		return nil, err
 	}
-	op := &sortOp{w: w, id: p.GetId(), in: in, ts: outputTypes(s.GetInput()), limit: int(s.GetLimit()), mem: w.memory(p, "Sort")}
+	op := &sortOp{w: w, id: p.GetId(), in: in, ts: outputTypes(s.GetInput()), limit: limit, mem: w.memory(p, "Sort")}
 	op.keys, err = newSortKeys(w, s.GetKeys())
 	return op, err
 }
@@ -50,7 +53,7 @@ func (s *sortOp) open(ctx context.Context) error {
 }
 
 func (s *sortOp) reset() {
-	s.batches, s.rows, s.sorted, s.out, s.order, s.at, s.merge, s.given = nil, 0, false, nil, nil, 0, nil, 0
+	s.batches, s.rows, s.bound, s.sorted, s.out, s.order, s.at, s.merge, s.given = nil, 0, nil, false, nil, nil, 0, nil, 0
 	s.runs.close()
 	s.runs = nil
 	s.mem.free()
@@ -100,7 +103,6 @@ func (s *sortOp) next(ctx context.Context) (*Batch, error) {
 
 // consume reads the input and leaves either one sorted batch or a merge of runs.
 func (s *sortOp) consume(ctx context.Context) error {
-	trim := 2*s.limit + s.w.q.env.BatchSize
 	for {
 		b, err := s.in.next(ctx)
 		if err != nil {
@@ -109,17 +111,17 @@ func (s *sortOp) consume(ctx context.Context) error {
 		if b == nil {
 			break
 		}
-		b = dense(b)
+		if s.limit == 0 {
+			b = dense(b)
+		}
 		keys, err := s.keys.eval(s.w.frame, b)
 		if err != nil {
 			return err
 		}
-		b = &Batch{Cols: append(append([]arrow.Array{}, b.Cols...), keys...), N: b.N}
-		s.batches = append(s.batches, b)
-		s.rows += b.N
-		s.mem.add(batchBytes(b) + 16*int64(b.N))
-		if s.limit > 0 && s.rows > trim {
-			s.keepTop()
+		if s.limit > 0 {
+			s.addTop(b, keys)
+		} else {
+			s.add(&Batch{Cols: append(append([]arrow.Array{}, b.Cols...), keys...), N: b.N})
 		}
 		if s.mem.over() {
 			if err := s.writeRun(ctx); err != nil {
@@ -149,6 +151,13 @@ func (s *sortOp) consume(ctx context.Context) error {
 	return nil
 }
 
+// add holds a batch of columns and keys.
+func (s *sortOp) add(b *Batch) {
+	s.batches = append(s.batches, b)
+	s.rows += b.N
+	s.mem.add(batchBytes(b) + 16*int64(b.N))
+}
+
 // sortAll joins the batches held and orders them.
 func (s *sortOp) sortAll() (*Batch, []int32) {
 	if len(s.batches) == 0 {
@@ -157,15 +166,6 @@ func (s *sortOp) sortAll() (*Batch, []int32) {
 	all := concatBatches(s.allTypes(), s.batches)
 	s.batches = []*Batch{all}
 	return all, sortedRows(s.w, s.keys.specs, all.Cols[len(s.ts):], all.N)
-}
-
-// keepTop drops all but the first limit rows held.
-func (s *sortOp) keepTop() {
-	all, order := s.sortAll()
-	order = order[:min(len(order), s.limit)]
-	b := &Batch{Cols: kernel.TakeCols(all.Cols, order), N: len(order)}
-	s.batches, s.rows = []*Batch{b}, b.N
-	s.mem.set(batchBytes(b))
 }
 
 // writeRun sorts the rows held to disk.

@@ -8,21 +8,24 @@ import "github.com/basaltdb/basalt/sql/query"
 // scan runs over vectors and is cheaper by a factor of three to ten. Rows in column
 // segments are decoded by blocks, a nanosecond or two for each value.
 const (
-	costScanRow   = 0.02   // decode one row of the delta
-	costScanCol   = 0.002  // and one of its columns
-	costColumnRow = 0.0004 // pass a row of a segment
-	costColumnCol = 0.0003 // and decode one of its columns
-	costTuple     = 0.002  // hand one row on
-	costOp        = 0.0005 // one operation of an expression on one row
-	costHashBuild = 0.012  // put one row into a hash table
-	costHashProbe = 0.005  // look one row up
-	costPair      = 0.0008 // test one pair of a nested loop
-	costLookup    = 3      // open a scan or position a key lookup: as much as some hundred rows of a scan
-	costIndexRow  = 0.6    // fetch one row through a secondary index
-	costRestart   = 4      // start an Apply's right side once more
+	costScanRow    = 0.02    // decode one row of the delta
+	costScanCol    = 0.002   // and one of its columns
+	costColumnRow  = 0.0004  // pass a row of a segment
+	costColumnCol  = 0.0003  // and decode one of its columns
+	costColumnByte = 0.00006 // and one of its bytes beyond the first columnWide
+	costTuple      = 0.002   // hand one row on
+	costOp         = 0.0005  // one operation of an expression on one row
+	costHashBuild  = 0.012   // put one row into a hash table
+	costHashProbe  = 0.005   // look one row up
+	costPair       = 0.0008  // test one pair of a nested loop
+	costLookup     = 3       // open a scan or position a key lookup: as much as some hundred rows of a scan
+	costIndexRow   = 0.6     // fetch one row through a secondary index
+	costRestart    = 4       // start an Apply's right side once more
 
 	// orderedGroupsEdge is by how much hashing must be cheaper than grouping in order, which takes no memory and one core.
 	orderedGroupsEdge = 1.25
+	// columnWide is the width in bytes from which values cost by their length.
+	columnWide = 128
 )
 
 // costJoin sets the costs of a join node.

@@ -16,6 +16,9 @@ import (
 // parallelMinCost is the cost below which starting workers is not worth it.
 const parallelMinCost = 200
 
+// topOfPartsShare is how many times the rows of a LIMIT there must be for each part's first rows to be worth a sort.
+const topOfPartsShare = 64
+
 // parallelize puts a Gather over n where that pays.
 func (p *planner) parallelize(n *Node) *Node {
 	if p.opts.Workers < 2 || p.opts.Settings.NoParallel || len(n.Order) > 0 || p.keepOrder {

@@ -48,7 +48,11 @@ func (p *planner) physGet(g *relGet, qs []query.Expr, rq physReq) *Node {
 	rows := clampRows(total * sel)
 	rowCost := costScanRow + costScanCol*float64(len(cols)) + costOp*float64(len(scanQuals))
 	share := p.columnShare(g)
-	passCost := (1-share)*rowCost + share*(costColumnRow+costColumnCol*float64(len(cols))+costOp*float64(len(scanQuals)))
+	wide := 0.0
+	for _, c := range base {
+		wide += costColumnByte * math.Max(p.colWidth(c)-columnWide, 0)
+	}
+	passCost := wide + (1-share)*rowCost + share*(costColumnRow+costColumnCol*float64(len(cols))+costOp*float64(len(scanQuals)))
 
 	best := &accessPath{rest: scanQuals, rows: total, cost: costLookup + total*passCost}
 	if rq.limit > 0 && len(rq.order) == 0 && rq.limit < rows {

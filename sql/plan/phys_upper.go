@@ -34,7 +34,10 @@ func (p *planner) sortNode(in *Node, keys []sortItem, limit uint64) *Node {
 	if pre == len(keys) {
 		return in
 	}
-	in = p.parallelize(in)
+	below := in
+	if in = p.parallelize(in); in != below && limit > 0 {
+		p.topOfParts(in, keys, limit)
+	}
 	n := p.newNode(&sortOp{keys: keys, limit: limit}, in.Cols, in)
 	n.Order = keys
 	n.Rows = in.Rows
@@ -47,6 +50,21 @@ func (p *planner) sortNode(in *Node, keys []sortItem, limit uint64) *Node {
 	n.Total = n.Startup + n.Rows*costOp
 	n.Width = in.Width
 	return n
+}
+
+// topOfParts lets the workers of a new Gather keep the first limit rows of each part that they run.
+func (p *planner) topOfParts(g *Node, keys []sortItem, limit uint64) {
+	in := g.Inputs[0]
+	if _, ok := g.Op.(*gatherOp); !ok || p.opts.Sites > 1 || in.Rows < topOfPartsShare*float64(limit) {
+		return
+	}
+	s := p.newNode(&sortOp{keys: keys, limit: limit}, in.Cols, in)
+	s.Rows = math.Min(in.Rows, 8*float64(p.opts.Workers)*float64(limit))
+	s.Startup = in.Total + in.Rows*costOp*2
+	s.Total, s.Width = s.Startup, in.Width
+	g.Inputs[0] = s
+	g.Rows = s.Rows
+	p.trace("parallel", "top_of_parts")
 }
 
 func (p *planner) physSort(x *relSort, rq physReq, limit float64) *Node {

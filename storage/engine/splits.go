@@ -18,6 +18,8 @@ const splitMarksPerPart = 16
 // Splits gives up to parts−1 keys, ascending, strictly inside [lower, upper),
 // that cut the range into parts of roughly equal size: by the files and segments
 // that hold it, or, where there are few, by interpolation between its first and last key.
+// Where most of it is in segments of a block per part at least, the cuts are between blocks: one
+// that two parts share is decoded twice.
 func (e *Engine) Splits(lower, upper []byte, parts int) ([][]byte, error) {
 	if err := e.Failed(); err != nil {
 		return nil, err
@@ -29,6 +31,7 @@ func (e *Engine) Splits(lower, upper []byte, parts int) ([][]byte, error) {
 	}
 	var marks []SizeMark
 	var total uint64
+	blocks := false // blocks of segments say it
 	for _, l := range levels {
 		for i := range l {
 			k := l[i].Largest.UserKey
@@ -44,13 +47,15 @@ func (e *Engine) Splits(lower, upper []byte, parts int) ([][]byte, error) {
 		if pin := e.columns.Pin(lower, upper); pin != nil {
 			cols := pin.Marks(lower, upper, splitMarksPerPart*parts)
 			pin.Release()
+			files := total
 			for _, m := range cols {
 				total += m.Bytes
 			}
+			blocks = len(cols) >= parts && total-files > files
 			marks = append(marks, cols...)
 		}
 	}
-	if len(marks) < splitFilesMin*parts {
+	if len(marks) < splitFilesMin*parts && !blocks {
 		return e.interpolate(lower, upper, parts)
 	}
 	slices.SortFunc(marks, func(a, b SizeMark) int { return bytes.Compare(a.Key, b.Key) })

@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"slices"
+
 	"github.com/apache/arrow/go/v17/arrow"
 
 	"github.com/basaltdb/basalt/sql/catalog/facts"
@@ -109,15 +111,8 @@ func (c *funcNode) apply(f *Frame, mem *kernel.Arena, args []arrow.Array, n int)
 	if c.fn.Eval == nil {
 		return nil, pgerror.Unsupported("function with OID %d over these forms", c.fn.OID)
 	}
-	if !c.prepared {
-		if c.fn.Prepare != nil {
-			state, err := c.fn.Prepare(f.Ctx, c.call)
-			if err != nil {
-				return nil, err
-			}
-			c.call.State = state
-		}
-		c.prepared = true
+	if err := c.prepare(f); err != nil {
+		return nil, err
 	}
 	v, err := c.fn.Eval(f.Ctx, c.call, args, n)
 	if err != nil {
@@ -133,8 +128,40 @@ func (c *funcNode) apply(f *Frame, mem *kernel.Arena, args []arrow.Array, n int)
 	return v, nil
 }
 
-// selectRows implements selecter for column op constant and column op column.
+// prepare calls Function.Prepare, once.
+func (c *funcNode) prepare(f *Frame) error {
+	if c.prepared {
+		return nil
+	}
+	if c.fn.Prepare != nil {
+		state, err := c.fn.Prepare(f.Ctx, c.call)
+		if err != nil {
+			return err
+		}
+		c.call.State = state
+	}
+	c.prepared = true
+	return nil
+}
+
+// selectByFunction is selectRows by Function.Select.
+func (c *funcNode) selectByFunction(f *Frame, in *Input) ([]int32, bool, error) {
+	col, ok := c.args[0].(*columnNode)
+	if !ok || slices.Contains(c.call.IsConst[1:], false) {
+		return nil, false, nil
+	}
+	if err := c.prepare(f); err != nil {
+		return nil, false, err
+	}
+	a, sel := in.source(col.index)
+	return c.fn.Select(f.Ctx, c.call, a, sel, kernel.MakeIn[int32](in.mem, in.N)[:0])
+}
+
+// selectRows implements selecter for column op constant and column op column, and functions that say how.
 func (c *funcNode) selectRows(f *Frame, in *Input) ([]int32, bool, error) {
+	if c.fn.Select != nil && len(c.args) > 0 && in.N > 0 {
+		return c.selectByFunction(f, in)
+	}
 	if !c.isCmp || len(c.args) != 2 {
 		return nil, false, nil
 	}

@@ -163,8 +163,10 @@ func total(n node) bool {
 		return true
 	case *sharedNode:
 		return total(c.inner)
+	case *codedNode:
+		return total(c.inner)
 	case *funcNode:
-		if !kernel.CannotFail(c.fn.OID) {
+		if !c.fn.CannotFail && !kernel.CannotFail(c.fn.OID) {
 			return false
 		}
 		for _, a := range c.args {

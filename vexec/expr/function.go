@@ -86,6 +86,12 @@ type Function struct {
 	// Prepare, when set, is called once per call site and worker; its result is Call.State.
 	Prepare func(ctx *Context, call *Call) (any, error)
 	Eval    Kernel
+	// Select, when set, lists the rows for which a strict predicate is true, where its first argument is a column and
+	// the others are constants: positions within sel, or rows of a when sel is nil, appended to out. It spares gathering
+	// the column. done false: Eval is to be used.
+	Select func(ctx *Context, call *Call, a arrow.Array, sel, out []int32) (keep []int32, done bool, err error)
+	// CannotFail: no argument makes it raise an error, so that it may be computed for rows nobody asked for.
+	CannotFail bool
 }
 
 // SetFunction is a set-returning function: for one row of arguments it yields

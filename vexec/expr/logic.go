@@ -148,6 +148,16 @@ func (b *boolNode) selectRows(f *Frame, in *Input) ([]int32, bool, error) {
 	case planpb.BoolExpr_OR:
 		hit := make([]bool, in.N)
 		for k, a := range b.args {
+			if cur != in && cur.N >= in.N/2 && total(a) { // cheaper than to gather what is left
+				yes, err := trueRows(f, a, in)
+				if err != nil {
+					return nil, true, err
+				}
+				for _, i := range yes {
+					hit[i] = true
+				}
+				continue
+			}
 			yes, err := trueRows(f, a, cur)
 			if err != nil {
 				return nil, true, err

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/apache/arrow/go/v17/arrow"
+
 	"github.com/basaltdb/basalt/sql/catalog/facts"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec/expr"
@@ -45,6 +47,14 @@ type Option func(*expr.Function)
 func Prepare(f func(ctx *expr.Context, call *expr.Call) (any, error)) Option {
 	return func(fn *expr.Function) { fn.Prepare = f }
 }
+
+// Select sets Function.Select.
+func Select(f func(ctx *expr.Context, call *expr.Call, a arrow.Array, sel, out []int32) ([]int32, bool, error)) Option {
+	return func(fn *expr.Function) { fn.Select = f }
+}
+
+// CannotFail marks a function that raises no error whatever its arguments are.
+func CannotFail(fn *expr.Function) { fn.CannotFail = true }
 
 // NeedsSession marks a function that runs at the gateway only.
 func NeedsSession(fn *expr.Function) { fn.NeedsSession = true }

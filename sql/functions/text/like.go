@@ -279,6 +279,38 @@ func likeKernel(fold, not bool) expr.Kernel {
 	})
 }
 
+// selectLike lists the strings that match a constant pattern.
+func selectLike(not bool) adapt.Option {
+	return adapt.Select(func(_ *expr.Context, call *expr.Call, a arrow.Array, sel, out []int32) ([]int32, bool, error) {
+		p, ok := call.State.(*LikePattern)
+		s, plain := a.(*array.String)
+		if !ok || !plain {
+			return nil, false, nil
+		}
+		n := s.Len()
+		if sel != nil {
+			n = len(sel)
+		}
+		for i := range n {
+			row := i
+			if sel != nil {
+				row = int(sel[i])
+			}
+			if s.IsNull(row) {
+				continue
+			}
+			m, err := p.Match(s.Value(row))
+			if err != nil {
+				return nil, false, err
+			}
+			if m != not {
+				out = append(out, int32(i))
+			}
+		}
+		return out, true, nil
+	})
+}
+
 func byteaLike(not bool) expr.Kernel {
 	return adapt.C2(func(_ *expr.Context, call *expr.Call, b, pat []byte) (bool, error) {
 		p, ok := call.State.(*LikePattern)
@@ -301,7 +333,7 @@ func registerLike(r *expr.Registry) {
 		{[]string{"texticnlike(text,text)", "nameicnlike(name,text)", "bpcharicnlike(bpchar,text)"}, true, true},
 	} {
 		for _, n := range f.names {
-			adapt.Add(r, n, likeKernel(f.fold, f.not), prepareLike(f.fold, false))
+			adapt.Add(r, n, likeKernel(f.fold, f.not), prepareLike(f.fold, false), selectLike(f.not))
 		}
 	}
 	for _, n := range []string{"bytealike", "like"} {

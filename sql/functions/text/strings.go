@@ -313,13 +313,13 @@ func length(s string) int32 { return int32(types.CharLen(s)) }
 func registerStrings(r *expr.Registry) {
 	bpLength := adapt.F1(func(s string) int32 { return length(types.TrimBPChar(s)) })
 	for _, n := range []string{"length", "char_length", "character_length"} {
-		adapt.Add(r, n+"(text)", adapt.F1(length))
-		adapt.Add(r, n+"(bpchar)", bpLength)
+		adapt.Add(r, n+"(text)", adapt.F1(length), adapt.CannotFail)
+		adapt.Add(r, n+"(bpchar)", bpLength, adapt.CannotFail)
 	}
 	adapt.Add(r, "textlen(text)", adapt.F1(length))
 	octets := adapt.F1(func(s string) int32 { return int32(len(s)) })
-	adapt.Add(r, "octet_length(text)", octets)
-	adapt.Add(r, "octet_length(bpchar)", octets)
+	adapt.Add(r, "octet_length(text)", octets, adapt.CannotFail)
+	adapt.Add(r, "octet_length(bpchar)", octets, adapt.CannotFail)
 	adapt.Add(r, "bit_length(text)", adapt.F1(func(s string) int32 { return int32(len(s)) * 8 }))
 	adapt.Add(r, "lower(text)", adapt.F1(lowerASCII))
 	adapt.Add(r, "upper(text)", adapt.F1(upperASCII))
