@@ -131,6 +131,11 @@ func (f *fragment) Get(_ context.Context, key []byte) ([]byte, bool, error) {
 	return f.t.get(key, f.at.Snapshot, f.at.Statement, nil)
 }
 
+// GetColumns implements RowTxn.
+func (f *fragment) GetColumns(ctx context.Context, key, buf []byte, _ []int) ([]byte, bool, error) {
+	return f.GetInto(ctx, key, buf)
+}
+
 // GetInto implements RowTxn.
 func (f *fragment) GetInto(_ context.Context, key, buf []byte) ([]byte, bool, error) {
 	return f.t.getInto(key, f.at.Snapshot, f.at.Statement, buf)

@@ -193,6 +193,25 @@ func (t *transaction) GetInto(_ context.Context, key, buf []byte) ([]byte, bool,
 	return t.getInto(key, s.ts, t.stmt, buf)
 }
 
+// GetColumns implements RowTxn.
+func (t *transaction) GetColumns(_ context.Context, key, buf []byte, atts []int) ([]byte, bool, error) {
+	if err := t.usable(); err != nil {
+		return nil, false, err
+	}
+	s := t.snapshotInForce()
+	if w, err := t.own(key, t.stmt); err != nil || w != nil {
+		if err != nil || w.del {
+			return nil, false, err
+		}
+		return append(buf, w.value...), true, nil
+	}
+	v, _, found, deleted, err := t.m.eng.GetColumns(key, engine.Timestamp(s.ts), buf, atts)
+	if err != nil || !found || deleted {
+		return nil, false, err
+	}
+	return v, true, nil
+}
+
 func (t *transaction) getInto(key []byte, at Timestamp, stmt uint32, buf []byte) ([]byte, bool, error) {
 	if w, err := t.own(key, stmt); err != nil || w != nil {
 		if err != nil || w.del {

@@ -226,6 +226,9 @@ type RowTxn interface {
 	Txn
 	// GetInto is Get with the value appended to buf, which the caller keeps.
 	GetInto(ctx context.Context, key, buf []byte) (value []byte, ok bool, err error)
+	// GetColumns is GetInto for who wants the columns of a row with some attribute numbers:
+	// others may be NULL in the value.
+	GetColumns(ctx context.Context, key, buf []byte, atts []int) (value []byte, ok bool, err error)
 	// LockKey is LockRow without the conflict check of REPEATABLE READ and
 	// SERIALIZABLE: unique checks look at the newest committed state under every level.
 	LockKey(ctx context.Context, key []byte, s LockStrength, policy WaitPolicy) (Newest, error)

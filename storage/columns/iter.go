@@ -379,7 +379,7 @@ func (c *cursor) load() error {
 func (c *cursor) appendRow(dst []byte) ([]byte, error) {
 	if c.cols == nil && c.singles < singleRowsMax { // short ranges are not worth a decoded block
 		c.singles++
-		dst, err := c.f.appendRow(bg, dst, c.row)
+		dst, err := c.f.appendRow(bg, dst, c.row, nil)
 		return dst, c.seg().wrap(err)
 	}
 	if err := c.load(); err != nil {

@@ -32,7 +32,7 @@ func (s *Store) PinKey(key []byte) engine.ColumnPin {
 }
 
 // Get implements engine.Columns.
-func (s *Store) Get(key []byte, at engine.Timestamp, buf []byte) (value []byte, ts engine.Timestamp, found, covered bool, err error) {
+func (s *Store) Get(key []byte, at engine.Timestamp, buf []byte, atts []int) (value []byte, ts engine.Timestamp, found, covered bool, err error) {
 	if len(key) < len(Space{}) {
 		return nil, 0, false, false, nil
 	}
@@ -44,7 +44,7 @@ func (s *Store) Get(key []byte, at engine.Timestamp, buf []byte) (value []byte, 
 	if p.st == nil {
 		return nil, 0, false, false, nil
 	}
-	value, ts, found, err = p.Get(key, at, 0, buf)
+	value, ts, found, err = p.get(key, at, 0, buf, atts)
 	p.Release()
 	return value, ts, found, true, err
 }
@@ -110,6 +110,11 @@ func belowFloor(at, floor engine.Timestamp) error {
 
 // Get implements engine.ColumnPin.
 func (p *Pin) Get(key []byte, at, above engine.Timestamp, buf []byte) (value []byte, ts engine.Timestamp, found bool, err error) {
+	return p.get(key, at, above, buf, nil)
+}
+
+// get is Get; atts is as for Segment.get.
+func (p *Pin) get(key []byte, at, above engine.Timestamp, buf []byte, atts []int) (value []byte, ts engine.Timestamp, found bool, err error) {
 	if !p.Covers(key) {
 		return nil, 0, false, nil
 	}
@@ -130,14 +135,14 @@ func (p *Pin) Get(key []byte, at, above engine.Timestamp, buf []byte) (value []b
 		if g.ts <= max(above, floor) {
 			break
 		}
-		if value, found, err = g.get(loc, buf); err != nil || found {
+		if value, found, err = g.get(loc, buf, atts); err != nil || found {
 			return value, g.ts, found, err
 		}
 	}
 	if sp == nil || sp.seg == nil || above > floor {
 		return nil, 0, false, nil
 	}
-	value, found, err = sp.seg.get(loc, buf)
+	value, found, err = sp.seg.get(loc, buf, atts)
 	return value, floor, found, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -56,6 +57,7 @@ type rowEncoder struct {
 
 	// for single rows, per column
 	all    []int
+	some   []int
 	vals   []segment.Value
 	width  []int
 	stored [][]byte
@@ -135,8 +137,9 @@ func (g *Segment) mayHold(loc []byte) bool {
 	return bytes.Compare(g.first, loc) <= 0 && bytes.Compare(loc, g.last) <= 0
 }
 
-// get reads the stored row of a locator, appended to buf.
-func (g *Segment) get(loc, buf []byte) (value []byte, found bool, err error) {
+// get reads the stored row of a locator, appended to buf; of it the columns with some
+// attribute numbers, the others NULL, unless atts is nil.
+func (g *Segment) get(loc, buf []byte, atts []int) (value []byte, found bool, err error) {
 	if !g.mayHold(loc) {
 		return nil, false, nil
 	}
@@ -148,7 +151,7 @@ func (g *Segment) get(loc, buf []byte) (value []byte, found bool, err error) {
 	if err != nil || !ok {
 		return nil, false, g.wrap(err)
 	}
-	value, err = f.appendRow(bg, buf, row)
+	value, err = f.appendRow(bg, buf, row, atts)
 	return value, err == nil, g.wrap(err)
 }
 
@@ -162,7 +165,7 @@ func (r *fileRef) wrap(err error) error {
 
 // Get reads the stored row of a locator (provisional segments), appended to buf.
 func (g *Segment) Get(loc, buf []byte) (value []byte, found bool, err error) {
-	return g.get(loc, buf)
+	return g.get(loc, buf, nil)
 }
 
 // Has reports whether there is a row of a locator.
@@ -201,17 +204,27 @@ func (g *Segment) anyIn(lower, upper []byte) (bool, error) {
 	return err == nil && bytes.Compare(key, upper) < 0, g.wrap(err)
 }
 
-// appendRow appends the stored form of one row.
-func (f *openFile) appendRow(ctx context.Context, dst []byte, row int) ([]byte, error) {
+// appendRow appends the stored form of one row; atts is as for Segment.get.
+func (f *openFile) appendRow(ctx context.Context, dst []byte, row int, atts []int) ([]byte, error) {
 	e := f.encoders.Get().(*rowEncoder)
 	defer f.encoders.Put(e)
+	cols := e.all
+	if atts != nil {
+		cols = e.some[:0]
+		for _, a := range atts {
+			if c := f.ColumnOf(a); c >= 0 && !slices.Contains(cols, c) {
+				cols = append(cols, c)
+			}
+		}
+		e.some = cols
+	}
 	var err error
-	if e.text, err = f.Row(ctx, row, e.all, e.vals, e.text[:0]); err != nil {
+	if e.text, err = f.Row(ctx, row, cols, e.vals, e.text[:0]); err != nil {
 		return nil, err
 	}
 	e.fixed = e.fixed[:0] // stored forms; what it leaves behind when it grows stays as it is
-	for c := range e.vals {
-		v := &e.vals[c]
+	for i, c := range cols {
+		v := &e.vals[i]
 		from := len(e.fixed)
 		switch {
 		case v.Null:

@@ -22,8 +22,9 @@ type Columns interface {
 	PinKey(key []byte) ColumnPin
 	// Get reads the row of key that is visible at at for who knows that the engine has no
 	// version of key; covered is false, and all else nothing, when no segment's space has it.
-	// The value is appended to buf.
-	Get(key []byte, at Timestamp, buf []byte) (value []byte, ts Timestamp, found, covered bool, err error)
+	// The value is appended to buf. atts, unless nil, are the attribute numbers of columns that are wanted:
+	// others may be NULL in the value.
+	Get(key []byte, at Timestamp, buf []byte, atts []int) (value []byte, ts Timestamp, found, covered bool, err error)
 	// Wrote hears of n versions committed to the space of key, about; ts is the newest. watched: Written
 	// wants to hear of each. Both are called after the versions have been applied and before anybody reads at ts.
 	Wrote(key []byte, n int, ts Timestamp) (watched bool)

@@ -13,11 +13,17 @@ import (
 // is none; deleted tells a tombstone from a value, the value is then where the key has
 // moved, if it has. The value is appended to buf.
 func (e *Engine) Get(key []byte, at Timestamp, buf []byte) (value []byte, ts Timestamp, found, deleted bool, err error) {
+	return e.GetColumns(key, at, buf, nil)
+}
+
+// GetColumns is Get for who wants the columns with some attribute numbers: others may
+// be NULL in the value. nil: all are wanted.
+func (e *Engine) GetColumns(key []byte, at Timestamp, buf []byte, atts []int) (value []byte, ts Timestamp, found, deleted bool, err error) {
 	if err := e.Failed(); err != nil {
 		return nil, 0, false, false, err
 	}
 	if e.lacks(key) {
-		if value, ts, found, covered, err := e.columns.Get(key, at, buf); covered {
+		if value, ts, found, covered, err := e.columns.Get(key, at, buf, atts); covered {
 			return value, ts, found, false, e.wrap(err)
 		}
 	}

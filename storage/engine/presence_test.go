@@ -31,7 +31,7 @@ func (c *emptyColumns) PinKey(key []byte) ColumnPin {
 	}
 	return nil
 }
-func (c *emptyColumns) Get(key []byte, _ Timestamp, _ []byte) ([]byte, Timestamp, bool, bool, error) {
+func (c *emptyColumns) Get(key []byte, _ Timestamp, _ []byte, _ []int) ([]byte, Timestamp, bool, bool, error) {
 	return nil, 0, false, c.mine(key), nil
 }
 func (c *emptyColumns) Wrote([]byte, int, Timestamp) bool               { return true }

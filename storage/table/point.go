@@ -46,7 +46,7 @@ func (s *Store) GetRow(ctx context.Context, table *planpb.Table, key []types.Dat
 			return nil, err
 		}
 	}
-	v, ok, err := s.tx.GetInto(ctx, s.keyBuf, s.valBuf[:0])
+	v, ok, err := s.tx.GetColumns(ctx, s.keyBuf, s.valBuf[:0], s.attnums(sc, columns))
 	if err != nil || !ok {
 		return nil, err
 	}
@@ -54,6 +54,21 @@ func (s *Store) GetRow(ctx context.Context, table *planpb.Table, key []types.Dat
 		s.valBuf = v[:0]
 	}
 	return rowcodec.Columns(sc.cols, columns, v)
+}
+
+// attnums are the attribute numbers of columns, nil for nearly all; good until the next call.
+func (s *Store) attnums(sc *schema, columns []int32) []int {
+	if len(columns) >= len(sc.cols) {
+		return nil
+	}
+	if s.attBuf == nil {
+		s.attBuf = make([]int, 0, 16)
+	}
+	s.attBuf = s.attBuf[:0]
+	for _, c := range columns {
+		s.attBuf = append(s.attBuf, sc.cols[c].Attnum)
+	}
+	return s.attBuf
 }
 
 // valueKeepBytes is the largest buffer kept for the next value.

@@ -135,7 +135,7 @@ func (r *rowScan) fetch(ctx context.Context, entryKey, entryValue []byte) (key, 
 			return nil, nil, err
 		}
 	}
-	v, ok, err := r.s.tx.GetInto(ctx, r.key, r.val[:0])
+	v, ok, err := r.s.tx.GetColumns(ctx, r.key, r.val[:0], r.s.attnums(r.sc, r.req.Columns))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -80,6 +80,7 @@ type Store struct {
 	splits map[string][][]byte
 
 	keyBuf, rowBuf, valBuf []byte // for the goroutine that changes rows
+	attBuf                 []int
 	delta                  map[uint64]int64
 	tally                  bulkTally
 }

@@ -346,6 +346,11 @@ func (t *transaction) Get(ctx context.Context, key []byte) ([]byte, bool, error)
 	return t.get(ctx, key, t.readAt())
 }
 
+// GetColumns implements txn.RowTxn.
+func (t *transaction) GetColumns(ctx context.Context, key, buf []byte, _ []int) ([]byte, bool, error) {
+	return t.GetInto(ctx, key, buf)
+}
+
 // GetInto implements txn.RowTxn.
 func (t *transaction) GetInto(ctx context.Context, key, buf []byte) ([]byte, bool, error) {
 	v, ok, err := t.Get(ctx, key)
