@@ -72,6 +72,11 @@ func startNode(ctx context.Context, stop func(), f startFlags, o server.Options)
 		}
 		pieces = serveFragments(n, storageExecutor(o, n.Store()))
 	}
+	stopMetrics, err := serveMetrics(f.metrics, n.Store(), s, log)
+	if err != nil {
+		return err
+	}
+	defer stopMetrics()
 	if err := n.Serve(ctx); err != nil {
 		return err
 	}

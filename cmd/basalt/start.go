@@ -35,13 +35,13 @@ const (
 const shutdownTimeout = 10 * time.Second
 
 type startFlags struct {
-	data, addr, flight, cert, key, memory, level, pprof string
-	rpc, role, certs                                    string
-	join                                                []string
-	insecure, addrGiven                                 bool
-	tablets, localSites, maxConnections, maxPrepared    int
-	authTimeout                                         time.Duration
-	columns                                             string
+	data, addr, flight, cert, key, memory, level, pprof, metrics string
+	rpc, role, certs                                             string
+	join                                                         []string
+	insecure, addrGiven                                          bool
+	tablets, localSites, maxConnections, maxPrepared             int
+	authTimeout                                                  time.Duration
+	columns                                                      string
 }
 
 func startCommand() *cobra.Command {
@@ -85,6 +85,7 @@ SIGTERM and SIGINT stop the server cleanly.`,
 	fl.StringVar(&f.columns, "columns", "auto", "when rows move into column segments: auto, off or always (for tests)")
 	fl.StringVar(&f.level, "log-level", "info", "what to log: debug, info, warn or error")
 	fl.BoolVar(&f.insecure, "insecure", false, "listen beyond loopback without TLS")
+	fl.StringVar(&f.metrics, "metrics-addr", "", "address to serve metrics for Prometheus on, at /metrics (default: none)")
 	fl.StringVar(&f.pprof, "pprof-addr", "", "loopback address to serve profiles on")
 	fl.MarkHidden("pprof-addr")
 	cmd.MarkFlagRequired("data")
@@ -127,6 +128,9 @@ func start(ctx context.Context, f startFlags) error {
 			return err
 		}
 	}
+	if f.metrics != "" && checkAddress(f.metrics, f.insecure) != nil {
+		return fmt.Errorf("--metrics-addr %s is reachable from other machines, and metrics are served without TLS: say --insecure", f.metrics)
+	}
 	cores.Oversubscribe()
 	tuneCollector(memory)
 	if f.pprof != "" {
@@ -157,6 +161,12 @@ func start(ctx context.Context, f startFlags) error {
 	if err != nil {
 		return err
 	}
+	stopMetrics, err := serveMetrics(f.metrics, s.Storage(), s, log)
+	if err != nil {
+		s.Close(context.Background())
+		return err
+	}
+	defer stopMetrics()
 	if err := serve(ctx, stop, s, nil, f, tlsConfig, log); err != nil {
 		return err
 	}

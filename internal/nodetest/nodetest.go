@@ -154,7 +154,7 @@ func (n *Node) DSN() string {
 func (n *Node) Connect(ctx context.Context) *pgconn.PgConn {
 	n.t.Helper()
 	var err error
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		var c *pgconn.PgConn
 		if c, err = pgconn.Connect(ctx, n.DSN()); err == nil {
 			return c

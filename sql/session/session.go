@@ -392,6 +392,13 @@ func (s *Session) IdleTimeout() (time.Duration, *pgerror.Error) {
 	return 0, nil
 }
 
+// State is the session's state as in pg_stat_activity.
+func (s *Session) State() string {
+	s.activity.mu.Lock()
+	defer s.activity.mu.Unlock()
+	return s.activity.state
+}
+
 // SetIdle implements pgwire.Session.
 func (s *Session) SetIdle(idle bool) {
 	a := &s.activity

@@ -93,6 +93,9 @@ var _ engine.Columns = (*Store)(nil)
 // ResizeCache changes Options.CacheBytes.
 func (s *Store) ResizeCache(bytes int64) { s.cache.Resize(bytes) }
 
+// CacheStats is the state of the block cache.
+func (s *Store) CacheStats() segment.CacheStats { return s.cache.Stats() }
+
 // Open reads the directory of segments and removes files that nothing refers to. It
 // makes itself the engine's columns. XX001 when a file is missing or a record malformed.
 func Open(eng *engine.Engine, o Options) (*Store, error) {
