@@ -61,3 +61,43 @@ func TestMergeGaps(t *testing.T) {
 		t.Fatalf("%d versions are left", v)
 	}
 }
+
+// TestMergeLayers: bulk writes in another order than the key's leave loose segments over each other, and over many spans;
+// all are merged.
+func TestMergeLayers(t *testing.T) {
+	n := openMem(t, vfs.NewMem(), Options{Columns: columns.Options{RowsMin: 100, FileRowsMax: 1000}})
+	defer func() { must(t, n.Close()) }()
+	tb := measurements()
+	layer := func(from int32) {
+		tx := n.DB().Begin(txn.Options{})
+		defer tx.Rollback()
+		tx.BeginStatement()
+		var rows [][]types.Datum
+		for i := from; i < 30000; i += 5 {
+			rows = append(rows, row(i, int32(0), "red", nil, nil, nil, nil, nil))
+		}
+		must(t, n.Store(tx, nil).InsertBatch(ctx, tb, batchOf(tb, rows...)))
+		_, err := tx.Commit(ctx)
+		must(t, err)
+	}
+	sp := columns.MakeSpace(uint16(1), tb.StorageId)
+	merge := func() {
+		t.Helper()
+		if _, loose := n.Columns().TestingSpans(sp); loose == 0 {
+			t.Fatal("the rows were not written in bulk")
+		}
+		must(t, n.Columns().MergeNow(ctx, tb.StorageId))
+		if spans, loose := n.Columns().TestingSpans(sp); spans < 5 || loose != 0 {
+			t.Fatalf("%d spans and %d loose segments are left", spans, loose)
+		}
+	}
+	layer(0)
+	layer(3)
+	merge()
+	layer(1)
+	layer(4)
+	merge()
+	if rows := n.Columns().Rows(sp); rows != 24000 {
+		t.Fatalf("%d rows", rows)
+	}
+}

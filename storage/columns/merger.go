@@ -105,6 +105,9 @@ type Backlog struct {
 const (
 	// deltaShareMax: a span with this share of its rows changed is merged, writes or not.
 	deltaShareMax = 0.25
+	// looseShareMax is the share for rows of loose segments: a load in another order than the key's does not have
+	// what it has loaded merged again and again.
+	looseShareMax = 1
 	// quietShare is the share once nothing has been written for quietAfter.
 	quietShare = 0.01
 	quietAfter = 10 * time.Second
@@ -402,12 +405,8 @@ func (m *merger) survey(ctx context.Context, sp Space, pace func(context.Context
 		}
 	}
 	for _, g := range st.loose {
-		v.rows += int(g.rows)
-		if i := st.spanFrom(g.first); i < len(st.spans) {
-			v.loose[i] += int(g.rows)
-			v.gap[i] = v.gap[i] || bytes.Compare(g.first, st.spans[i].lower) < 0
-		} else {
-			v.tailLoose += int(g.rows)
+		if err := v.countLoose(ctx, g); err != nil {
+			return nil, err
 		}
 	}
 	at := len(st.spans)
@@ -448,6 +447,39 @@ func (m *merger) survey(ctx context.Context, sp Space, pace func(context.Context
 	return v, nil
 }
 
+// countLoose adds the rows of a loose segment to the spans that they lie in, where they are not dead.
+func (v *survey) countLoose(ctx context.Context, g *Segment) error {
+	f, err := g.open()
+	if err != nil {
+		return err
+	}
+	row := 0
+	for i := (&state{spans: v.st}).spanFrom(g.first); i < len(v.st) && row < f.Rows(); i++ {
+		sp := v.st[i]
+		lo, err := f.SeekRow(ctx, sp.lower)
+		if err != nil {
+			return g.wrap(err)
+		}
+		if lo > row {
+			v.loose[i] += lo - row
+			v.rows += lo - row
+			v.gap[i], row = true, lo
+		}
+		hi, err := f.SeekRow(ctx, sp.upper)
+		if err != nil {
+			return g.wrap(err)
+		}
+		if g.ts > sp.floor {
+			v.loose[i] += hi - row
+			v.rows += hi - row
+		}
+		row = hi
+	}
+	v.tailLoose += f.Rows() - row
+	v.rows += f.Rows() - row
+	return nil
+}
+
 // work surveys a space and merges what is due in it.
 func (m *merger) work(ctx context.Context, sp Space) error {
 	m.run.Lock()
@@ -474,15 +506,31 @@ func (m *merger) work(ctx context.Context, sp Space) error {
 	if err := m.promote(sp); err != nil {
 		return err
 	}
-	m.mu.Lock()
-	quiet := time.Since(w.last) > quietAfter
-	m.mu.Unlock()
-	for _, u := range m.units(sp, v, quiet) {
-		if err := m.merge(ctx, u, m.pace); err != nil {
+	for {
+		m.mu.Lock()
+		quiet := time.Since(w.last) > quietAfter
+		m.mu.Unlock()
+		if quiet && v.tailLoose > 0 && len(v.st) != m.spans(sp) { // promoted: not to be merged
+			if v, err = m.survey(ctx, sp, m.pace); err != nil {
+				return err
+			}
+		}
+		units := m.units(sp, v, quiet)
+		before := m.merges()
+		for _, u := range units {
+			if err := m.merge(ctx, u, m.pace); err != nil {
+				return err
+			}
+		}
+		// Of a tail of loose segments a portion was merged: no write will call for a survey.
+		if m.merges() == before || v.tailLoose == 0 || units[len(units)-1].done.Load() < tailRowsMax {
+			return nil
+		}
+		if v, err = m.survey(ctx, sp, m.pace); err != nil {
 			return err
 		}
+		m.surveyed(w, v)
 	}
-	return nil
 }
 
 // lower is where a merge from span i on begins: with the gap before it, if there is anything.
@@ -519,10 +567,11 @@ func (m *merger) units(sp Space, v *survey, quiet bool) []*merge {
 	}
 	const small = fileRowsMax / 4
 	isDue := func(i int) bool {
-		changed := v.delta[i] + v.loose[i]
-		share := float64(changed) / float64(max(rows(i), 1))
-		hot := !quiet && time.Since(v.st[i].created) < spanRest
-		return changed > 0 && !hot && (share >= deltaShareMax || quiet && share >= quietShare)
+		delta, loose, all := float64(v.delta[i]), float64(v.loose[i]), float64(max(rows(i), 1))
+		if quiet {
+			return delta+loose > 0 && (delta+loose)/all >= quietShare
+		}
+		return time.Since(v.st[i].created) >= spanRest && (delta/all >= deltaShareMax || loose/all >= looseShareMax)
 	}
 	for i := 0; i < len(v.st); {
 		if !isDue(i) {
@@ -544,7 +593,8 @@ func (m *merger) units(sp Space, v *survey, quiet bool) []*merge {
 		i = to
 	}
 	tail := v.tail + v.tailLoose
-	if v.tail >= fileRowsMax || quiet && v.tail > 0 && tail >= min(m.s.opts.RowsMin, 16<<10) || quiet && v.tail > 0 && len(v.st) > 0 && tail >= 1024 {
+	overlap := quiet && v.tailLoose >= m.s.opts.RowsMin // of loose segments that could not be promoted
+	if v.tail >= fileRowsMax || overlap || quiet && v.tail > 0 && tail >= min(m.s.opts.RowsMin, 16<<10) || quiet && v.tail > 0 && len(v.st) > 0 && tail >= 1024 {
 		lower := []byte{}
 		if n := len(v.st); n > 0 {
 			lower = v.st[n-1].upper
@@ -779,6 +829,16 @@ func (m *merger) dirty(sp Space, v *survey) []*merge {
 		out = append(out, &merge{space: sp, lower: lower, rowsMax: tailRowsMax})
 	}
 	return out
+}
+
+// spans is the number of spans of a space now.
+func (m *merger) spans(sp Space) int {
+	p := m.s.PinSpace(sp)
+	if p == nil {
+		return 0
+	}
+	defer p.Release()
+	return len(p.st.spans)
 }
 
 // overlapping reports whether a space has loose segments that were not promoted.
