@@ -23,6 +23,46 @@ func grow[T any](s []T, n int) []T {
 	return out
 }
 
+// source is which state of the other accumulator goes where to[i] says (accumulator.merge).
+func source(from []int32, i int) int {
+	if from == nil {
+		return i
+	}
+	return int(from[i])
+}
+
+// emptied is s without elements, ready for grow.
+func emptied[T any](s []T) []T {
+	clear(s)
+	return s[:0]
+}
+
+func (c *countAcc) empty() bool {
+	c.n = emptied(c.n)
+	return true
+}
+
+func (s *sumIntAcc) empty() bool {
+	s.sum, s.seen = emptied(s.sum), emptied(s.seen)
+	return true
+}
+
+func (s *sumNumericAcc) empty() bool {
+	s.fast, s.n = emptied(s.fast), emptied(s.n)
+	s.scale, s.scaled = 0, false
+	return s.slow == nil
+}
+
+func (s *sumFloatAcc) empty() bool {
+	s.sum, s.n = emptied(s.sum), emptied(s.n)
+	return true
+}
+
+func (s *minMaxAcc[T]) empty() bool {
+	s.best, s.seen = emptied(s.best), emptied(s.seen)
+	return true
+}
+
 // finish wraps results, NULL where seen is false.
 func finish[T any](dt arrow.DataType, vals []T, seen []bool) arrow.Array {
 	valid, nulls := seenBitmap(seen)
@@ -75,10 +115,11 @@ func (c *countAcc) result(lo, hi int) (arrow.Array, error) {
 	return kernel.MakeFixed(arrow.PrimitiveTypes.Int64, append([]int64{}, c.n[lo:hi]...), nil, 0), nil
 }
 
-func (c *countAcc) merge(o accumulator, to []int32) error {
-	for i, n := range o.(*countAcc).n {
-		if to[i] >= 0 {
-			c.n[to[i]] += n
+func (c *countAcc) merge(o accumulator, from, to []int32) error {
+	p := o.(*countAcc)
+	for i, g := range to {
+		if g >= 0 {
+			c.n[g] += p.n[source(from, i)]
 		}
 	}
 	return nil
@@ -125,10 +166,10 @@ func (s *sumIntAcc) result(lo, hi int) (arrow.Array, error) {
 	return finish(arrow.PrimitiveTypes.Int64, append([]int64{}, s.sum[lo:hi]...), s.seen[lo:hi]), nil
 }
 
-func (s *sumIntAcc) merge(o accumulator, to []int32) error {
+func (s *sumIntAcc) merge(o accumulator, from, to []int32) error {
 	p := o.(*sumIntAcc)
-	for i, g := range to {
-		if g >= 0 && p.seen[i] {
+	for k, g := range to {
+		if i := source(from, k); g >= 0 && p.seen[i] {
 			if err := s.addOne(g, p.sum[i]); err != nil {
 				return err
 			}
@@ -356,12 +397,13 @@ func (s *sumNumericAcc) dec64(lo, hi int) arrow.Array {
 	return types.NewDec64Array(s.scale, out, valid, nulls)
 }
 
-func (s *sumNumericAcc) merge(o accumulator, to []int32) error {
+func (s *sumNumericAcc) merge(o accumulator, from, to []int32) error {
 	p := o.(*sumNumericAcc)
 	if !s.scaled {
 		s.scale, s.scaled = p.scale, p.scaled
 	}
-	for i, g := range to {
+	for k, g := range to {
+		i := source(from, k)
 		if g < 0 || p.n[i] == 0 {
 			continue
 		}
@@ -455,10 +497,10 @@ func (s *sumFloatAcc) result(lo, hi int) (arrow.Array, error) {
 	return finish(arrow.PrimitiveTypes.Float64, out, seen), nil
 }
 
-func (s *sumFloatAcc) merge(o accumulator, to []int32) error {
+func (s *sumFloatAcc) merge(o accumulator, from, to []int32) error {
 	p := o.(*sumFloatAcc)
-	for i, g := range to {
-		if g >= 0 && p.n[i] > 0 {
+	for k, g := range to {
+		if i := source(from, k); g >= 0 && p.n[i] > 0 {
 			if err := s.addOne(g, p.sum[i], p.n[i]); err != nil {
 				return err
 			}
@@ -511,10 +553,10 @@ func (s *boolAcc) result(lo, hi int) (arrow.Array, error) {
 	return kernel.BoolsFromStates(state), nil
 }
 
-func (s *boolAcc) merge(o accumulator, to []int32) error {
+func (s *boolAcc) merge(o accumulator, from, to []int32) error {
 	p := o.(*boolAcc)
-	for i, g := range to {
-		if g >= 0 && p.seen[i] {
+	for k, g := range to {
+		if i := source(from, k); g >= 0 && p.seen[i] {
 			s.one(g, p.val[i])
 		}
 	}
@@ -569,10 +611,10 @@ func (s *minMaxAcc[T]) result(lo, hi int) (arrow.Array, error) {
 	return finish(types.ArrowType(s.t), append([]T{}, s.best[lo:hi]...), s.seen[lo:hi]), nil
 }
 
-func (s *minMaxAcc[T]) merge(o accumulator, to []int32) error {
+func (s *minMaxAcc[T]) merge(o accumulator, from, to []int32) error {
 	p := o.(*minMaxAcc[T])
-	for i, g := range to {
-		if g >= 0 && p.seen[i] {
+	for k, g := range to {
+		if i := source(from, k); g >= 0 && p.seen[i] {
 			s.one(g, p.best[i])
 		}
 	}
@@ -628,10 +670,10 @@ func (s *minMaxTextAcc) result(lo, hi int) (arrow.Array, error) {
 	return b.Finish(), nil
 }
 
-func (s *minMaxTextAcc) merge(o accumulator, to []int32) error {
+func (s *minMaxTextAcc) merge(o accumulator, from, to []int32) error {
 	p := o.(*minMaxTextAcc)
-	for i, g := range to {
-		if g >= 0 && p.best[i] != nil {
+	for k, g := range to {
+		if i := source(from, k); g >= 0 && p.best[i] != nil {
 			s.one(g, p.best[i])
 		}
 	}
@@ -678,10 +720,11 @@ func (s *minMaxAnyAcc) result(lo, hi int) (arrow.Array, error) {
 	return b.Finish(), nil
 }
 
-func (s *minMaxAnyAcc) merge(o accumulator, to []int32) error {
-	for i, x := range o.(*minMaxAnyAcc).best {
-		if to[i] >= 0 && x != nil {
-			s.one(to[i], x)
+func (s *minMaxAnyAcc) merge(o accumulator, from, to []int32) error {
+	p := o.(*minMaxAnyAcc)
+	for k, g := range to {
+		if x := p.best[source(from, k)]; g >= 0 && x != nil {
+			s.one(g, x)
 		}
 	}
 	return nil

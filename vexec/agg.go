@@ -45,14 +45,11 @@ type aggOp struct {
 	steps   steps // of input batches
 }
 
-// aggPartition is spilled input of one grouping set: the rows of files, and the
-// groups of base whose hash falls in partition part.
+// aggPartition is spilled input of one grouping set.
 type aggPartition struct {
 	set   int
 	level int
 	files []*spillFile
-	base  *groupSet
-	part  uint64
 }
 
 func (p *aggPartition) close() {
@@ -69,8 +66,10 @@ const (
 func newAgg(w *worker, p *planpb.Plan, a *planpb.Agg) (operator, error) {
 	if a, err := completeAgg(a); err != nil {
 		return nil, err
+	} else if w.pool != nil && w.parts > 1 && cuttable(a) {
+		return newSharedAgg(w, p, a, 0)
 	} else if par := newParallelAgg(w, p, a); par != nil {
-		return par.op, par.err
+		return par, nil
 	} else if op, err := newAggBody(w, p, a); err != nil {
 		return nil, err
 	} else {
@@ -278,27 +277,29 @@ func (a *aggOp) addAll(b *Batch) error {
 func (a *aggOp) consumePartition(ctx context.Context, p *aggPartition) error {
 	g := newGroupSet(a, p.set, p.level)
 	defer p.close()
-	if p.base != nil {
-		if err := g.merge(p.base, func(h uint64) bool { return h>>(64-aggFanoutBits) == p.part }); err != nil {
-			return err
-		}
-	}
 	for _, f := range p.files {
-		for i := range f.len() {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			b, err := f.read(i)
-			if err != nil {
-				return err
-			}
-			if err := g.add(b); err != nil {
-				return err
-			}
+		if err := g.addFile(ctx, f); err != nil {
+			return err
 		}
 	}
 	a.groups = []*groupSet{g}
 	a.queue = append(a.queue, g.takePartitions()...)
+	return nil
+}
+
+func (g *groupSet) addFile(ctx context.Context, f *spillFile) error {
+	for i := range f.len() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		b, err := f.read(i)
+		if err != nil {
+			return err
+		}
+		if err := g.add(b); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -21,10 +21,17 @@ type accumulator interface {
 	add(groups []int32, args []arrow.Array) error
 	// result gives the values of groups lo … hi−1.
 	result(lo, hi int) (arrow.Array, error)
-	// merge folds state i of another accumulator of the same call into group to[i]; −1: not.
-	merge(other accumulator, to []int32) error
+	// merge folds state from[i] (from nil: i) of another accumulator of the same call into
+	// group to[i]; −1: not.
+	merge(other accumulator, from, to []int32) error
 	// bytes is the memory held, roughly.
 	bytes() int64
+}
+
+// reusable is an accumulator whose memory may serve other groups when results were taken.
+type reusable interface {
+	// empty forgets all groups; false: it cannot.
+	empty() bool
 }
 
 // aggKind is the vectorized form of an aggregate function.
@@ -139,8 +146,9 @@ func newAggCall(w *worker, c *planpb.AggCall) (*aggCall, error) {
 	return a, nil
 }
 
-// parallel: states of separate workers can be merged.
-func (c *aggCall) parallel() bool { return c.kind != aggGeneral && !c.distinct }
+// CanMerge reports whether states that several workers made of an aggregate function's
+// arguments can be put together.
+func CanMerge(agg types.OID) bool { return aggKinds()[agg] != aggGeneral }
 
 // keeps: its states may hold on to the vectors they are fed.
 func (c *aggCall) keeps() bool {
@@ -298,7 +306,7 @@ func (g *generalAcc) result(lo, hi int) (arrow.Array, error) {
 	return b.Finish(), nil
 }
 
-func (g *generalAcc) merge(accumulator, []int32) error {
+func (g *generalAcc) merge(accumulator, []int32, []int32) error {
 	return pgerror.Internal("merge of a general aggregate")
 }
 

@@ -141,7 +141,9 @@ func (d *distinctAcc) result(lo, hi int) (arrow.Array, error) {
 	return d.inner.result(lo, hi)
 }
 
-func (d *distinctAcc) merge(accumulator, []int32) error { panic("distinct states are not merged") }
+func (d *distinctAcc) merge(accumulator, []int32, []int32) error {
+	panic("distinct states are not merged")
+}
 
 // collectAcc keeps the rows of a call with ORDER BY, DISTINCT or WITHIN GROUP,
 // sorts them by group and order at the end, and feeds the registry's aggregate.
@@ -226,7 +228,9 @@ func (a *collectAcc) add(groups []int32, args []arrow.Array) error {
 	return nil
 }
 
-func (a *collectAcc) merge(accumulator, []int32) error { panic("collected states are not merged") }
+func (a *collectAcc) merge(accumulator, []int32, []int32) error {
+	panic("collected states are not merged")
+}
 
 // sorted orders the rows held.
 func (a *collectAcc) sorted() (*Batch, []int32) {

@@ -58,11 +58,11 @@ type sharedAcc struct {
 	avg bool // of sums
 }
 
-func (s *sharedAcc) resize(int)                              {}
-func (s *sharedAcc) add([]int32, []arrow.Array) error        { return nil }
-func (s *sharedAcc) merge(accumulator, []int32) error        { return nil }
-func (s *sharedAcc) bytes() int64                            { return 0 }
-func (s *sharedAcc) state(dst []byte, g int) ([]byte, error) { return s.of.(statefulAcc).state(dst, g) }
+func (s *sharedAcc) resize(int)                                {}
+func (s *sharedAcc) add([]int32, []arrow.Array) error          { return nil }
+func (s *sharedAcc) merge(accumulator, []int32, []int32) error { return nil }
+func (s *sharedAcc) bytes() int64                              { return 0 }
+func (s *sharedAcc) state(dst []byte, g int) ([]byte, error)   { return s.of.(statefulAcc).state(dst, g) }
 func (s *sharedAcc) absorb(int32, *stateReader) error {
 	return pgerror.Internal("a shared state takes no states in")
 }

@@ -172,6 +172,14 @@ func TestAggregates(t *testing.T) {
 					h2.workers = 0
 					got := run(t, h2, Node(out, agg), rel)
 					same(t, fmt.Sprintf("hash %v %d groups %s", keys, groups, h.name), canonical(got, keys), canonical(want, keys))
+					if h.workers > 0 && len(keys) > 0 { // what stands on the aggregation runs in the workers too
+						agg.Input = rel.scan()
+						above := Node(out, &planpb.Gather{Workers: h.workers, Input: Node(out, &planpb.Filter{Input: Node(out, agg),
+							Predicate: planpb.NewConst(tBool, true)})})
+						got := run(t, h2, above, rel)
+						same(t, fmt.Sprintf("hash in workers %v %d groups %s", keys, groups, h.name), canonical(got, keys), canonical(want, keys))
+						agg.Input = in
+					}
 					if len(keys) > 0 {
 						sort := &planpb.Sort{Input: in}
 						for _, k := range agg.Keys {

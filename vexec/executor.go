@@ -80,12 +80,16 @@ type Exec struct {
 	Coded bool
 	// BatchSize is the target number of rows of a batch; 0: DefaultBatchSize. Tests vary it.
 	BatchSize int
+	// CachedGroups is from how many groups on an aggregation in several workers looks for
+	// ways to stay in the processor's caches (group_wait.go); 0: DefaultCachedGroups. Tests vary it.
+	CachedGroups int
 }
 
-// DefaultWorkMem and DefaultBatchSize apply where Exec leaves zero.
+// DefaultWorkMem, DefaultBatchSize and DefaultCachedGroups apply where Exec leaves zero.
 const (
-	DefaultWorkMem   = 64 << 20
-	DefaultBatchSize = 4096
+	DefaultWorkMem      = 64 << 20
+	DefaultBatchSize    = 4096
+	DefaultCachedGroups = 1 << 15
 )
 
 // Cursor is a running statement. Next may be called with a different context
@@ -111,6 +115,9 @@ func (e *Executor) Run(ctx context.Context, stmt *planpb.Statement, env Exec) (C
 	}
 	if env.BatchSize <= 0 {
 		env.BatchSize = DefaultBatchSize
+	}
+	if env.CachedGroups <= 0 {
+		env.CachedGroups = DefaultCachedGroups
 	}
 	return newQuery(e, stmt, env)
 }

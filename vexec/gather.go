@@ -166,7 +166,7 @@ func startRun(w *worker, id uint32, workers uint32, merge bool, body func(ctx co
 	// the workers outlive the call that starts them: a portal may be resumed
 	// under another context; the Gather's end cancels them
 	r.ctx, r.cancel = context.WithCancel(context.Background())
-	r.pool = &pool{q: q, ctx: r.ctx, parts: n * partsPerWorker, builds: map[*planpb.Plan]*sharedBuild{}}
+	r.pool = &pool{q: q, ctx: r.ctx, parts: n * partsPerWorker, builds: map[*planpb.Plan]*sharedBuild{}, aggs: map[*planpb.Plan]*sharedAgg{}}
 	if merge {
 		for range n {
 			r.streams = append(r.streams, make(chan *Batch, 2))

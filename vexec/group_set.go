@@ -34,6 +34,13 @@ type groupSet struct {
 	enc     kernel.Keys
 	numbers []int32
 	parts   []*spillFile
+
+	// cut: rows of groups that the table does not take wait in partitions (group_wait.go)
+	cut     bool
+	wait    *waitingRows
+	used    []bool // columns of the input that rows that wait need
+	rowsIn  int
+	checked [2]int // groups and rowsIn at the last look at how many groups there are
 }
 
 func newGroupSet(a *aggOp, set, level int) *groupSet {
@@ -60,6 +67,28 @@ func newGroupSet(a *aggOp, set, level int) *groupSet {
 	g.runs = g.takesRuns()
 	g.wide = g.runs && g.computable()
 	return g
+}
+
+// emptied is a table for other groups of the set, in the memory of g where that can be used
+// again. REQUIRES: g's groups were given out, and what they took is no longer accounted.
+func (g *groupSet) emptied() *groupSet {
+	n := newGroupSet(g.a, g.set, g.level)
+	if g.forms == nil && g.parts == nil && g.wait == nil {
+		g.table.Reset()
+		n.table = g.table
+	}
+	for i, acc := range g.accs {
+		if r, ok := acc.(reusable); ok && g.a.shared[i] < 0 && len(g.member) > 0 && r.empty() {
+			n.accs[i] = acc
+		}
+	}
+	for i, k := range g.a.shared {
+		if k >= 0 {
+			n.accs[i].(*sharedAcc).of = n.accs[k]
+		}
+	}
+	n.numbers, n.enc = g.numbers, g.enc
+	return n
 }
 
 // groups is the number of groups.
@@ -108,19 +137,21 @@ func (g *groupSet) add(b *Batch) error {
 	if cap(g.numbers) < n {
 		g.numbers = make([]int32, n)
 	}
-	if done, err := g.addRuns(b); err != nil {
+	if g.wait != nil {
+		if err := g.addWaiting(b); err != nil {
+			return err
+		}
+	} else if done, err := g.addRuns(b); err != nil {
 		return err
 	} else if !done {
 		if done, err = g.addRows(b); !done || err != nil {
 			return err
 		}
 	}
-	size := g.table.Size() + g.keyMem + g.forms.size()
-	for _, acc := range g.accs {
-		size += acc.bytes()
+	g.account()
+	if g.cut {
+		return g.limit(n)
 	}
-	g.a.mem.add(size - g.held)
-	g.held = size
 	if g.parts == nil && !g.a.flush && g.a.mem.over() {
 		if g.level >= aggLevelsMax || g.table.Len() < 256 || len(g.a.sets) > 1 && g.held*int64(len(g.a.sets)) < g.a.mem.used {
 			return g.a.mem.must()
@@ -128,6 +159,36 @@ func (g *groupSet) add(b *Batch) error {
 		g.plainKeys()
 		g.parts = make([]*spillFile, 1<<aggFanoutBits)
 	}
+	return nil
+}
+
+// account says how much memory is held.
+func (g *groupSet) account() {
+	size := g.table.Size() + g.keyMem + g.forms.size() + g.wait.bytes()
+	for _, acc := range g.accs {
+		size += acc.bytes()
+	}
+	g.a.mem.add(size - g.held)
+	g.held = size
+}
+
+// limit keeps the table in the caches and the rest within the budget, after n more rows.
+func (g *groupSet) limit(n int) error {
+	if g.wait == nil && g.manyGroups(n) {
+		g.startWaiting()
+	}
+	if !g.a.mem.over() {
+		return nil
+	}
+	if g.table.Len() < 256 && g.wait == nil || len(g.a.sets) > 1 && g.held*int64(len(g.a.sets)) < g.a.mem.used {
+		return g.a.mem.must()
+	}
+	if g.wait == nil {
+		g.startWaiting()
+	} else if err := g.spillWaiting(); err != nil {
+		return err
+	}
+	g.account()
 	return nil
 }
 
@@ -174,15 +235,7 @@ func (g *groupSet) addRows(b *Batch) (bool, error) {
 			g.keep(keys, g.insert(keys, n, nil, num))
 		}
 	}
-	for i, c := range g.a.calls {
-		if g.a.shared[i] >= 0 {
-			continue
-		}
-		if err := c.feed(g.a.w, g.accs[i], in, num); err != nil {
-			return false, err
-		}
-	}
-	return true, nil
+	return true, g.feed(in, num)
 }
 
 // divert keeps the rows whose group is in the table and writes the others to partitions.
@@ -220,43 +273,6 @@ func (g *groupSet) divert(b *Batch, in *expr.Input, num []int32) (*expr.Input, [
 	return in.Subset(stay), there, nil
 }
 
-// merge folds in the groups of another table of the same set whose key hash is wanted.
-func (g *groupSet) merge(o *groupSet, want func(hash uint64) bool) error {
-	n := o.groups()
-	to := make([]int32, n)
-	if len(g.member) > 0 {
-		keys := make([]arrow.Array, len(o.member))
-		for i, k := range o.member {
-			keys[i] = kernel.Concat(o.a.keyTs[k], o.keyCols[i])
-			o.keyCols[i] = []arrow.Array{keys[i]}
-		}
-		var skip []bool
-		if want != nil {
-			skip = make([]bool, n)
-			for i := range skip {
-				skip[i] = !want(o.table.Hash(i))
-			}
-		}
-		fresh := g.insert(keys, n, skip, to)
-		if len(fresh) > 0 {
-			for i, k := range keys {
-				v := kernel.Take(k, fresh)
-				g.keyCols[i] = append(g.keyCols[i], v)
-				g.keyMem += kernel.Bytes(v)
-			}
-		}
-		for _, acc := range g.accs {
-			acc.resize(g.table.Len())
-		}
-	}
-	for i, acc := range g.accs {
-		if err := acc.merge(o.accs[i], to); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // takePartitions hands over what was spilled.
 func (g *groupSet) takePartitions() []*aggPartition {
 	var out []*aggPartition
@@ -274,4 +290,5 @@ func (g *groupSet) dropPartitions() {
 		f.close()
 	}
 	g.parts = nil
+	g.wait.close()
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/basaltdb/basalt/vexec/planpb"
 )
 
-// pool is what the workers of one Gather share: the hash tables of its joins,
-// which they build together. The right side of a join is cut into parts; each
+// pool is what the workers of one Gather share: its aggregations (agg_shared.go) and the hash
+// tables of its joins, which they build together. The right side of a join is cut into parts; each
 // worker that needs the table runs parts until none are left, and waits for
 // those that others are still running. So no worker waits for one that does not
 // come, and joins nested in a right side resolve bottom-up.
@@ -18,6 +18,7 @@ type pool struct {
 	parts  int             // parts of a right side
 	mu     sync.Mutex
 	builds map[*planpb.Plan]*sharedBuild
+	aggs   map[*planpb.Plan]*sharedAgg
 }
 
 // sharedBuild is the right side of one join.
@@ -65,6 +66,9 @@ func (p *pool) close() {
 			s.store.clear()
 		}
 		s.mu.Unlock()
+	}
+	for _, s := range p.aggs {
+		s.close()
 	}
 }
 
@@ -251,6 +255,8 @@ func partitionable(p *planpb.Plan) bool {
 		return len(k.Gather.GetMergeKeys()) == 0 && partitionable(k.Gather.GetInput())
 	case *planpb.Plan_Exchange:
 		return partitionable(k.Exchange.GetInput())
+	case *planpb.Plan_Agg:
+		return len(k.Agg.GetKeys()) > 0 && cuttable(k.Agg)
 	}
 	return false
 }

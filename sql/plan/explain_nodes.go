@@ -337,6 +337,9 @@ func (d *describer) fill(n *Node, x *description) {
 		d.child(n, x)
 	case *gatherOp:
 		x.name = "Gather"
+		if len(o.merge) > 0 {
+			x.name = "Gather Merge"
+		}
 		x.props = append(x.props, property{label: "Workers Planned", value: float64(o.workers)})
 		if x.run && x.stats.Workers > 0 {
 			x.props = append(x.props, property{label: "Workers Launched", value: float64(x.stats.Workers)})

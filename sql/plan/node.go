@@ -88,7 +88,8 @@ type (
 		phase     planpb.Agg_Phase
 		sorted    bool
 		distinct  bool
-		partial   *Node // FINAL: the PARTIAL aggregation whose states it takes
+		groups    float64 // estimated, before HAVING
+		partial   *Node   // FINAL: the PARTIAL aggregation whose states it takes
 	}
 	sortOp struct {
 		keys      []sortItem

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"math"
 	"slices"
 
 	"github.com/basaltdb/basalt/sql/query"
@@ -9,7 +10,8 @@ import (
 
 // A Gather is put over the largest subtrees whose rows are the disjoint union of
 // what they give for disjoint parts of their driving scan: filters, projections
-// and joins that keep their left side's rows apart. What stands on the Gather
+// joins that keep their left side's rows apart and aggregations of many groups
+// (parallel_agg.go). What stands on the Gather
 // (aggregation, sort) takes the workers' streams; vexec runs an aggregation
 // directly on a Gather inside the workers.
 
@@ -33,9 +35,12 @@ func (p *planner) parallelize(n *Node) *Node {
 	if n.Total < parallelMinCost || !p.partitionable(n) {
 		return n
 	}
+	before := gathered(n)
+	n = p.ungather(n)
 	g := p.newNode(&gatherOp{workers: p.opts.Workers}, n.Cols, n)
-	g.Rows, g.Width, g.Startup = n.Rows, n.Width, n.Startup+1
-	g.Total = 1 + n.Total/p.workerShare()
+	g.Rows, g.Width = n.Rows, n.Width
+	g.Total = 1 + before + (n.Total-before)/p.workerShare()
+	g.Startup = math.Min(n.Startup+1, g.Total)
 	p.trace("parallel", "gather")
 	return g
 }
@@ -95,6 +100,8 @@ func (p *planner) partitionable(n *Node) bool {
 			return false
 		}
 		return p.partitionable(n.Inputs[0]) && p.stableTree(n.Inputs[1])
+	case *aggOp:
+		return p.cuttable(n, o)
 	case *appendOp:
 		for _, in := range n.Inputs {
 			if !p.partitionable(in) {

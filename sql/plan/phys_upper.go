@@ -179,9 +179,14 @@ func (p *planner) physGroup(x *relGroup, rq physReq) *Node {
 			return n
 		}
 	}
-	in = p.parallelize(in)
+	if u, keys, calls := p.distinctFirst(x, aggs, in); u != nil {
+		in, o.keys, o.aggs = u, keys, calls
+	} else {
+		in = p.parallelize(in)
+	}
 	n := p.newNode(o, base, in)
 	p.costGroup(n, x, in)
+	o.groups = n.Rows
 	return n
 }
 

@@ -36,6 +36,13 @@ func NewTable(spec *KeySpec, hint int) *Table {
 	return &Table{narrow: spec.narrow, words: spec.words, slots: make([]slot, size), mask: uint64(size - 1), off: make([]uint64, 1), nullN: -1}
 }
 
+// Reset makes the table empty; its memory is used again.
+func (t *Table) Reset() {
+	clear(t.slots)
+	t.u64, t.hash, t.off, t.data = t.u64[:0], t.hash[:0], t.off[:1], t.data[:0]
+	t.count, t.nullN = 0, -1
+}
+
 // Len is the number of distinct keys.
 func (t *Table) Len() int { return t.count }
 
