@@ -15,10 +15,13 @@ const splitFilesMin = 3
 // splitMarksPerPart is how many places per part segments are asked for.
 const splitMarksPerPart = 16
 
+// splitPartsPerBlock is how many parts per block of segments are too many to cut between blocks only.
+const splitPartsPerBlock = 4
+
 // Splits gives up to parts−1 keys, ascending, strictly inside [lower, upper),
 // that cut the range into parts of roughly equal size: by the files and segments
 // that hold it, or, where there are few, by interpolation between its first and last key.
-// Where most of it is in segments of a block per part at least, the cuts are between blocks: one
+// Where most of it is in segments that have blocks enough, the cuts are between blocks: one
 // that two parts share is decoded twice.
 func (e *Engine) Splits(lower, upper []byte, parts int) ([][]byte, error) {
 	if err := e.Failed(); err != nil {
@@ -51,7 +54,7 @@ func (e *Engine) Splits(lower, upper []byte, parts int) ([][]byte, error) {
 			for _, m := range cols {
 				total += m.Bytes
 			}
-			blocks = len(cols) >= parts && total-files > files
+			blocks = len(cols)*splitPartsPerBlock >= parts && total-files > files
 			marks = append(marks, cols...)
 		}
 	}
