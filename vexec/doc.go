@@ -51,9 +51,9 @@
 // batches by it.
 //
 // Parallelism. A Gather runs its input in several workers (gather.go); the hash
-// tables of joins below it are shared and built together (pool.go); an
-// aggregation directly on a Gather runs in the workers, each into its own
-// tables, merged at the end (agg_parallel.go). Statements that change or lock
+// tables of joins below it are shared and built together (pool.go), and so are
+// aggregations, whose groups are given out in the workers too (agg_shared.go); an
+// aggregation directly on a Gather is one of its workers (agg_parallel.go). Statements that change or lock
 // rows run in one goroutine. Panics become XX000 at the worker's boundary.
 //
 // Not here: planning, function implementations (sql/functions fills the

@@ -9,10 +9,9 @@ import (
 )
 
 // A Gather is put over the largest subtrees whose rows are the disjoint union of
-// what they give for disjoint parts of their driving scan: filters, projections
+// what they give for disjoint parts of their driving scan: filters, projections,
 // joins that keep their left side's rows apart and aggregations of many groups
-// (parallel_agg.go). What stands on the Gather
-// (aggregation, sort) takes the workers' streams; vexec runs an aggregation
+// (parallel_agg.go). What stands on the Gather (aggregation, sort) takes the workers' streams; vexec runs an aggregation
 // directly on a Gather inside the workers.
 
 // parallelMinCost is the cost below which starting workers is not worth it.
