@@ -1,7 +1,9 @@
 package storage
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -99,5 +101,39 @@ func TestMergeLayers(t *testing.T) {
 	merge()
 	if rows := n.Columns().Rows(sp); rows != 24000 {
 		t.Fatalf("%d rows", rows)
+	}
+}
+
+// TestMergeLeavesNothing: what a merge removes from the engine goes for good, or scans would pass over it, where it is
+// many rows or many bytes.
+func TestMergeLeavesNothing(t *testing.T) {
+	for name, c := range map[string]struct{ rows, bytes int }{"many": {5000, 3}, "long": {300, 10000}} {
+		t.Run(name, func(t *testing.T) {
+			n := openMem(t, vfs.NewMem(), Options{Columns: columns.Options{RowsMin: 100}})
+			defer func() { must(t, n.Close()) }()
+			tb := measurements()
+			text := strings.Repeat("x", c.bytes)
+			for from := 0; from < c.rows; from += 50 { // too few for bulk
+				tx := n.DB().Begin(txn.Options{})
+				tx.BeginStatement()
+				var rows [][]types.Datum
+				for i := from; i < from+50; i++ {
+					rows = append(rows, row(int32(i), int32(0), text, nil, nil, nil, nil, nil))
+				}
+				must(t, n.Store(tx, nil).InsertBatch(ctx, tb, batchOf(tb, rows...)))
+				_, err := tx.Commit(ctx)
+				must(t, err)
+			}
+			must(t, n.Engine().Pebble().Flush())
+			left := func() int64 { m := n.Engine().Pebble().Metrics(); total := m.Total(); return total.TablesSize }
+			before := left()
+			must(t, n.Columns().MergeNow(ctx, tb.StorageId))
+			for end := time.Now().Add(20 * time.Second); left() > before/4 && time.Now().Before(end); {
+				time.Sleep(5 * time.Millisecond) // removing goes on in the background
+			}
+			if left() > before/4 {
+				t.Errorf("%d of %d bytes are left\n%s", left(), before, n.Engine().Pebble().Metrics())
+			}
+		})
 	}
 }

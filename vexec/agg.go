@@ -33,6 +33,7 @@ type aggOp struct {
 	sorted bool
 	states bool // PARTIAL: states come out instead of results
 	flush  bool // PARTIAL: full tables are handed on instead of spilled
+	beside bool // the sets of DISTINCT calls are filled side by side
 	mem    *memory
 
 	started bool
@@ -103,6 +104,7 @@ func newAggBody(w *worker, p *planpb.Plan, a *planpb.Agg) (*aggOp, error) {
 	var err error
 	final := a.GetPhase() == planpb.Agg_FINAL
 	op.states = a.GetPhase() == planpb.Agg_PARTIAL
+	op.beside = w.parts <= 1 && a.GetInput().GetGather().GetWorkers() > 1 // workers cost the query nothing new
 	keys := a.GetKeys()
 	if final {
 		keys = finalKeys(a)

@@ -193,16 +193,28 @@ func (c *aggCall) plain(w *worker) accumulator {
 	return &generalAcc{w: w, c: c, mem: &memory{q: w.q}}
 }
 
-// feed evaluates the call's arguments for the rows its filter lets through.
+// feed gives the rows that the call's filter lets through to its state.
 func (c *aggCall) feed(w *worker, acc accumulator, in *expr.Input, groups []int32) error {
+	groups, args, err := c.arguments(w, in, groups)
+	if err != nil || len(groups) == 0 {
+		return err
+	}
+	if c.final {
+		return absorbStates(acc, groups, args[0])
+	}
+	return acc.add(groups, args)
+}
+
+// arguments evaluates the call's arguments for the rows its filter lets through, and gives the groups of these.
+func (c *aggCall) arguments(w *worker, in *expr.Input, groups []int32) ([]int32, []arrow.Array, error) {
 	if c.filter != nil {
 		keep, err := c.filter.Filter(w.frame, in)
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
 		if keep != nil {
 			if len(keep) == 0 {
-				return nil
+				return nil, nil, nil
 			}
 			in = in.Subset(keep)
 			g := make([]int32, len(keep))
@@ -214,26 +226,23 @@ func (c *aggCall) feed(w *worker, acc accumulator, in *expr.Input, groups []int3
 	}
 	args, err := evalAll(w.frame, c.args, in)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	if c.collect {
 		for _, k := range c.order.exprs {
 			v, err := k.Eval(w.frame, in)
 			if err != nil {
-				return err
+				return nil, nil, err
 			}
 			args = append(args, v)
 		}
 		direct, err := evalAll(w.frame, c.direct, in)
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
 		args = append(args, direct...)
 	}
-	if c.final {
-		return absorbStates(acc, groups, args[0])
-	}
-	return acc.add(groups, args)
+	return groups, args, nil
 }
 
 // generalAcc drives the registry's aggregate, a row at a time.

@@ -143,15 +143,26 @@ func (g *groupSet) addWaiting(b *Batch) error {
 
 // feed gives every call the rows of groups num.
 func (g *groupSet) feed(in *expr.Input, num []int32) error {
+	var fills []func() error
 	for i, c := range g.a.calls {
 		if g.a.shared[i] >= 0 {
+			continue
+		}
+		if d, ok := g.accs[i].(*distinctAcc); ok && g.a.beside && len(num) >= setRowsMin {
+			groups, args, err := c.arguments(g.a.w, in, num)
+			if err != nil {
+				return err
+			}
+			if len(groups) > 0 {
+				fills = append(fills, func() error { return d.add(groups, args) })
+			}
 			continue
 		}
 		if err := c.feed(g.a.w, g.accs[i], in, num); err != nil {
 			return err
 		}
 	}
-	return nil
+	return together(fills)
 }
 
 // spillWaiting moves the rows that wait to files.

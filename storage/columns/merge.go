@@ -372,8 +372,8 @@ func (m *merge) endSpan(loc []byte) error {
 }
 
 // purge removes the versions of the engine in [lower, upper) that lie below floors.
-// It may be stopped at any time, by a crash as well.
-func (s *Store) purge(ctx context.Context, space Space, lower, upper []byte, pace func(context.Context, time.Duration) error) (purged int, err error) {
+// It may be stopped at any time, by a crash as well. It counts the versions and their bytes.
+func (s *Store) purge(ctx context.Context, space Space, lower, upper []byte, pace func(context.Context, time.Duration) error) (purged int, size int64, err error) {
 	from := append(append([]byte{}, space[:]...), lower...)
 	end := spaceEnd(space)
 	if upper != nil {
@@ -381,17 +381,17 @@ func (s *Store) purge(ctx context.Context, space Space, lower, upper []byte, pac
 	}
 	for from != nil {
 		start := time.Now()
-		n, next, err := s.purgeSome(space, from, end)
-		purged += n
+		n, bytes, next, err := s.purgeSome(space, from, end)
+		purged, size = purged+n, size+bytes
 		if err != nil {
-			return purged, err
+			return purged, size, err
 		}
 		from = next
 		if err := pace(ctx, time.Since(start)); err != nil {
-			return purged, err
+			return purged, size, err
 		}
 	}
-	return purged, nil
+	return purged, size, nil
 }
 
 const (
@@ -399,15 +399,15 @@ const (
 	purgeBytesMax    = 256 << 10
 )
 
-func (s *Store) purgeSome(space Space, from, end []byte) (n int, next []byte, err error) {
+func (s *Store) purgeSome(space Space, from, end []byte) (n int, size int64, next []byte, err error) {
 	p := s.PinSpace(space)
 	if p == nil {
-		return 0, nil, nil
+		return 0, 0, nil, nil
 	}
 	defer p.Release()
 	v, err := s.eng.NewVersionsIn(from, end)
 	if err != nil {
-		return 0, nil, err
+		return 0, 0, nil, err
 	}
 	defer v.Close()
 	b := s.eng.NewBatch(0)
@@ -422,16 +422,17 @@ func (s *Store) purgeSome(space Space, from, end []byte) (n int, next []byte, er
 			seen++
 			if v.Timestamp() <= floor {
 				n++
+				size += int64(v.Size())
 				if err := b.ForgetEngineKey(v.EngineKey()); err != nil {
 					b.Close()
-					return 0, nil, err
+					return 0, 0, nil, err
 				}
 			}
 		}
 	}
 	if err := v.Err(); err != nil || n == 0 {
 		b.Close()
-		return 0, next, err
+		return 0, 0, next, err
 	}
-	return n, next, b.Commit(false)
+	return n, size, next, b.Commit(false)
 }

@@ -127,8 +127,10 @@ const (
 	tailRowsMax = 8 * fileRowsMax
 	// retryAfter a merge that failed
 	retryAfter = time.Minute
-	// purgeCompactMin is how many versions purged are worth a compaction.
-	purgeCompactMin = 32 << 10
+	// purgeCompactMin is how many versions purged, or bytes of them, are worth a compaction: scans pass over what
+	// was removed until then.
+	purgeCompactMin      = 4 << 10
+	purgeCompactBytesMin = 1 << 20
 )
 
 func (m *merger) init(s *Store) {
@@ -647,11 +649,11 @@ func (m *merger) merge(ctx context.Context, x *merge, pace func(context.Context,
 func (m *merger) purge(ctx context.Context, sp Space, lower, upper []byte, pace func(context.Context, time.Duration) error) error {
 	m.setStatus("purging", sp, 0)
 	defer m.setStatus("idle", sp, 0)
-	n, err := m.s.purge(ctx, sp, lower, upper, pace)
+	n, bytes, err := m.s.purge(ctx, sp, lower, upper, pace)
 	m.mu.Lock()
 	m.totals.RowsPurged += int64(n)
 	m.mu.Unlock()
-	if err != nil || n < purgeCompactMin {
+	if err != nil || n < purgeCompactMin && bytes < purgeCompactBytesMin {
 		return err
 	}
 	from, to := append(append([]byte{}, sp[:]...), lower...), spaceEnd(sp)

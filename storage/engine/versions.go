@@ -16,6 +16,7 @@ type Versions struct {
 	buf    []byte
 	ts     Timestamp
 	del    bool
+	size   int // of the value
 	// ahead: it already stands on the next key
 	ahead bool
 	err   error
@@ -91,7 +92,7 @@ func (v *Versions) look(ok bool) bool {
 		v.err = corruptVersion(k)
 		return false
 	}
-	v.ts, v.del = ts, val[0] == kindTombstone
+	v.ts, v.del, v.size = ts, val[0] == kindTombstone, len(val)
 	return true
 }
 
@@ -101,7 +102,10 @@ func (v *Versions) Key() []byte          { return v.prefix[:len(v.prefix)-1] }
 func (v *Versions) EngineKey() []byte    { return v.it.Key() }
 func (v *Versions) Timestamp() Timestamp { return v.ts }
 func (v *Versions) Deleted() bool        { return v.del }
-func (v *Versions) Err() error           { return v.err }
+
+// Size is the bytes of the version stood on.
+func (v *Versions) Size() int  { return len(v.it.Key()) + v.size }
+func (v *Versions) Err() error { return v.err }
 
 // Close ends the walk.
 func (v *Versions) Close() error { return v.e.wrap(v.it.Close()) }

@@ -175,6 +175,12 @@ func (t *Table) grow() {
 		size *= 2
 	}
 	t.slots, t.mask = make([]slot, size), uint64(size-1)
+	// The keys' room doubles as well: append would copy large ones four times as often.
+	room := size/3*2 + 2
+	t.hash = slices.Grow(t.hash, max(0, room-len(t.hash)))
+	if w := max(t.words, 1); t.narrow || t.words > 0 {
+		t.u64 = slices.Grow(t.u64, max(0, room*w-len(t.u64)))
+	}
 	for i, h := range t.hash {
 		if int32(i) == t.nullN {
 			continue
