@@ -29,7 +29,7 @@ func newDistinctAcc(w *worker, c *aggCall, inner accumulator) accumulator {
 }
 
 func newDistinct(w *worker, c *aggCall, inner accumulator, level int) *distinctAcc {
-	spec := kernel.NewKeySpec(distinctTypes(c))
+	spec := kernel.NewGroupedKeySpec(distinctTypes(c))
 	return &distinctAcc{w: w, c: c, inner: inner, spec: spec, table: kernel.NewTable(spec, 64), level: level,
 		mem: &memory{q: w.q, name: "Aggregate", budget: w.q.env.WorkMem}}
 }

@@ -40,6 +40,8 @@ type KeySpec struct {
 	packed []field // of several narrow columns, else nil
 	words  int     // of a packed key
 	nulls  field   // a bit per column
+	// grouped: the first column numbers groups.
+	grouped bool
 }
 
 // field is a place in a packed key.
@@ -61,22 +63,41 @@ func NewKeySpec(ts []types.T) *KeySpec {
 	return s
 }
 
+// NewGroupedKeySpec prepares keys whose first column (int4) numbers groups: it is never NULL and never
+// negative. A group and an int4 then fit one word.
+func NewGroupedKeySpec(ts []types.T) *KeySpec {
+	s := &KeySpec{Types: ts, grouped: true}
+	s.pack()
+	return s
+}
+
 // Fixed: keys have a fixed width.
 func (s *KeySpec) Fixed() bool { return s.narrow || s.packed != nil }
+
+// groupBits is the width of a group's number.
+const groupBits = 31
 
 // pack lays narrow columns out in words, none across two.
 func (s *KeySpec) pack() {
 	var fs []field
-	word, at := 0, 0
+	var used []int // bits, by word
 	place := func(width int) field {
-		if at+width > 64 {
-			word, at = word+1, 0
+		w := max(len(used)-1, 0)
+		for i, n := range used {
+			if s.grouped && n+width <= 64 { // the others' hashes nodes agree on
+				w = i
+				break
+			}
 		}
-		f := field{word, at, 1<<width - 1}
-		at += width
+		if len(used) == 0 || used[w]+width > 64 {
+			w = len(used)
+			used = append(used, 0)
+		}
+		f := field{w, used[w], 1<<width - 1}
+		used[w] += width
 		return f
 	}
-	for _, t := range s.Types {
+	for i, t := range s.Types {
 		if !narrowType(t) {
 			return
 		}
@@ -84,13 +105,20 @@ func (s *KeySpec) pack() {
 		if t.Class == types.ClassBase && t.OID == types.Float4 {
 			width = 64
 		}
+		if i == 0 && s.grouped {
+			width = groupBits
+		}
 		fs = append(fs, place(width))
 	}
-	s.nulls = place(len(fs))
-	if len(fs) > 64 || word >= packedWordsMax {
+	nulls := len(fs)
+	if s.grouped {
+		nulls--
+	}
+	s.nulls = place(nulls)
+	if len(fs) > 64 || len(used) > packedWordsMax {
 		return
 	}
-	s.packed, s.words = fs, word+1
+	s.packed, s.words = fs, len(used)
 }
 
 // narrowType: equality of values is equality of at most 64 bits.
@@ -204,7 +232,11 @@ func (s *KeySpec) encodePacked(k *Keys, cols []arrow.Array) {
 			}
 			continue
 		}
-		null := uint64(1) << (s.nulls.shift + c)
+		bit := c
+		if s.grouped {
+			bit--
+		}
+		null := uint64(1) << (s.nulls.shift + bit)
 		for i, v := range vals {
 			if valid.Get(i) {
 				out[i*w] |= v & f.mask << f.shift

@@ -84,7 +84,7 @@ func (t *Table) Insert(k *Keys, skip []bool, numbers []int32, fresh []int32) []i
 				t.slots[p] = slot{tag, uint32(t.count + 1)}
 				numbers[i] = int32(t.count)
 				t.hash = append(t.hash, h)
-				if t.narrow {
+				if t.narrow || t.words == 1 {
 					t.u64 = append(t.u64, k.U64[i])
 				} else if w := t.words; w > 0 {
 					t.u64 = append(t.u64, k.U64[i*w:(i+1)*w]...)
@@ -158,7 +158,7 @@ func (t *Table) findNarrow(k *Keys, skip []bool, numbers []int32) {
 
 func (t *Table) equal(number int, k *Keys, i int) bool {
 	switch {
-	case t.narrow:
+	case t.narrow, t.words == 1:
 		return t.u64[number] == k.U64[i]
 	case t.words == 2:
 		return t.u64[2*number] == k.U64[2*i] && t.u64[2*number+1] == k.U64[2*i+1]
