@@ -56,12 +56,12 @@ func (d *MemDB) ReadNow(_ context.Context, key []byte) ([]byte, error) {
 	return d.now[string(key)], nil
 }
 
-func (d *MemDB) OldestSnapshot() txn.Timestamp          { return d.clock }
-func (d *MemDB) Locks() []txn.LockInfo                  { return nil }
-func (d *MemDB) Blockers(int32) []int32                 { return nil }
-func (d *MemDB) RelationLocksHere() bool                { return false }
-func (d *MemDB) AdvisoryLocks(int32) txn.SessionLocks   { return nil }
-func (d *MemDB) SafeSnapshotBlockers(int32) []int32     { return nil }
+func (d *MemDB) OldestSnapshot() txn.Timestamp        { return d.clock }
+func (d *MemDB) Locks() []txn.LockInfo                { return nil }
+func (d *MemDB) Blockers(int32) []int32               { return nil }
+func (d *MemDB) RelationLocksHere() bool              { return false }
+func (d *MemDB) AdvisoryLocks(int32) txn.SessionLocks { return nil }
+func (d *MemDB) SafeSnapshotBlockers(int32) []int32   { return nil }
 
 func (d *MemDB) copy() map[uint64][]memRow {
 	m := make(map[uint64][]memRow, len(d.tables))
