@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/apache/arrow/go/v17/arrow"
-
 	"github.com/basaltdb/basalt/sql/catalog"
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
@@ -261,21 +259,5 @@ func (d *database) eval(ctx context.Context, rel *catalog.Relation, env *types.E
 	if len(rel.Storage.Computed) == 0 {
 		return nil, nil
 	}
-	frame := expr.NewFrame(&expr.Context{Ctx: ctx, Env: env}, 0)
-	exprs, err := expr.CompileAll(rel.Storage.Computed, d.Registry, frame)
-	if err != nil {
-		return nil, err
-	}
-	return func(_ context.Context, rows *vexec.Batch) (*vexec.Batch, error) {
-		in := expr.NewInput(rows.Cols, rows.N, nil)
-		cols := append([]arrow.Array{}, rows.Cols...)
-		for _, e := range exprs {
-			v, err := e.Eval(frame, in)
-			if err != nil {
-				return nil, err
-			}
-			cols = append(cols, v)
-		}
-		return &vexec.Batch{Cols: cols, N: rows.N}, nil
-	}, nil
+	return vexec.NewExtender(&expr.Context{Ctx: ctx, Env: env}, d.Registry, rel.Storage.Computed)
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/apache/arrow/go/v17/arrow"
-
 	"github.com/basaltdb/basalt/sql/auth"
 	"github.com/basaltdb/basalt/sql/catalog"
 	"github.com/basaltdb/basalt/sql/ddl"
@@ -117,23 +115,7 @@ func (d ddlRunner) BuildIndex(ctx context.Context, t *planpb.Table, pos int) err
 	var evals func() (evalRows, error)
 	if len(t.Computed) > 0 {
 		evals = func() (evalRows, error) {
-			frame := expr.NewFrame(&expr.Context{Ctx: ctx, Env: env, Session: s}, 0)
-			exprs, err := expr.CompileAll(t.Computed, s.node.Registry, frame)
-			if err != nil {
-				return nil, err
-			}
-			return func(_ context.Context, rows *vexec.Batch) (*vexec.Batch, error) {
-				in := expr.NewInput(rows.Cols, rows.N, nil)
-				cols := append([]arrow.Array{}, rows.Cols...)
-				for _, e := range exprs {
-					v, err := e.Eval(frame, in)
-					if err != nil {
-						return nil, err
-					}
-					cols = append(cols, v)
-				}
-				return &vexec.Batch{Cols: cols, N: rows.N}, nil
-			}, nil
+			return vexec.NewExtender(&expr.Context{Ctx: ctx, Env: env, Session: s}, s.node.Registry, t.Computed)
 		}
 	}
 	return s.node.Storage.BuildIndex(ctx, s.cur.tx, env, t, pos, evals)
