@@ -48,9 +48,9 @@ const partsPerWorker = 8
 
 func newGather(w *worker, p *planpb.Plan, g *planpb.Gather) (operator, error) {
 	op := &gatherOp{w: w, id: p.GetId(), p: p, g: g, coded: w.coded, need: w.need}
-	in := g.GetInput()
+	in, fleeting := g.GetInput(), w.fleeting
 	if w.pool != nil && len(g.GetMergeKeys()) == 0 {
-		return w.buildAs(in, op.coded, op.need) // already one of several workers
+		return w.buildWith(in, op.coded, op.need, fleeting) // already one of several workers
 	}
 	cut := partitionable(in) || topParts(in)
 	if len(g.GetMergeKeys()) > 0 {
@@ -58,7 +58,7 @@ func newGather(w *worker, p *planpb.Plan, g *planpb.Gather) (operator, error) {
 	}
 	if !cut || w.q.mutates || w.pool != nil || w.parts > 1 || g.GetWorkers() <= 1 {
 		var err error
-		op.single, err = w.serial().buildAs(in, op.coded, op.need)
+		op.single, err = w.serial().buildWith(in, op.coded, op.need, fleeting)
 		return op, err
 	}
 	var err error

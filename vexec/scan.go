@@ -17,6 +17,7 @@ type scanOp struct {
 	w     *worker
 	id    uint32
 	coded bool
+	need  []bool // columns that are looked at above; nil: all
 	// fleeting: as worker's; batches that are not coded are made anew anyway
 	fleeting bool
 	spans    []*spanExprs
@@ -29,7 +30,7 @@ type scanOp struct {
 }
 
 func newScan(w *worker, p *planpb.Plan, s *planpb.Scan) (operator, error) {
-	op := &scanOp{w: w, id: p.GetId(), coded: w.coded, fleeting: w.fleeting}
+	op := &scanOp{w: w, id: p.GetId(), coded: w.coded, need: w.need, fleeting: w.fleeting}
 	op.openAt = func(ctx context.Context, req ScanRequest) (Reader, bool, error) {
 		return w.q.env.Store.Scan(ctx, s, req)
 	}
@@ -41,7 +42,7 @@ func newScan(w *worker, p *planpb.Plan, s *planpb.Scan) (operator, error) {
 }
 
 func newIndexScan(w *worker, p *planpb.Plan, s *planpb.IndexScan) (operator, error) {
-	op := &scanOp{w: w, id: p.GetId(), coded: w.coded, fleeting: w.fleeting}
+	op := &scanOp{w: w, id: p.GetId(), coded: w.coded, need: w.need, fleeting: w.fleeting}
 	op.openAt = func(ctx context.Context, req ScanRequest) (Reader, bool, error) {
 		return w.q.env.Store.IndexScan(ctx, s, req)
 	}
@@ -78,7 +79,7 @@ func (s *scanOp) open(ctx context.Context) (err error) {
 	if s.filter.start(); s.filter.nothing() {
 		return nil
 	}
-	req := ScanRequest{Bounds: bounds, Part: s.w.part, Parts: s.w.parts, Fleeting: s.fleeting, Narrow: s.narrow.bounds(bounds)}
+	req := ScanRequest{Bounds: bounds, Part: s.w.part, Parts: s.w.parts, Fleeting: s.fleeting, Need: s.need, Narrow: s.narrow.bounds(bounds)}
 	if s.filter.any() {
 		req.Filter = s.filter
 		if len(bounds) == 0 {

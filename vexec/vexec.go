@@ -62,6 +62,9 @@ type ScanRequest struct {
 	Filter ScanFilter
 	// Fleeting: a batch and its vectors are done with when the next one is asked for.
 	Fleeting bool
+	// Need, when not nil, are the columns that are looked at once Filter has decided: the
+	// others may be nil in the batches delivered. A store may ignore it.
+	Need []bool
 	// Narrow, when not nil, are keys of Bounds outside of which no row is wanted. Parts are those
 	// of Bounds, whose parts may know more or less. A store may ignore it.
 	Narrow []KeyBounds

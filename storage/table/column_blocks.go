@@ -101,6 +101,7 @@ type blockReader struct {
 	from    []int32 // per output column: ordinal, or a system column's number
 	filter  vexec.ScanFilter
 	filters []bool // per output column: the filter looks at it
+	need    []bool // per output column: it is to be delivered; nil: all
 	conds   []blockCond
 
 	f      *segment.File // whose columns cols are
@@ -130,12 +131,12 @@ type blockCond struct {
 func sparse(rows, of int) bool { return rows < of/3 }
 
 func newBlockReader(sc *schema, columns []int32, limitHint uint64, req *vexec.ScanRequest) *blockReader {
-	r := &blockReader{sc: sc, oid: types.OID(uint32(sc.t.RelationId)), exact: numericKey(sc), from: columns, filter: req.Filter, fleeting: req.Fleeting}
+	r := &blockReader{sc: sc, oid: types.OID(uint32(sc.t.RelationId)), exact: numericKey(sc), from: columns, filter: req.Filter, need: req.Need, fleeting: req.Fleeting}
 	r.cols, r.conv = make([]int, len(columns)), make([]bool, len(columns))
 	r.filters, r.scratch = make([]bool, len(columns)), make([]*segment.Scratch, len(columns))
 	r.ahead = make([]segment.Ahead, len(columns))
 	for i := range r.ahead {
-		r.ahead[i].Fleeting = req.Fleeting
+		r.ahead[i].Fleeting = req.Fleeting || r.need != nil && !r.need[i]
 	}
 	if r.filter != nil {
 		for _, c := range r.filter.Columns() {
@@ -281,6 +282,10 @@ func (r *blockReader) next(ctx context.Context) (*vexec.Batch, error) {
 	}
 	r.frame = frame
 	for i := range r.from {
+		if r.need != nil && !r.need[i] {
+			b.Cols[i] = nil
+			continue
+		}
 		var scratch *segment.Scratch
 		if r.fleeting {
 			scratch = r.scratchOf(i)

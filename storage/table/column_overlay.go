@@ -260,6 +260,9 @@ func (r *columnReader) mergedBlock(ctx context.Context, c *columnBlock) (*vexec.
 	out := &vexec.Batch{N: len(order), Cols: make([]arrow.Array, len(v.at))}
 	vectors := make([]arrow.Array, len(all))
 	for i, o := range r.blocks.from {
+		if r.blocks.need != nil && !r.blocks.need[i] {
+			continue
+		}
 		for k, b := range all {
 			vectors[k] = b.Cols[i]
 		}

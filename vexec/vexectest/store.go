@@ -69,7 +69,13 @@ func (s *Store) IndexScan(_ context.Context, scan *planpb.IndexScan, req vexec.S
 
 func (s *Store) open(t *planpb.Table, keys []*planpb.KeyPart, cols []int32, req *vexec.ScanRequest) vexec.Reader {
 	tb := s.table(t)
-	r := &reader{s: s, t: tb, cols: cols, fleeting: req.Fleeting}
+	r := &reader{s: s, t: tb, cols: cols, fleeting: req.Fleeting, need: req.Need}
+	if req.Filter != nil && req.Need != nil { // the caller filters
+		r.need = slices.Clone(req.Need)
+		for _, c := range req.Filter.Columns() {
+			r.need[c] = true
+		}
+	}
 	bounds := req.Bounds
 	for i, row := range tb.Rows {
 		if row == nil || i*req.Parts/max(len(tb.Rows), 1) != req.Part {
@@ -127,6 +133,7 @@ type reader struct {
 	// fleeting: the last batch is overwritten when the next is asked for.
 	fleeting bool
 	last     *vexec.Batch
+	need     []bool // columns to deliver; nil: all
 }
 
 func (r *reader) Close() { r.rows = nil }
@@ -145,6 +152,9 @@ func (r *reader) Next(ctx context.Context) (*vexec.Batch, error) {
 // overwrite puts garbage where a batch's values are.
 func overwrite(b *vexec.Batch) {
 	for _, c := range b.Cols {
+		if c == nil {
+			continue
+		}
 		bufs := c.Data().Buffers()
 		values, garbage := bufs[len(bufs)-1], byte(0xa5)
 		if c.DataType().ID() == arrow.DICTIONARY {
@@ -190,6 +200,9 @@ func (r *reader) batch(rows []int) *vexec.Batch {
 	if r.s.Offsets {
 		b := r.whole(slices.Concat(rows[:1], rows, rows[len(rows)-1:]))
 		for i, c := range b.Cols {
+			if c == nil {
+				continue
+			}
 			b.Cols[i] = array.NewSlice(c, 1, int64(1+len(rows)))
 		}
 		b.N = len(rows)
@@ -200,7 +213,11 @@ func (r *reader) batch(rows []int) *vexec.Batch {
 
 func (r *reader) whole(rows []int) *vexec.Batch {
 	b := &vexec.Batch{N: len(rows)}
-	for _, c := range r.cols {
+	for at, c := range r.cols {
+		if r.need != nil && !r.need[at] {
+			b.Cols = append(b.Cols, nil)
+			continue
+		}
 		if c < 0 {
 			bl := types.NewBuilder(types.Of(types.Bytea), len(rows))
 			for _, i := range rows {
