@@ -48,6 +48,7 @@ func (a *parallelAgg) next(ctx context.Context) (*Batch, error) {
 	if a.run == nil {
 		a.start()
 	}
+	a.w.turn.rest()
 	return a.run.receive(ctx, a.run.out)
 }
 
@@ -57,12 +58,7 @@ func (a *parallelAgg) start() {
 		build := func(w *worker) (operator, error) { return newSharedAgg(w, a.p, a.a, a.gather.GetId()) }
 		claim := func() int { return int(claimed.Add(1)) - 1 }
 		return drainParts(ctx, w, build, w.parts*partsPerWorker, claim, func(b *Batch) error {
-			select {
-			case r.out <- b:
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
+			return w.send(ctx, r.out, b)
 		})
 	})
 }

@@ -156,6 +156,9 @@ func (o *sharedAggOp) next(ctx context.Context) (*Batch, error) {
 		}
 		u := o.s.units[o.at]
 		o.at += o.w.parts
+		if err := o.w.turn.border(ctx); err != nil {
+			return nil, err
+		}
 		if err := o.complete(ctx, u); err != nil {
 			return nil, err
 		}
@@ -207,6 +210,7 @@ func (o *sharedAggOp) join(ctx context.Context) error {
 		}
 		s.mu.Unlock()
 	}
+	o.w.turn.restUnless(s.done)
 	select {
 	case <-s.done:
 	case <-ctx.Done():

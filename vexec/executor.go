@@ -37,6 +37,7 @@ type Executor struct {
 	memory atomic.Int64 // bytes held by all queries
 	onHeld sync.Mutex
 	tokens chan struct{} // one per worker goroutine in use
+	turns  *turns
 }
 
 // spillPrefix begins the name of every temporary file.
@@ -54,7 +55,7 @@ func New(opts Options) *Executor {
 			os.Remove(f)
 		}
 	}
-	return &Executor{opts: opts, tokens: make(chan struct{}, opts.Workers)}
+	return &Executor{opts: opts, tokens: make(chan struct{}, opts.Workers), turns: newTurns(opts.Workers)}
 }
 
 // Exec is what one statement runs with.

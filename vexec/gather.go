@@ -120,6 +120,7 @@ func (g *gatherOp) next(ctx context.Context) (*Batch, error) {
 			return nil, err
 		}
 	}
+	g.w.turn.rest()
 	if len(g.keys.exprs) > 0 {
 		if g.merge == nil {
 			g.merge = newStreamMerge(g.w, g.keys, outputTypes(g.p), g.run)
@@ -178,9 +179,10 @@ func startRun(w *worker, id uint32, workers uint32, merge bool, body func(ctx co
 	for i := range n {
 		r.wg.Add(1)
 		ww := &worker{q: q, frame: w.frame.Clone(), parts: n, part: i, pool: r.pool, again: true, chunks: w.chunks, probed: cloneProbes(w.probed),
-			workTables: maps.Clone(w.workTables)}
+			workTables: maps.Clone(w.workTables), turn: q.ex.turns.worker()}
 		go func() {
 			defer r.wg.Done()
+			defer ww.turn.rest()
 			err := func() (err error) {
 				defer func() {
 					if p := recover(); p != nil {
@@ -220,15 +222,26 @@ func (g *gatherOp) start(ctx context.Context) error {
 		}
 		build := func(w *worker) (operator, error) { return w.buildAs(in, g.coded, g.need) }
 		return drainParts(ctx, w, build, parts, claim, func(b *Batch) error {
-			select {
-			case out <- b:
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
+			return w.send(ctx, out, b)
 		})
 	})
 	return nil
+}
+
+// send hands a batch of a worker on.
+func (w *worker) send(ctx context.Context, out chan *Batch, b *Batch) error {
+	select {
+	case out <- b:
+		return nil
+	default:
+		w.turn.rest()
+	}
+	select {
+	case out <- b:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // once claims part first and then none.
@@ -255,6 +268,9 @@ func drainParts(ctx context.Context, w *worker, build func(*worker) (operator, e
 	}
 	defer op.close()
 	for w.part < parts {
+		if err := w.turn.border(ctx); err != nil {
+			return err
+		}
 		if err := op.open(ctx); err != nil {
 			return err
 		}

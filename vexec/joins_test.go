@@ -35,6 +35,7 @@ type hostile struct {
 	offsets      bool
 	workers      uint32
 	cached       int // Exec.CachedGroups
+	turns        bool
 }
 
 // hostiles are the settings every plan must give the same rows under.
@@ -46,6 +47,7 @@ var hostiles = []hostile{
 	{name: "spill", storeBatch: 50, batch: 32, workMem: 1},
 	{name: "parallel", storeBatch: 33, workers: 2},
 	{name: "parallel-cut", storeBatch: 33, workers: 2, cached: 16, dictionaries: true},
+	{name: "parallel-turns", storeBatch: 9, workers: 2, turns: true},
 	{name: "parallel-spill", storeBatch: 33, workers: 2, workMem: 1, dictionaries: true, selections: true},
 }
 
@@ -103,6 +105,9 @@ func tryRun(t *testing.T, h hostile, root *planpb.Plan, rs ...*relation) ([]stri
 		root = Node(typesOf(root), &planpb.Gather{Input: root, Workers: h.workers})
 	}
 	e := vexec.New(vexec.Options{Registry: functions.Builtins(), Workers: 2, TempDir: memoryDir()})
+	if h.turns {
+		e.TestingTurns()
+	}
 	rows, _, err := Run(e, &planpb.Statement{Root: root, ExecSlots: 1}, vexec.Exec{Store: s, WorkMem: h.workMem, BatchSize: h.batch, CachedGroups: h.cached})
 	return rows, err
 }

@@ -35,6 +35,8 @@ type worker struct {
 	part, parts int
 	// pool is set inside a Gather: what its workers share.
 	pool *pool
+	// turn is the worker's among those of parallel plans; nil: the statement's own goroutine.
+	turn *turn
 	// again: operators may be built or started more than once for the same rows (by
 	// each worker of a Gather, by an Apply for each left row).
 	again bool

@@ -340,6 +340,7 @@ func (p *Point) Run(ctx context.Context, store RowStore, env Exec) (row []types.
 	if err := ctx.Err(); err != nil {
 		return nil, 0, err
 	}
+	p.ex.turns.came()
 	in := expr.ScalarInput{Ctx: env.Expr}
 	if p.general {
 		c := *env.Expr

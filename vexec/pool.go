@@ -103,6 +103,7 @@ func (j *hashJoinOp) buildShared(ctx context.Context) error {
 		}
 		s.mu.Unlock()
 	}
+	j.w.turn.restUnless(s.done)
 	select {
 	case <-s.done:
 	case <-ctx.Done():

@@ -95,6 +95,9 @@ func (s *scanOp) next(ctx context.Context) (*Batch, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		if err := s.w.turn.border(ctx); err != nil {
+			return nil, err
+		}
 		b, err := s.r.Next(ctx)
 		if err != nil || b == nil {
 			return nil, err

@@ -285,6 +285,7 @@ func (r *ShortRange) Run(ctx context.Context, store RowStore, env Exec) (rows []
 	if err := ctx.Err(); err != nil {
 		return nil, 0, true, err
 	}
+	r.ex.turns.came()
 	in := expr.ScalarInput{Ctx: env.Expr}
 	if r.general {
 		c := *env.Expr

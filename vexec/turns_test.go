@@ -1,0 +1,160 @@
+package vexec
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// manualTurns are turns whose clock stands until it is advanced.
+func manualTurns(cores int) (t *turns, advance func(time.Duration)) {
+	var now atomic.Int64
+	now.Store(int64(time.Hour))
+	t = newTurns(cores)
+	t.clock = func() time.Time { return time.Unix(0, now.Load()) }
+	t.reckoned.Store(now.Load())
+	return t, func(d time.Duration) { now.Add(int64(d)) }
+}
+
+// crowd has short statements come, n in the time in which the limit is reckoned.
+func crowd(t *turns, advance func(time.Duration), n int) {
+	for range n {
+		t.came()
+	}
+	advance(reckonEvery)
+	t.reckon(t.clock())
+}
+
+// arrive has a worker come by in a goroutine of its own and waits until it stands in the queue.
+func arrive(t *turns, ctx context.Context, w *turn) <-chan error {
+	t.mu.Lock()
+	before := len(t.queue)
+	t.mu.Unlock()
+	done := make(chan error, 1)
+	go func() { done <- w.border(ctx) }()
+	for {
+		t.mu.Lock()
+		n := len(t.queue)
+		t.mu.Unlock()
+		if n > before {
+			return done
+		}
+		runtime.Gosched()
+	}
+}
+
+func TestTurnsLimit(t *testing.T) {
+	for _, c := range []struct{ cores, short, limit int }{
+		{2, 0, 0}, {2, 40, 0}, {2, 60, 1}, {2, 1000, 1},
+		{1, 1000, 1}, {8, 60, 7}, {8, 300, 5}, {8, 10_000, 1},
+	} {
+		turns, advance := manualTurns(c.cores)
+		crowd(turns, advance, c.short)
+		if got := int(turns.limit.Load()); got != c.limit {
+			t.Errorf("%d processors, %d statements: limit %d, want %d", c.cores, c.short, got, c.limit)
+		}
+		if crowd(turns, advance, 0); turns.limit.Load() != 0 {
+			t.Error("the limit outlives the statements")
+		}
+	}
+}
+
+// TestTurnsFree: without short statements nobody waits, however many there are.
+func TestTurnsFree(t *testing.T) {
+	turns, _ := manualTurns(2)
+	for range 5 {
+		if err := turns.worker().border(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(turns.taken)+len(turns.queue) > 0 {
+		t.Error("turns are taken")
+	}
+	if err := (*turn)(nil).border(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTurnsHandedOn(t *testing.T) {
+	turns, advance := manualTurns(2)
+	crowd(turns, advance, 1000)
+	ctx := context.Background()
+	a, b, c := turns.worker(), turns.worker(), turns.worker()
+	if err := a.border(ctx); err != nil {
+		t.Fatal(err)
+	}
+	bDone := arrive(turns, ctx, b)
+	cDone := arrive(turns, ctx, c)
+	// a goes on while its turn is short; having rested it leaves it to b
+	if err := a.border(ctx); err != nil || !a.has {
+		t.Fatal(err, a.has)
+	}
+	a.rest()
+	if err := <-bDone; err != nil {
+		t.Fatal(err)
+	}
+	// b's turn has been long: it goes to c, and b waits
+	advance(turnLength)
+	again := make(chan error, 1)
+	go func() { again <- b.border(ctx) }()
+	if err := <-cDone; err != nil {
+		t.Fatal(err)
+	}
+	c.rest()
+	if err := <-again; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestTurnsLapse: a worker that does not come by loses its turn to one that waits.
+func TestTurnsLapse(t *testing.T) {
+	turns, advance := manualTurns(2)
+	crowd(turns, advance, 1000)
+	turns.fixed = true
+	ctx := context.Background()
+	a, b := turns.worker(), turns.worker()
+	if err := a.border(ctx); err != nil {
+		t.Fatal(err)
+	}
+	done := arrive(turns, ctx, b)
+	advance(turnLapse)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	turns.mu.Lock()
+	if a.has || !b.has || len(turns.taken) != 1 {
+		t.Error("the turn has not moved")
+	}
+	turns.mu.Unlock()
+	a.rest() // has nothing to give
+	if b.rest(); len(turns.taken) != 0 {
+		t.Error("a turn is left")
+	}
+}
+
+// TestTurnsLifted: who waits goes on when short statements come no more, and when it is cancelled.
+func TestTurnsLifted(t *testing.T) {
+	turns, advance := manualTurns(2)
+	crowd(turns, advance, 1000)
+	ctx, cancel := context.WithCancel(context.Background())
+	a, b, c := turns.worker(), turns.worker(), turns.worker()
+	if err := a.border(ctx); err != nil {
+		t.Fatal(err)
+	}
+	done := arrive(turns, ctx, b)
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	done = arrive(turns, context.Background(), c)
+	advance(reckonEvery)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if turns.limit.Load() != 0 || len(turns.queue) != 0 {
+		t.Error("still limited")
+	}
+}
