@@ -31,6 +31,7 @@ type OracleService struct {
 	serials  serials
 
 	hostedSessions hostedSessions
+	notifications  notificationQueue
 }
 
 // PendingCommit is a commit between its timestamp and its visibility.
@@ -42,6 +43,8 @@ type PendingCommit struct {
 	catalog      bool
 	slot         *commitSlot
 	serial       *serial // SERIALIZABLE
+	// notifications are sent when the commit is visible.
+	notifications []Notification
 }
 
 var _ Oracle = (*OracleService)(nil)
@@ -72,6 +75,8 @@ func (s *OracleService) Snapshot(context.Context) (SnapshotInfo, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	info := SnapshotInfo{Snapshot: s.m.oracle.fresh(), Epoch: s.epoch}
+	s.notifications.publish(info.Snapshot)
+	info.Notified = Timestamp(s.notifications.newest.Load())
 	n := 0
 	for n < len(s.catalogs) && s.catalogs[n] <= info.Snapshot {
 		n++
@@ -105,7 +110,10 @@ func (s *OracleService) BeginCommit(_ context.Context, r CommitRequest) (Timesta
 		return 0, pgerror.New(pgerror.SerializationFailure, "could not commit transaction %d: the first node of the cluster has restarted since it began", r.ID).
 			WithHint("The transaction might succeed if retried.")
 	}
-	p := &PendingCommit{ID: r.ID, Gateway: r.Gateway, Participants: r.Participants, catalog: r.Catalog}
+	p := &PendingCommit{ID: r.ID, Gateway: r.Gateway, Participants: r.Participants, catalog: r.Catalog, notifications: r.Notifications}
+	if err := s.notifications.reserve(p.notifications); err != nil {
+		return 0, err
+	}
 	draw := func(t *serial) (Timestamp, error) {
 		slot, err := s.m.oracle.begin()
 		if err != nil {
@@ -124,6 +132,7 @@ func (s *OracleService) BeginCommit(_ context.Context, r CommitRequest) (Timesta
 		_, err = draw(nil)
 	}
 	if err != nil {
+		s.notifications.settle(p, false)
 		return 0, err
 	}
 	return p.TS, nil
@@ -133,7 +142,7 @@ func (s *OracleService) BeginCommit(_ context.Context, r CommitRequest) (Timesta
 // by recovery, or before a restart.
 func (s *OracleService) FinishCommit(ctx context.Context, ts Timestamp, committed bool) error {
 	visible := s.Settle(ts, committed)
-	defer s.SweepSerializable()
+	defer s.Sweep()
 	if visible == nil {
 		return nil
 	}
@@ -167,6 +176,7 @@ func (s *OracleService) Settle(ts Timestamp, committed bool) (visible <-chan str
 		return nil
 	}
 	s.settleSerial(p.serial, committed)
+	s.notifications.settle(p, committed)
 	return s.m.oracle.applied(p.slot)
 }
 
@@ -195,6 +205,7 @@ func (s *OracleService) ReportOldest(gateway NodeID, ts Timestamp) {
 func (s *OracleService) DropGateway(gateway NodeID) {
 	s.endSerialsOf(gateway)
 	s.endAdvisoryOf(gateway)
+	s.notifications.end(func(k subscriptionKey) bool { return k.gateway == gateway })
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.oldest, gateway)

@@ -182,6 +182,7 @@ type Oracle interface {
 
 	Serializer
 	AdvisoryHost
+	NotificationHost
 }
 
 // CommitRequest is what BeginCommit is told.
@@ -199,6 +200,8 @@ type CommitRequest struct {
 	// that have not gone there yet.
 	Serial uint64
 	Notes  []Note
+	// Notifications are sent when the commit is visible.
+	Notifications []Notification
 }
 
 // SnapshotInfo is an answer of the oracle.
@@ -207,4 +210,6 @@ type SnapshotInfo struct {
 	// Catalog is the timestamp of the newest catalog change at or below Snapshot.
 	Catalog Timestamp
 	Epoch   uint64
+	// Notified is no older than the newest commit at or below Snapshot that has sent notifications.
+	Notified Timestamp
 }

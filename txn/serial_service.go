@@ -145,8 +145,7 @@ func (s *OracleService) settleSerial(t *serial, committed bool) {
 	s.m.ssi.end(t.x, false)
 }
 
-// SweepSerializable ends the transactions whose commits have become visible. The first
-// node calls it now and then, for those whose gateways do not wait for that any more.
+// SweepSerializable ends the transactions whose commits have become visible.
 func (s *OracleService) SweepSerializable() {
 	s.serialMu.Lock()
 	defer s.serialMu.Unlock()

@@ -241,7 +241,7 @@ func (n *Node) lead() {
 	defer t.Stop()
 	for {
 		n.members.expire(n.ctx)
-		n.service.SweepSerializable()
+		n.service.Sweep()
 		if n.cfg.Role != Storage {
 			_ = n.coord.Refresh(n.ctx) // local: it fails only at the end
 			n.service.ReportOldest(first, n.coord.OldestSnapshot())

@@ -26,7 +26,15 @@ func (o *Oracle) Snapshot(ctx context.Context) (txn.SnapshotInfo, error) {
 	if err != nil {
 		return txn.SnapshotInfo{}, wire.FromStatus(ctx, err)
 	}
-	return txn.SnapshotInfo{Snapshot: txn.Timestamp(r.Snapshot), Catalog: txn.Timestamp(r.Catalog), Epoch: r.Epoch}, nil
+	return snapshotFromProto(r), nil
+}
+
+func snapshotToProto(i txn.SnapshotInfo) *rpcpb.SnapshotReply {
+	return &rpcpb.SnapshotReply{Snapshot: uint64(i.Snapshot), Catalog: uint64(i.Catalog), Epoch: i.Epoch, Notified: uint64(i.Notified)}
+}
+
+func snapshotFromProto(r *rpcpb.SnapshotReply) txn.SnapshotInfo {
+	return txn.SnapshotInfo{Snapshot: txn.Timestamp(r.GetSnapshot()), Catalog: txn.Timestamp(r.GetCatalog()), Epoch: r.GetEpoch(), Notified: txn.Timestamp(r.GetNotified())}
 }
 
 // NextIDs implements txn.Oracle.
@@ -37,12 +45,26 @@ func (o *Oracle) NextIDs(ctx context.Context, n int) (txn.ID, error) {
 
 // BeginCommit implements txn.Oracle.
 func (o *Oracle) BeginCommit(ctx context.Context, c txn.CommitRequest) (txn.Timestamp, error) {
-	q := &rpcpb.BeginCommitRequest{Txn: uint64(c.ID), Gateway: uint32(c.Gateway), Epoch: c.Epoch, Catalog: c.Catalog, Serial: c.Serial, Notes: notesToProto(c.Notes)}
+	r, err := o.c.BeginCommit(ctx, commitToProto(c))
+	return txn.Timestamp(r.GetTs()), wire.FromStatus(ctx, err)
+}
+
+func commitToProto(c txn.CommitRequest) *rpcpb.BeginCommitRequest {
+	q := &rpcpb.BeginCommitRequest{Txn: uint64(c.ID), Gateway: uint32(c.Gateway), Epoch: c.Epoch, Catalog: c.Catalog, Serial: c.Serial, Notes: notesToProto(c.Notes),
+		Notifications: notificationsToProto(c.Notifications)}
 	for _, n := range c.Participants {
 		q.Participants = append(q.Participants, uint32(n))
 	}
-	r, err := o.c.BeginCommit(ctx, q)
-	return txn.Timestamp(r.GetTs()), wire.FromStatus(ctx, err)
+	return q
+}
+
+func commitFromProto(q *rpcpb.BeginCommitRequest) txn.CommitRequest {
+	c := txn.CommitRequest{ID: txn.ID(q.Txn), Gateway: txn.NodeID(q.Gateway), Epoch: q.Epoch, Catalog: q.Catalog, Serial: q.Serial, Notes: notesFromProto(q.Notes),
+		Notifications: notificationsFromProto(q.Notifications)}
+	for _, n := range q.Participants {
+		c.Participants = append(c.Participants, txn.NodeID(n))
+	}
+	return c
 }
 
 // FinishCommit implements txn.Oracle.
@@ -63,7 +85,7 @@ type oracleServer struct {
 
 func (s *oracleServer) Snapshot(ctx context.Context, _ *rpcpb.Empty) (*rpcpb.SnapshotReply, error) {
 	i, err := s.o.Snapshot(ctx)
-	return &rpcpb.SnapshotReply{Snapshot: uint64(i.Snapshot), Catalog: uint64(i.Catalog), Epoch: i.Epoch}, err
+	return snapshotToProto(i), err
 }
 
 func (s *oracleServer) NextIDs(ctx context.Context, q *rpcpb.NextIDsRequest) (*rpcpb.NextIDsReply, error) {
@@ -72,12 +94,7 @@ func (s *oracleServer) NextIDs(ctx context.Context, q *rpcpb.NextIDsRequest) (*r
 }
 
 func (s *oracleServer) BeginCommit(ctx context.Context, q *rpcpb.BeginCommitRequest) (*rpcpb.TimestampReply, error) {
-	var nodes []txn.NodeID
-	for _, n := range q.Participants {
-		nodes = append(nodes, txn.NodeID(n))
-	}
-	ts, err := s.o.BeginCommit(ctx, txn.CommitRequest{ID: txn.ID(q.Txn), Gateway: txn.NodeID(q.Gateway), Epoch: q.Epoch, Participants: nodes, Catalog: q.Catalog,
-		Serial: q.Serial, Notes: notesFromProto(q.Notes)})
+	ts, err := s.o.BeginCommit(ctx, commitFromProto(q))
 	return &rpcpb.TimestampReply{Ts: uint64(ts)}, err
 }
 

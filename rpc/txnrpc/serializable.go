@@ -41,8 +41,7 @@ func (o *Oracle) BeginSerializable(ctx context.Context, x txn.SerialTxn, opts tx
 	if err != nil {
 		return txn.SnapshotInfo{}, false, wire.FromStatus(ctx, err)
 	}
-	s := r.GetSnapshot()
-	return txn.SnapshotInfo{Snapshot: txn.Timestamp(s.GetSnapshot()), Catalog: txn.Timestamp(s.GetCatalog()), Epoch: s.GetEpoch()}, r.Watched, nil
+	return snapshotFromProto(r.GetSnapshot()), r.Watched, nil
 }
 
 // Note implements txn.Serializer.
@@ -72,7 +71,7 @@ func (o *Oracle) SafeSnapshotBlockers(ctx context.Context, pid int32) ([]int32, 
 func (s *oracleServer) BeginSerializable(ctx context.Context, q *rpcpb.BeginSerializableRequest) (*rpcpb.BeginSerializableReply, error) {
 	i, watched, err := s.o.BeginSerializable(ctx, serialFromProto(q.Txn),
 		txn.Options{Isolation: txn.Serializable, ReadOnly: q.ReadOnly, Deferrable: q.Deferrable, ProcessID: q.ProcessId})
-	return &rpcpb.BeginSerializableReply{Snapshot: &rpcpb.SnapshotReply{Snapshot: uint64(i.Snapshot), Catalog: uint64(i.Catalog), Epoch: i.Epoch}, Watched: watched}, err
+	return &rpcpb.BeginSerializableReply{Snapshot: snapshotToProto(i), Watched: watched}, err
 }
 
 func (s *oracleServer) Note(ctx context.Context, q *rpcpb.NoteRequest) (*rpcpb.SafeReply, error) {

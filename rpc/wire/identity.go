@@ -14,7 +14,8 @@ import (
 // ProtocolVersion is the version of rpc/proto/node.proto and of the values it carries.
 // Version 2: timestamps count from 2000 (types.Timestamp), in version 1 from 1970.
 // Version 3: SERIALIZABLE, whose reads every node has to note.
-const ProtocolVersion = 3
+// Version 4: notifications travel with commits.
+const ProtocolVersion = 4
 
 const (
 	protocolKey = "basalt-protocol"

@@ -26,8 +26,8 @@ func TestCheck(t *testing.T) {
 	for _, c := range []struct {
 		protocol, cluster, want string
 	}{
-		{strconv.Itoa(ProtocolVersion - 1), "c1", "this node speaks protocol version 3, the caller \"2\""},
-		{strconv.Itoa(ProtocolVersion + 1), "c1", "this node speaks protocol version 3, the caller \"4\""},
+		{strconv.Itoa(ProtocolVersion - 1), "c1", "this node speaks protocol version " + current + ", the caller \"" + strconv.Itoa(ProtocolVersion-1) + "\""},
+		{strconv.Itoa(ProtocolVersion + 1), "c1", "this node speaks protocol version " + current + ", the caller \"" + strconv.Itoa(ProtocolVersion+1) + "\""},
 		{current, "c2", "belongs to another database"},
 		{current, "", "belongs to another database"},
 	} {

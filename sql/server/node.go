@@ -133,9 +133,7 @@ const workMemShare = 8
 
 func (s *Server) sessions(manager *catalog.Manager, executor *vexec.Executor, registry *expr.Registry, ds dataStore) *session.Node {
 	cfg := session.Config{DB: s.db, Catalog: manager, Executor: executor, Registry: registry, Cluster: described{s}, Lower: plan.Lowerer{}, Workers: s.opts.Workers, Parameters: s.opts.parameters(), TempSlotBase: s.opts.Cluster.tempSlots()}
-	if s.opts.Cluster == nil {
-		cfg.Notifications = session.NewNotifications()
-	}
+	cfg.Notifications = session.NewNotifications(s.db)
 	cfg.WorkMemDefault = s.opts.MemoryBytes / workMemShare
 	if f := s.opts.TestingDB; f != nil {
 		cfg.DB = f(cfg.DB)

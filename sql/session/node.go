@@ -35,7 +35,7 @@ type Config struct {
 	// Parameters are values of server parameters (SHOW) that differ from PostgreSQL's
 	// defaults, in canonical form by lower-case name.
 	Parameters map[string]string
-	// Notifications carries NOTIFY to the sessions that listen; nil, over several nodes: there is none.
+	// Notifications carries NOTIFY to the sessions that listen.
 	Notifications *Notifications
 	// TempSlotBase is added to the numbers of temporary schemas, which no other process may use.
 	TempSlotBase int

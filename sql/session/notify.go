@@ -8,6 +8,7 @@ import (
 
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/pgwire"
+	"github.com/basaltdb/basalt/txn"
 )
 
 // said is what a transaction has said with NOTIFY, LISTEN and UNLISTEN so far: it
@@ -49,13 +50,9 @@ func (d *said) reset() {
 	}
 }
 
-var errNotifications = pgerror.Unsupported("LISTEN and NOTIFY over several nodes")
-
 // Notify implements sys.Session.
 func (s *Session) Notify(channel, payload string) error {
 	switch {
-	case s.node.Notifications == nil:
-		return errNotifications
 	case channel == "":
 		return pgerror.New(pgerror.InvalidParameterValue, "channel name cannot be empty")
 	case len(channel) > channelBytesMax:
@@ -71,7 +68,7 @@ func (s *Session) Notify(channel, payload string) error {
 		return nil
 	}
 	if d.bytes += len(channel) + len(payload) + queuedOverheadBytes; d.bytes > notifyQueueBytesMax {
-		return errNotifyFull
+		return txn.ErrNotificationsFull()
 	}
 	if d.known == nil {
 		d.known = map[pgwire.Notification]bool{}
@@ -83,24 +80,15 @@ func (s *Session) Notify(channel, payload string) error {
 
 // ListeningChannels implements sys.Session.
 func (s *Session) ListeningChannels() []string {
-	if s.node.Notifications == nil {
-		return nil
-	}
 	return s.node.Notifications.channels(s)
 }
 
 // NotificationQueueUsage implements sys.Session.
 func (s *Session) NotificationQueueUsage() float64 {
-	if s.node.Notifications == nil {
-		return 0
-	}
 	return s.node.Notifications.usage()
 }
 
 func (s *Session) listenStmt(st *pg_query.ListenStmt) error {
-	if s.node.Notifications == nil {
-		return errNotifications
-	}
 	s.ensure()
 	s.said.actions = append(s.said.actions, listenAction{channel: st.Conditionname})
 	return nil
@@ -109,7 +97,7 @@ func (s *Session) listenStmt(st *pg_query.ListenStmt) error {
 // unlistenStmt is UNLISTEN; a channel of "" is all.
 func (s *Session) unlistenStmt(channel string) {
 	s.ensure()
-	if s.node.Notifications == nil || len(s.said.actions) == 0 && len(s.ListeningChannels()) == 0 {
+	if len(s.said.actions) == 0 && len(s.ListeningChannels()) == 0 {
 		return
 	}
 	s.said.actions = append(s.said.actions, listenAction{channel: channel, stop: true})
@@ -121,6 +109,9 @@ func (s *Session) commitSaid(ctx context.Context, f func() error) error {
 		return f()
 	}
 	n := s.node.Notifications
+	if n.feed != nil {
+		return n.commitFed(ctx, s, f)
+	}
 	if err := n.begin(ctx, s.said.bytes); err != nil {
 		return err
 	}

@@ -59,6 +59,7 @@ type Session struct {
 	temp     tempSpace
 	said     said
 	notified atomic.Bool // notifications have come
+	listens  bool        // over several nodes: to some channel
 
 	activity activity
 }
@@ -429,9 +430,7 @@ func (s *Session) Close() {
 	s.rollback()
 	s.dropPortals(-1)
 	s.dropAllPrepared()
-	if n := s.node.Notifications; n != nil {
-		n.leave(s)
-	}
+	s.node.Notifications.leave(s)
 	s.closeTemp()
 	if s.advisory != nil {
 		s.advisory.Close()

@@ -160,6 +160,7 @@ func (s *Session) commit(ctx context.Context) error {
 	s.temp.lasting = s.temp.namespace != 0
 	s.report(s.settings.Commit())
 	s.end()
+	s.node.Notifications.hear(ctx, s)
 	return nil
 }
 

@@ -36,13 +36,13 @@ func (t *transaction) Commit(ctx context.Context) (txn.Timestamp, error) {
 	if t.snapErr != nil {
 		return fail(t.snapErr)
 	}
-	if err := t.fenced(); err != nil && len(writers) > 0 {
+	if err := t.fenced(); err != nil && len(writers)+len(t.said) > 0 {
 		return fail(err)
 	}
 	if err := t.c.syncNow(ctx); err != nil {
 		return fail(err)
 	}
-	if len(writers) == 0 {
+	if len(writers) == 0 && len(t.said) == 0 {
 		if err := t.commitSerial(ctx); err != nil {
 			return fail(err)
 		}
@@ -54,6 +54,11 @@ func (t *transaction) Commit(ctx context.Context) (txn.Timestamp, error) {
 	}
 	if err := ctx.Err(); err != nil {
 		return fail(pgerror.From(context.Cause(ctx)))
+	}
+	if t.epoch == 0 { // nothing was asked
+		if err := t.lookAround(ctx); err != nil {
+			return fail(err)
+		}
 	}
 	err := each(writers, func(p *part) error {
 		t.mu.Lock()
@@ -80,22 +85,45 @@ func (t *transaction) Commit(ctx context.Context) (txn.Timestamp, error) {
 	if err != nil {
 		return fail(err)
 	}
-	return t.decide(ctx, writers)
+	if len(writers) > 0 {
+		return t.decide(ctx, writers)
+	}
+	ts, err := t.commitNotifications(ctx)
+	if err != nil {
+		return fail(err)
+	}
+	t.committed(ts, nil)
+	return ts, nil
+}
+
+// commitRequest asks for the commit's timestamp.
+func (t *transaction) commitRequest(writers []*part) txn.CommitRequest {
+	r := txn.CommitRequest{ID: txn.ID(t.id.Load()), Gateway: t.c.cfg.Self, Epoch: t.epoch, Catalog: t.catalog, Serial: t.serial, Notes: t.notes.Take(), Notifications: t.said}
+	for _, p := range writers {
+		r.Participants = append(r.Participants, p.node)
+	}
+	return r
+}
+
+// committed is the end of a transaction whose commit is visible; id has a record to forget.
+func (t *transaction) committed(ts txn.Timestamp, id *txn.ID) {
+	if len(t.said) > 0 {
+		t.c.seen(ts)
+	}
+	for _, f := range t.onCommit {
+		f(ts)
+	}
+	t.releaseLocks(id)
 }
 
 // decide draws the timestamp and sees the commit through. From here on the
 // client's impatience only ends its waiting.
 func (t *transaction) decide(ctx context.Context, writers []*part) (txn.Timestamp, error) {
 	id := txn.ID(t.id.Load())
-	nodes := make([]txn.NodeID, len(writers))
-	for i, p := range writers {
-		nodes[i] = p.node
-	}
 	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.c.cfg.OutcomeWait)
 	defer cancel()
 	// Not ctx: a timestamp that was drawn and not heard of would hold back every snapshot.
-	ts, err := t.c.cfg.Oracle.BeginCommit(wait, txn.CommitRequest{ID: id, Gateway: t.c.cfg.Self, Epoch: t.epoch, Participants: nodes, Catalog: t.catalog,
-		Serial: t.serial, Notes: t.notes.Take()})
+	ts, err := t.c.cfg.Oracle.BeginCommit(wait, t.commitRequest(writers))
 	if err != nil {
 		t.endSerial()
 		t.abortAll(nil)
@@ -127,10 +155,7 @@ func (t *transaction) decide(ctx context.Context, writers []*part) (txn.Timestam
 		t.settleLater(ts, writers, id)
 		return 0, unknown(err)
 	}
-	for _, f := range t.onCommit {
-		f(ts)
-	}
-	t.releaseLocks(&id)
+	t.committed(ts, &id)
 	return ts, nil
 }
 

@@ -56,6 +56,9 @@ type Coordinator struct {
 	catalog atomic.Uint64
 	// nowDirty: UpdateNow has written what no sync has covered yet.
 	nowDirty atomic.Bool
+	// notified is the newest commit with notifications heard of; feed brings them.
+	notified atomic.Uint64
+	feed     atomic.Pointer[feed]
 
 	ids struct {
 		sync.Mutex
@@ -106,17 +109,24 @@ func (c *Coordinator) Begin(opts txn.Options) txn.Txn {
 	return &transaction{c: c, opts: opts, parts: map[txn.NodeID]*part{}}
 }
 
-// retry runs f until it succeeds or the coordinator is closed.
-func (c *Coordinator) retry(what string, f func(ctx context.Context) error) {
+// run runs f in the background, unless the coordinator is closed; Close waits for it.
+func (c *Coordinator) run(f func()) bool {
 	c.background.Lock()
+	defer c.background.Unlock()
 	if c.background.closed {
-		c.background.Unlock()
-		return
+		return false
 	}
 	c.background.wg.Add(1)
-	c.background.Unlock()
 	go func() {
 		defer c.background.wg.Done()
+		f()
+	}()
+	return true
+}
+
+// retry runs f until it succeeds or the coordinator is closed.
+func (c *Coordinator) retry(what string, f func(ctx context.Context) error) {
+	c.run(func() {
 		for n := 0; ; n++ {
 			ctx, cancel := context.WithTimeout(c.ctx, c.cfg.EndWait)
 			err := f(ctx)
@@ -133,7 +143,7 @@ func (c *Coordinator) retry(what string, f func(ctx context.Context) error) {
 			case <-time.After(retryPause):
 			}
 		}
-	}()
+	})
 }
 
 // nextID draws a transaction ID.
@@ -176,6 +186,7 @@ func (c *Coordinator) snapshot(ctx context.Context, p *pins, ask func(context.Co
 			}
 		}
 	}
+	c.seen(info.Notified)
 	done(info.Snapshot)
 	return info, nil
 }
@@ -197,6 +208,9 @@ func (c *Coordinator) Refresh(ctx context.Context) error {
 func (c *Coordinator) Fence() {
 	c.suspended.Store(true)
 	c.pins.Store(newPins())
+	if f := c.feed.Load(); f != nil {
+		f.fenced()
+	}
 }
 
 // Resume ends what Fence began. REQUIRES: the gateway has a lease again.

@@ -12,6 +12,9 @@
 //	Commit ─► one participant: Apply; several: Prepare, Decide, Apply
 //	       ─► Oracle.FinishCommit ─► Release
 //
+// What a transaction sends with NOTIFY travels with its commit; a feed brings what all
+// send to the gateways that listen (txn/notifications.go).
+//
 // Invariants. (1) A commit is acknowledged after it is applied on every
 // participant and visible to every later snapshot. (2) What was begun is ended:
 // an abort or an apply that does not get through is tried again in the background

@@ -39,6 +39,9 @@ func (r *Recovery) EndGateway(ctx context.Context, gateway txn.NodeID) error {
 	// Every live node has settled its branches, so what was in flight is now visible or gone.
 	for _, c := range r.Oracle.Pending(gateway) {
 		committed := true
+		if len(c.Participants) == 0 { // it only sends notifications, and is about to be settled
+			continue
+		}
 		if p, err := r.Node(c.Participants[0]); err == nil && !r.Dead(c.Participants[0]) {
 			_, state, err := p.Outcome(ctx, c.ID, true)
 			if err != nil {

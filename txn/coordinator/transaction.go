@@ -44,6 +44,8 @@ type transaction struct {
 	registered bool // with the Serializer
 	notes      txn.HeldNotes
 
+	said []txn.Notification // what it sends with its commit
+
 	advisory    atomic.Pointer[advisoryLocks] // the session's, nil for none
 	rels        []heldRelation
 	lockTimeout time.Duration

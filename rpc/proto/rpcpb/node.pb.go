@@ -2,7 +2,7 @@
 // protocol; this file is its wire form.
 //
 // Versioning: every call carries the metadata "basalt-protocol" (this file's
-// version, now 3) and "basalt-cluster" (the database's id, 16 bytes in hex). A node
+// version, now 4) and "basalt-cluster" (the database's id, 16 bytes in hex). A node
 // refuses what it does not know: FAILED_PRECONDITION. Field numbers are never reused.
 //
 // Errors are gRPC statuses with one Error among their details, which carries the
@@ -248,6 +248,342 @@ func (*Empty) Descriptor() ([]byte, []int) {
 	return file_rpc_proto_node_proto_rawDescGZIP(), []int{1}
 }
 
+type Notification struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Database      uint32                 `protobuf:"varint,1,opt,name=database,proto3" json:"database,omitempty"`
+	Pid           int32                  `protobuf:"varint,2,opt,name=pid,proto3" json:"pid,omitempty"`
+	Channel       []byte                 `protobuf:"bytes,3,opt,name=channel,proto3" json:"channel,omitempty"`
+	Payload       []byte                 `protobuf:"bytes,4,opt,name=payload,proto3" json:"payload,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Notification) Reset() {
+	*x = Notification{}
+	mi := &file_rpc_proto_node_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Notification) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Notification) ProtoMessage() {}
+
+func (x *Notification) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Notification.ProtoReflect.Descriptor instead.
+func (*Notification) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Notification) GetDatabase() uint32 {
+	if x != nil {
+		return x.Database
+	}
+	return 0
+}
+
+func (x *Notification) GetPid() int32 {
+	if x != nil {
+		return x.Pid
+	}
+	return 0
+}
+
+func (x *Notification) GetChannel() []byte {
+	if x != nil {
+		return x.Channel
+	}
+	return nil
+}
+
+func (x *Notification) GetPayload() []byte {
+	if x != nil {
+		return x.Payload
+	}
+	return nil
+}
+
+type Subscription struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Gateway       uint32                 `protobuf:"varint,1,opt,name=gateway,proto3" json:"gateway,omitempty"`
+	Number        uint64                 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	Epoch         uint64                 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Subscription) Reset() {
+	*x = Subscription{}
+	mi := &file_rpc_proto_node_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Subscription) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Subscription) ProtoMessage() {}
+
+func (x *Subscription) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Subscription.ProtoReflect.Descriptor instead.
+func (*Subscription) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Subscription) GetGateway() uint32 {
+	if x != nil {
+		return x.Gateway
+	}
+	return 0
+}
+
+func (x *Subscription) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Subscription) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+type SubscribeReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Place         uint64                 `protobuf:"varint,2,opt,name=place,proto3" json:"place,omitempty"`
+	Through       uint64                 `protobuf:"varint,3,opt,name=through,proto3" json:"through,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubscribeReply) Reset() {
+	*x = SubscribeReply{}
+	mi := &file_rpc_proto_node_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubscribeReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubscribeReply) ProtoMessage() {}
+
+func (x *SubscribeReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubscribeReply.ProtoReflect.Descriptor instead.
+func (*SubscribeReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *SubscribeReply) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *SubscribeReply) GetPlace() uint64 {
+	if x != nil {
+		return x.Place
+	}
+	return 0
+}
+
+func (x *SubscribeReply) GetThrough() uint64 {
+	if x != nil {
+		return x.Through
+	}
+	return 0
+}
+
+type AwaitNotificationsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Subscription  *Subscription          `protobuf:"bytes,1,opt,name=subscription,proto3" json:"subscription,omitempty"`
+	From          uint64                 `protobuf:"varint,2,opt,name=from,proto3" json:"from,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AwaitNotificationsRequest) Reset() {
+	*x = AwaitNotificationsRequest{}
+	mi := &file_rpc_proto_node_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AwaitNotificationsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AwaitNotificationsRequest) ProtoMessage() {}
+
+func (x *AwaitNotificationsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AwaitNotificationsRequest.ProtoReflect.Descriptor instead.
+func (*AwaitNotificationsRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *AwaitNotificationsRequest) GetSubscription() *Subscription {
+	if x != nil {
+		return x.Subscription
+	}
+	return nil
+}
+
+func (x *AwaitNotificationsRequest) GetFrom() uint64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+type NotificationsReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Notifications []*Notification        `protobuf:"bytes,1,rep,name=notifications,proto3" json:"notifications,omitempty"`
+	Through       uint64                 `protobuf:"varint,2,opt,name=through,proto3" json:"through,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotificationsReply) Reset() {
+	*x = NotificationsReply{}
+	mi := &file_rpc_proto_node_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotificationsReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotificationsReply) ProtoMessage() {}
+
+func (x *NotificationsReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotificationsReply.ProtoReflect.Descriptor instead.
+func (*NotificationsReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *NotificationsReply) GetNotifications() []*Notification {
+	if x != nil {
+		return x.Notifications
+	}
+	return nil
+}
+
+func (x *NotificationsReply) GetThrough() uint64 {
+	if x != nil {
+		return x.Through
+	}
+	return 0
+}
+
+type NotificationUsageReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Usage         float64                `protobuf:"fixed64,1,opt,name=usage,proto3" json:"usage,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotificationUsageReply) Reset() {
+	*x = NotificationUsageReply{}
+	mi := &file_rpc_proto_node_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotificationUsageReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotificationUsageReply) ProtoMessage() {}
+
+func (x *NotificationUsageReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotificationUsageReply.ProtoReflect.Descriptor instead.
+func (*NotificationUsageReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *NotificationUsageReply) GetUsage() float64 {
+	if x != nil {
+		return x.Usage
+	}
+	return 0
+}
+
 type AdvisorySession struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Gateway       uint32                 `protobuf:"varint,1,opt,name=gateway,proto3" json:"gateway,omitempty"`
@@ -260,7 +596,7 @@ type AdvisorySession struct {
 
 func (x *AdvisorySession) Reset() {
 	*x = AdvisorySession{}
-	mi := &file_rpc_proto_node_proto_msgTypes[2]
+	mi := &file_rpc_proto_node_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -272,7 +608,7 @@ func (x *AdvisorySession) String() string {
 func (*AdvisorySession) ProtoMessage() {}
 
 func (x *AdvisorySession) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[2]
+	mi := &file_rpc_proto_node_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -285,7 +621,7 @@ func (x *AdvisorySession) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdvisorySession.ProtoReflect.Descriptor instead.
 func (*AdvisorySession) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{2}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *AdvisorySession) GetGateway() uint32 {
@@ -327,7 +663,7 @@ type AdvisoryKey struct {
 
 func (x *AdvisoryKey) Reset() {
 	*x = AdvisoryKey{}
-	mi := &file_rpc_proto_node_proto_msgTypes[3]
+	mi := &file_rpc_proto_node_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -339,7 +675,7 @@ func (x *AdvisoryKey) String() string {
 func (*AdvisoryKey) ProtoMessage() {}
 
 func (x *AdvisoryKey) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[3]
+	mi := &file_rpc_proto_node_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -352,7 +688,7 @@ func (x *AdvisoryKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdvisoryKey.ProtoReflect.Descriptor instead.
 func (*AdvisoryKey) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{3}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *AdvisoryKey) GetDatabase() uint32 {
@@ -392,7 +728,7 @@ type LockAdvisoryRequest struct {
 
 func (x *LockAdvisoryRequest) Reset() {
 	*x = LockAdvisoryRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[4]
+	mi := &file_rpc_proto_node_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -404,7 +740,7 @@ func (x *LockAdvisoryRequest) String() string {
 func (*LockAdvisoryRequest) ProtoMessage() {}
 
 func (x *LockAdvisoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[4]
+	mi := &file_rpc_proto_node_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -417,7 +753,7 @@ func (x *LockAdvisoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockAdvisoryRequest.ProtoReflect.Descriptor instead.
 func (*LockAdvisoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{4}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *LockAdvisoryRequest) GetSession() *AdvisorySession {
@@ -486,7 +822,7 @@ type LockAdvisoryReply struct {
 
 func (x *LockAdvisoryReply) Reset() {
 	*x = LockAdvisoryReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[5]
+	mi := &file_rpc_proto_node_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -498,7 +834,7 @@ func (x *LockAdvisoryReply) String() string {
 func (*LockAdvisoryReply) ProtoMessage() {}
 
 func (x *LockAdvisoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[5]
+	mi := &file_rpc_proto_node_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -511,7 +847,7 @@ func (x *LockAdvisoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockAdvisoryReply.ProtoReflect.Descriptor instead.
 func (*LockAdvisoryReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{5}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *LockAdvisoryReply) GetGot() bool {
@@ -538,7 +874,7 @@ type UndoAdvisoryRequest struct {
 
 func (x *UndoAdvisoryRequest) Reset() {
 	*x = UndoAdvisoryRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[6]
+	mi := &file_rpc_proto_node_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -550,7 +886,7 @@ func (x *UndoAdvisoryRequest) String() string {
 func (*UndoAdvisoryRequest) ProtoMessage() {}
 
 func (x *UndoAdvisoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[6]
+	mi := &file_rpc_proto_node_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -563,7 +899,7 @@ func (x *UndoAdvisoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoAdvisoryRequest.ProtoReflect.Descriptor instead.
 func (*UndoAdvisoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{6}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *UndoAdvisoryRequest) GetSession() *AdvisorySession {
@@ -591,7 +927,7 @@ type UnlockAdvisoryRequest struct {
 
 func (x *UnlockAdvisoryRequest) Reset() {
 	*x = UnlockAdvisoryRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[7]
+	mi := &file_rpc_proto_node_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -603,7 +939,7 @@ func (x *UnlockAdvisoryRequest) String() string {
 func (*UnlockAdvisoryRequest) ProtoMessage() {}
 
 func (x *UnlockAdvisoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[7]
+	mi := &file_rpc_proto_node_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -616,7 +952,7 @@ func (x *UnlockAdvisoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnlockAdvisoryRequest.ProtoReflect.Descriptor instead.
 func (*UnlockAdvisoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{7}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *UnlockAdvisoryRequest) GetSession() *AdvisorySession {
@@ -649,7 +985,7 @@ type UnlockAdvisoryReply struct {
 
 func (x *UnlockAdvisoryReply) Reset() {
 	*x = UnlockAdvisoryReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[8]
+	mi := &file_rpc_proto_node_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -661,7 +997,7 @@ func (x *UnlockAdvisoryReply) String() string {
 func (*UnlockAdvisoryReply) ProtoMessage() {}
 
 func (x *UnlockAdvisoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[8]
+	mi := &file_rpc_proto_node_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -674,7 +1010,7 @@ func (x *UnlockAdvisoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnlockAdvisoryReply.ProtoReflect.Descriptor instead.
 func (*UnlockAdvisoryReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{8}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *UnlockAdvisoryReply) GetHad() bool {
@@ -695,7 +1031,7 @@ type ReleaseAdvisoryRequest struct {
 
 func (x *ReleaseAdvisoryRequest) Reset() {
 	*x = ReleaseAdvisoryRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[9]
+	mi := &file_rpc_proto_node_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -707,7 +1043,7 @@ func (x *ReleaseAdvisoryRequest) String() string {
 func (*ReleaseAdvisoryRequest) ProtoMessage() {}
 
 func (x *ReleaseAdvisoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[9]
+	mi := &file_rpc_proto_node_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -720,7 +1056,7 @@ func (x *ReleaseAdvisoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseAdvisoryRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseAdvisoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{9}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ReleaseAdvisoryRequest) GetSession() *AdvisorySession {
@@ -755,7 +1091,7 @@ type SerialTxn struct {
 
 func (x *SerialTxn) Reset() {
 	*x = SerialTxn{}
-	mi := &file_rpc_proto_node_proto_msgTypes[10]
+	mi := &file_rpc_proto_node_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -767,7 +1103,7 @@ func (x *SerialTxn) String() string {
 func (*SerialTxn) ProtoMessage() {}
 
 func (x *SerialTxn) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[10]
+	mi := &file_rpc_proto_node_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -780,7 +1116,7 @@ func (x *SerialTxn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SerialTxn.ProtoReflect.Descriptor instead.
 func (*SerialTxn) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{10}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SerialTxn) GetGateway() uint32 {
@@ -816,7 +1152,7 @@ type BeginSerializableRequest struct {
 
 func (x *BeginSerializableRequest) Reset() {
 	*x = BeginSerializableRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[11]
+	mi := &file_rpc_proto_node_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -828,7 +1164,7 @@ func (x *BeginSerializableRequest) String() string {
 func (*BeginSerializableRequest) ProtoMessage() {}
 
 func (x *BeginSerializableRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[11]
+	mi := &file_rpc_proto_node_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -841,7 +1177,7 @@ func (x *BeginSerializableRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginSerializableRequest.ProtoReflect.Descriptor instead.
 func (*BeginSerializableRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{11}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *BeginSerializableRequest) GetTxn() *SerialTxn {
@@ -882,7 +1218,7 @@ type BeginSerializableReply struct {
 
 func (x *BeginSerializableReply) Reset() {
 	*x = BeginSerializableReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[12]
+	mi := &file_rpc_proto_node_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -894,7 +1230,7 @@ func (x *BeginSerializableReply) String() string {
 func (*BeginSerializableReply) ProtoMessage() {}
 
 func (x *BeginSerializableReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[12]
+	mi := &file_rpc_proto_node_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -907,7 +1243,7 @@ func (x *BeginSerializableReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginSerializableReply.ProtoReflect.Descriptor instead.
 func (*BeginSerializableReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{12}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *BeginSerializableReply) GetSnapshot() *SnapshotReply {
@@ -936,7 +1272,7 @@ type Note struct {
 
 func (x *Note) Reset() {
 	*x = Note{}
-	mi := &file_rpc_proto_node_proto_msgTypes[13]
+	mi := &file_rpc_proto_node_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -948,7 +1284,7 @@ func (x *Note) String() string {
 func (*Note) ProtoMessage() {}
 
 func (x *Note) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[13]
+	mi := &file_rpc_proto_node_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -961,7 +1297,7 @@ func (x *Note) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Note.ProtoReflect.Descriptor instead.
 func (*Note) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{13}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Note) GetKind() uint32 {
@@ -1002,7 +1338,7 @@ type NoteRequest struct {
 
 func (x *NoteRequest) Reset() {
 	*x = NoteRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[14]
+	mi := &file_rpc_proto_node_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1014,7 +1350,7 @@ func (x *NoteRequest) String() string {
 func (*NoteRequest) ProtoMessage() {}
 
 func (x *NoteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[14]
+	mi := &file_rpc_proto_node_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1027,7 +1363,7 @@ func (x *NoteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoteRequest.ProtoReflect.Descriptor instead.
 func (*NoteRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{14}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *NoteRequest) GetTxn() *SerialTxn {
@@ -1053,7 +1389,7 @@ type SafeReply struct {
 
 func (x *SafeReply) Reset() {
 	*x = SafeReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[15]
+	mi := &file_rpc_proto_node_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1065,7 +1401,7 @@ func (x *SafeReply) String() string {
 func (*SafeReply) ProtoMessage() {}
 
 func (x *SafeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[15]
+	mi := &file_rpc_proto_node_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1078,7 +1414,7 @@ func (x *SafeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SafeReply.ProtoReflect.Descriptor instead.
 func (*SafeReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{15}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SafeReply) GetSafe() bool {
@@ -1099,7 +1435,7 @@ type EndSerializableRequest struct {
 
 func (x *EndSerializableRequest) Reset() {
 	*x = EndSerializableRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[16]
+	mi := &file_rpc_proto_node_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1111,7 +1447,7 @@ func (x *EndSerializableRequest) String() string {
 func (*EndSerializableRequest) ProtoMessage() {}
 
 func (x *EndSerializableRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[16]
+	mi := &file_rpc_proto_node_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1124,7 +1460,7 @@ func (x *EndSerializableRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndSerializableRequest.ProtoReflect.Descriptor instead.
 func (*EndSerializableRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{16}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *EndSerializableRequest) GetTxn() *SerialTxn {
@@ -1157,7 +1493,7 @@ type SafeSnapshotBlockersRequest struct {
 
 func (x *SafeSnapshotBlockersRequest) Reset() {
 	*x = SafeSnapshotBlockersRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[17]
+	mi := &file_rpc_proto_node_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1169,7 +1505,7 @@ func (x *SafeSnapshotBlockersRequest) String() string {
 func (*SafeSnapshotBlockersRequest) ProtoMessage() {}
 
 func (x *SafeSnapshotBlockersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[17]
+	mi := &file_rpc_proto_node_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1182,7 +1518,7 @@ func (x *SafeSnapshotBlockersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SafeSnapshotBlockersRequest.ProtoReflect.Descriptor instead.
 func (*SafeSnapshotBlockersRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{17}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SafeSnapshotBlockersRequest) GetProcessId() int32 {
@@ -1201,7 +1537,7 @@ type ProcessesReply struct {
 
 func (x *ProcessesReply) Reset() {
 	*x = ProcessesReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[18]
+	mi := &file_rpc_proto_node_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1213,7 +1549,7 @@ func (x *ProcessesReply) String() string {
 func (*ProcessesReply) ProtoMessage() {}
 
 func (x *ProcessesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[18]
+	mi := &file_rpc_proto_node_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1226,7 +1562,7 @@ func (x *ProcessesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProcessesReply.ProtoReflect.Descriptor instead.
 func (*ProcessesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{18}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ProcessesReply) GetProcessIds() []int32 {
@@ -1241,13 +1577,14 @@ type SnapshotReply struct {
 	Snapshot      uint64                 `protobuf:"varint,1,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
 	Catalog       uint64                 `protobuf:"varint,2,opt,name=catalog,proto3" json:"catalog,omitempty"`
 	Epoch         uint64                 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Notified      uint64                 `protobuf:"varint,4,opt,name=notified,proto3" json:"notified,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SnapshotReply) Reset() {
 	*x = SnapshotReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[19]
+	mi := &file_rpc_proto_node_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1259,7 +1596,7 @@ func (x *SnapshotReply) String() string {
 func (*SnapshotReply) ProtoMessage() {}
 
 func (x *SnapshotReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[19]
+	mi := &file_rpc_proto_node_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1272,7 +1609,7 @@ func (x *SnapshotReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotReply.ProtoReflect.Descriptor instead.
 func (*SnapshotReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{19}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SnapshotReply) GetSnapshot() uint64 {
@@ -1296,6 +1633,13 @@ func (x *SnapshotReply) GetEpoch() uint64 {
 	return 0
 }
 
+func (x *SnapshotReply) GetNotified() uint64 {
+	if x != nil {
+		return x.Notified
+	}
+	return 0
+}
+
 type NextIDsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	N             int32                  `protobuf:"varint,1,opt,name=n,proto3" json:"n,omitempty"`
@@ -1305,7 +1649,7 @@ type NextIDsRequest struct {
 
 func (x *NextIDsRequest) Reset() {
 	*x = NextIDsRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[20]
+	mi := &file_rpc_proto_node_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1317,7 +1661,7 @@ func (x *NextIDsRequest) String() string {
 func (*NextIDsRequest) ProtoMessage() {}
 
 func (x *NextIDsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[20]
+	mi := &file_rpc_proto_node_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1330,7 +1674,7 @@ func (x *NextIDsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NextIDsRequest.ProtoReflect.Descriptor instead.
 func (*NextIDsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{20}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *NextIDsRequest) GetN() int32 {
@@ -1349,7 +1693,7 @@ type NextIDsReply struct {
 
 func (x *NextIDsReply) Reset() {
 	*x = NextIDsReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[21]
+	mi := &file_rpc_proto_node_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1361,7 +1705,7 @@ func (x *NextIDsReply) String() string {
 func (*NextIDsReply) ProtoMessage() {}
 
 func (x *NextIDsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[21]
+	mi := &file_rpc_proto_node_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1374,7 +1718,7 @@ func (x *NextIDsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NextIDsReply.ProtoReflect.Descriptor instead.
 func (*NextIDsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{21}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *NextIDsReply) GetFirst() uint64 {
@@ -1393,13 +1737,14 @@ type BeginCommitRequest struct {
 	Epoch         uint64                 `protobuf:"varint,5,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	Serial        uint64                 `protobuf:"varint,6,opt,name=serial,proto3" json:"serial,omitempty"`
 	Notes         []*Note                `protobuf:"bytes,7,rep,name=notes,proto3" json:"notes,omitempty"`
+	Notifications []*Notification        `protobuf:"bytes,8,rep,name=notifications,proto3" json:"notifications,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BeginCommitRequest) Reset() {
 	*x = BeginCommitRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[22]
+	mi := &file_rpc_proto_node_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1411,7 +1756,7 @@ func (x *BeginCommitRequest) String() string {
 func (*BeginCommitRequest) ProtoMessage() {}
 
 func (x *BeginCommitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[22]
+	mi := &file_rpc_proto_node_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1424,7 +1769,7 @@ func (x *BeginCommitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginCommitRequest.ProtoReflect.Descriptor instead.
 func (*BeginCommitRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{22}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *BeginCommitRequest) GetTxn() uint64 {
@@ -1476,6 +1821,13 @@ func (x *BeginCommitRequest) GetNotes() []*Note {
 	return nil
 }
 
+func (x *BeginCommitRequest) GetNotifications() []*Notification {
+	if x != nil {
+		return x.Notifications
+	}
+	return nil
+}
+
 type TimestampReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Ts            uint64                 `protobuf:"varint,1,opt,name=ts,proto3" json:"ts,omitempty"`
@@ -1485,7 +1837,7 @@ type TimestampReply struct {
 
 func (x *TimestampReply) Reset() {
 	*x = TimestampReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[23]
+	mi := &file_rpc_proto_node_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1497,7 +1849,7 @@ func (x *TimestampReply) String() string {
 func (*TimestampReply) ProtoMessage() {}
 
 func (x *TimestampReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[23]
+	mi := &file_rpc_proto_node_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1510,7 +1862,7 @@ func (x *TimestampReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimestampReply.ProtoReflect.Descriptor instead.
 func (*TimestampReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{23}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *TimestampReply) GetTs() uint64 {
@@ -1530,7 +1882,7 @@ type FinishCommitRequest struct {
 
 func (x *FinishCommitRequest) Reset() {
 	*x = FinishCommitRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[24]
+	mi := &file_rpc_proto_node_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1542,7 +1894,7 @@ func (x *FinishCommitRequest) String() string {
 func (*FinishCommitRequest) ProtoMessage() {}
 
 func (x *FinishCommitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[24]
+	mi := &file_rpc_proto_node_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1555,7 +1907,7 @@ func (x *FinishCommitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishCommitRequest.ProtoReflect.Descriptor instead.
 func (*FinishCommitRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{24}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *FinishCommitRequest) GetTs() uint64 {
@@ -1588,7 +1940,7 @@ type Branch struct {
 
 func (x *Branch) Reset() {
 	*x = Branch{}
-	mi := &file_rpc_proto_node_proto_msgTypes[25]
+	mi := &file_rpc_proto_node_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1600,7 +1952,7 @@ func (x *Branch) String() string {
 func (*Branch) ProtoMessage() {}
 
 func (x *Branch) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[25]
+	mi := &file_rpc_proto_node_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1613,7 +1965,7 @@ func (x *Branch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Branch.ProtoReflect.Descriptor instead.
 func (*Branch) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{25}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Branch) GetTxn() uint64 {
@@ -1682,7 +2034,7 @@ type ReadAt struct {
 
 func (x *ReadAt) Reset() {
 	*x = ReadAt{}
-	mi := &file_rpc_proto_node_proto_msgTypes[26]
+	mi := &file_rpc_proto_node_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1694,7 +2046,7 @@ func (x *ReadAt) String() string {
 func (*ReadAt) ProtoMessage() {}
 
 func (x *ReadAt) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[26]
+	mi := &file_rpc_proto_node_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1707,7 +2059,7 @@ func (x *ReadAt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadAt.ProtoReflect.Descriptor instead.
 func (*ReadAt) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{26}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ReadAt) GetSnapshot() uint64 {
@@ -1735,7 +2087,7 @@ type GetRequest struct {
 
 func (x *GetRequest) Reset() {
 	*x = GetRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[27]
+	mi := &file_rpc_proto_node_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1747,7 +2099,7 @@ func (x *GetRequest) String() string {
 func (*GetRequest) ProtoMessage() {}
 
 func (x *GetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[27]
+	mi := &file_rpc_proto_node_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1760,7 +2112,7 @@ func (x *GetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequest.ProtoReflect.Descriptor instead.
 func (*GetRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{27}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *GetRequest) GetBranch() *Branch {
@@ -1794,7 +2146,7 @@ type GetReply struct {
 
 func (x *GetReply) Reset() {
 	*x = GetReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[28]
+	mi := &file_rpc_proto_node_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1806,7 +2158,7 @@ func (x *GetReply) String() string {
 func (*GetReply) ProtoMessage() {}
 
 func (x *GetReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[28]
+	mi := &file_rpc_proto_node_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1819,7 +2171,7 @@ func (x *GetReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReply.ProtoReflect.Descriptor instead.
 func (*GetReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{28}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *GetReply) GetValue() []byte {
@@ -1847,7 +2199,7 @@ type GetManyRequest struct {
 
 func (x *GetManyRequest) Reset() {
 	*x = GetManyRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[29]
+	mi := &file_rpc_proto_node_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1859,7 +2211,7 @@ func (x *GetManyRequest) String() string {
 func (*GetManyRequest) ProtoMessage() {}
 
 func (x *GetManyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[29]
+	mi := &file_rpc_proto_node_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1872,7 +2224,7 @@ func (x *GetManyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetManyRequest.ProtoReflect.Descriptor instead.
 func (*GetManyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{29}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *GetManyRequest) GetBranch() *Branch {
@@ -1906,7 +2258,7 @@ type GetManyReply struct {
 
 func (x *GetManyReply) Reset() {
 	*x = GetManyReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[30]
+	mi := &file_rpc_proto_node_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1918,7 +2270,7 @@ func (x *GetManyReply) String() string {
 func (*GetManyReply) ProtoMessage() {}
 
 func (x *GetManyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[30]
+	mi := &file_rpc_proto_node_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1931,7 +2283,7 @@ func (x *GetManyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetManyReply.ProtoReflect.Descriptor instead.
 func (*GetManyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{30}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *GetManyReply) GetRows() []*GetReply {
@@ -1957,7 +2309,7 @@ type ScanRequest struct {
 
 func (x *ScanRequest) Reset() {
 	*x = ScanRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[31]
+	mi := &file_rpc_proto_node_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1969,7 +2321,7 @@ func (x *ScanRequest) String() string {
 func (*ScanRequest) ProtoMessage() {}
 
 func (x *ScanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[31]
+	mi := &file_rpc_proto_node_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1982,7 +2334,7 @@ func (x *ScanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScanRequest.ProtoReflect.Descriptor instead.
 func (*ScanRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{31}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ScanRequest) GetBranch() *Branch {
@@ -2052,7 +2404,7 @@ type ScanReply struct {
 
 func (x *ScanReply) Reset() {
 	*x = ScanReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[32]
+	mi := &file_rpc_proto_node_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2064,7 +2416,7 @@ func (x *ScanReply) String() string {
 func (*ScanReply) ProtoMessage() {}
 
 func (x *ScanReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[32]
+	mi := &file_rpc_proto_node_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2077,7 +2429,7 @@ func (x *ScanReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScanReply.ProtoReflect.Descriptor instead.
 func (*ScanReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{32}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ScanReply) GetKeys() [][]byte {
@@ -2115,7 +2467,7 @@ type BranchWrite struct {
 
 func (x *BranchWrite) Reset() {
 	*x = BranchWrite{}
-	mi := &file_rpc_proto_node_proto_msgTypes[33]
+	mi := &file_rpc_proto_node_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2127,7 +2479,7 @@ func (x *BranchWrite) String() string {
 func (*BranchWrite) ProtoMessage() {}
 
 func (x *BranchWrite) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[33]
+	mi := &file_rpc_proto_node_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2140,7 +2492,7 @@ func (x *BranchWrite) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BranchWrite.ProtoReflect.Descriptor instead.
 func (*BranchWrite) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{33}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *BranchWrite) GetKey() []byte {
@@ -2203,7 +2555,7 @@ type LockRequest struct {
 
 func (x *LockRequest) Reset() {
 	*x = LockRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[34]
+	mi := &file_rpc_proto_node_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2215,7 +2567,7 @@ func (x *LockRequest) String() string {
 func (*LockRequest) ProtoMessage() {}
 
 func (x *LockRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[34]
+	mi := &file_rpc_proto_node_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2228,7 +2580,7 @@ func (x *LockRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockRequest.ProtoReflect.Descriptor instead.
 func (*LockRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{34}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *LockRequest) GetBranch() *Branch {
@@ -2315,7 +2667,7 @@ type Newest struct {
 
 func (x *Newest) Reset() {
 	*x = Newest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[35]
+	mi := &file_rpc_proto_node_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2327,7 +2679,7 @@ func (x *Newest) String() string {
 func (*Newest) ProtoMessage() {}
 
 func (x *Newest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[35]
+	mi := &file_rpc_proto_node_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2340,7 +2692,7 @@ func (x *Newest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Newest.ProtoReflect.Descriptor instead.
 func (*Newest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{35}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Newest) GetExists() bool {
@@ -2394,7 +2746,7 @@ type LockReply struct {
 
 func (x *LockReply) Reset() {
 	*x = LockReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[36]
+	mi := &file_rpc_proto_node_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2406,7 +2758,7 @@ func (x *LockReply) String() string {
 func (*LockReply) ProtoMessage() {}
 
 func (x *LockReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[36]
+	mi := &file_rpc_proto_node_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2419,7 +2771,7 @@ func (x *LockReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockReply.ProtoReflect.Descriptor instead.
 func (*LockReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{36}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *LockReply) GetNewest() []*Newest {
@@ -2440,7 +2792,7 @@ type WriteRequest struct {
 
 func (x *WriteRequest) Reset() {
 	*x = WriteRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[37]
+	mi := &file_rpc_proto_node_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2452,7 +2804,7 @@ func (x *WriteRequest) String() string {
 func (*WriteRequest) ProtoMessage() {}
 
 func (x *WriteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[37]
+	mi := &file_rpc_proto_node_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2465,7 +2817,7 @@ func (x *WriteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteRequest.ProtoReflect.Descriptor instead.
 func (*WriteRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{37}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *WriteRequest) GetBranch() *Branch {
@@ -2503,7 +2855,7 @@ type LockRelationRequest struct {
 
 func (x *LockRelationRequest) Reset() {
 	*x = LockRelationRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[38]
+	mi := &file_rpc_proto_node_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2515,7 +2867,7 @@ func (x *LockRelationRequest) String() string {
 func (*LockRelationRequest) ProtoMessage() {}
 
 func (x *LockRelationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[38]
+	mi := &file_rpc_proto_node_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2528,7 +2880,7 @@ func (x *LockRelationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockRelationRequest.ProtoReflect.Descriptor instead.
 func (*LockRelationRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{38}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *LockRelationRequest) GetBranch() *Branch {
@@ -2583,7 +2935,7 @@ type RollbackToRequest struct {
 
 func (x *RollbackToRequest) Reset() {
 	*x = RollbackToRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[39]
+	mi := &file_rpc_proto_node_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2595,7 +2947,7 @@ func (x *RollbackToRequest) String() string {
 func (*RollbackToRequest) ProtoMessage() {}
 
 func (x *RollbackToRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[39]
+	mi := &file_rpc_proto_node_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2608,7 +2960,7 @@ func (x *RollbackToRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollbackToRequest.ProtoReflect.Descriptor instead.
 func (*RollbackToRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{39}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *RollbackToRequest) GetBranch() *Branch {
@@ -2635,7 +2987,7 @@ type OwnRequest struct {
 
 func (x *OwnRequest) Reset() {
 	*x = OwnRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[40]
+	mi := &file_rpc_proto_node_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2647,7 +2999,7 @@ func (x *OwnRequest) String() string {
 func (*OwnRequest) ProtoMessage() {}
 
 func (x *OwnRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[40]
+	mi := &file_rpc_proto_node_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2660,7 +3012,7 @@ func (x *OwnRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OwnRequest.ProtoReflect.Descriptor instead.
 func (*OwnRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{40}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *OwnRequest) GetBranch() *Branch {
@@ -2686,7 +3038,7 @@ type OwnReply struct {
 
 func (x *OwnReply) Reset() {
 	*x = OwnReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[41]
+	mi := &file_rpc_proto_node_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2698,7 +3050,7 @@ func (x *OwnReply) String() string {
 func (*OwnReply) ProtoMessage() {}
 
 func (x *OwnReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[41]
+	mi := &file_rpc_proto_node_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2711,7 +3063,7 @@ func (x *OwnReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OwnReply.ProtoReflect.Descriptor instead.
 func (*OwnReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{41}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *OwnReply) GetWrote() bool {
@@ -2731,7 +3083,7 @@ type PrepareRequest struct {
 
 func (x *PrepareRequest) Reset() {
 	*x = PrepareRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[42]
+	mi := &file_rpc_proto_node_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2743,7 +3095,7 @@ func (x *PrepareRequest) String() string {
 func (*PrepareRequest) ProtoMessage() {}
 
 func (x *PrepareRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[42]
+	mi := &file_rpc_proto_node_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2756,7 +3108,7 @@ func (x *PrepareRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrepareRequest.ProtoReflect.Descriptor instead.
 func (*PrepareRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{42}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *PrepareRequest) GetBranch() *Branch {
@@ -2783,7 +3135,7 @@ type ApplyRequest struct {
 
 func (x *ApplyRequest) Reset() {
 	*x = ApplyRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[43]
+	mi := &file_rpc_proto_node_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2795,7 +3147,7 @@ func (x *ApplyRequest) String() string {
 func (*ApplyRequest) ProtoMessage() {}
 
 func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[43]
+	mi := &file_rpc_proto_node_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2808,7 +3160,7 @@ func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyRequest.ProtoReflect.Descriptor instead.
 func (*ApplyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{43}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ApplyRequest) GetBranch() *Branch {
@@ -2834,7 +3186,7 @@ type BranchRequest struct {
 
 func (x *BranchRequest) Reset() {
 	*x = BranchRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[44]
+	mi := &file_rpc_proto_node_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2846,7 +3198,7 @@ func (x *BranchRequest) String() string {
 func (*BranchRequest) ProtoMessage() {}
 
 func (x *BranchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[44]
+	mi := &file_rpc_proto_node_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2859,7 +3211,7 @@ func (x *BranchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BranchRequest.ProtoReflect.Descriptor instead.
 func (*BranchRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{44}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *BranchRequest) GetBranch() *Branch {
@@ -2879,7 +3231,7 @@ type OutcomeRequest struct {
 
 func (x *OutcomeRequest) Reset() {
 	*x = OutcomeRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[45]
+	mi := &file_rpc_proto_node_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2891,7 +3243,7 @@ func (x *OutcomeRequest) String() string {
 func (*OutcomeRequest) ProtoMessage() {}
 
 func (x *OutcomeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[45]
+	mi := &file_rpc_proto_node_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2904,7 +3256,7 @@ func (x *OutcomeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutcomeRequest.ProtoReflect.Descriptor instead.
 func (*OutcomeRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{45}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *OutcomeRequest) GetTxn() uint64 {
@@ -2931,7 +3283,7 @@ type OutcomeReply struct {
 
 func (x *OutcomeReply) Reset() {
 	*x = OutcomeReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[46]
+	mi := &file_rpc_proto_node_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2943,7 +3295,7 @@ func (x *OutcomeReply) String() string {
 func (*OutcomeReply) ProtoMessage() {}
 
 func (x *OutcomeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[46]
+	mi := &file_rpc_proto_node_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2956,7 +3308,7 @@ func (x *OutcomeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutcomeReply.ProtoReflect.Descriptor instead.
 func (*OutcomeReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{46}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *OutcomeReply) GetTs() uint64 {
@@ -2985,7 +3337,7 @@ type NowRequest struct {
 
 func (x *NowRequest) Reset() {
 	*x = NowRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[47]
+	mi := &file_rpc_proto_node_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2997,7 +3349,7 @@ func (x *NowRequest) String() string {
 func (*NowRequest) ProtoMessage() {}
 
 func (x *NowRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[47]
+	mi := &file_rpc_proto_node_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3010,7 +3362,7 @@ func (x *NowRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NowRequest.ProtoReflect.Descriptor instead.
 func (*NowRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{47}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *NowRequest) GetKey() []byte {
@@ -3052,7 +3404,7 @@ type NowReply struct {
 
 func (x *NowReply) Reset() {
 	*x = NowReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[48]
+	mi := &file_rpc_proto_node_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3064,7 +3416,7 @@ func (x *NowReply) String() string {
 func (*NowReply) ProtoMessage() {}
 
 func (x *NowReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[48]
+	mi := &file_rpc_proto_node_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3077,7 +3429,7 @@ func (x *NowReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NowReply.ProtoReflect.Descriptor instead.
 func (*NowReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{48}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *NowReply) GetHasValue() bool {
@@ -3117,7 +3469,7 @@ type LockInfo struct {
 
 func (x *LockInfo) Reset() {
 	*x = LockInfo{}
-	mi := &file_rpc_proto_node_proto_msgTypes[49]
+	mi := &file_rpc_proto_node_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3129,7 +3481,7 @@ func (x *LockInfo) String() string {
 func (*LockInfo) ProtoMessage() {}
 
 func (x *LockInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[49]
+	mi := &file_rpc_proto_node_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3142,7 +3494,7 @@ func (x *LockInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockInfo.ProtoReflect.Descriptor instead.
 func (*LockInfo) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{49}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *LockInfo) GetRelation() uint64 {
@@ -3210,7 +3562,7 @@ type LocksReply struct {
 
 func (x *LocksReply) Reset() {
 	*x = LocksReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[50]
+	mi := &file_rpc_proto_node_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3222,7 +3574,7 @@ func (x *LocksReply) String() string {
 func (*LocksReply) ProtoMessage() {}
 
 func (x *LocksReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[50]
+	mi := &file_rpc_proto_node_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3235,7 +3587,7 @@ func (x *LocksReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocksReply.ProtoReflect.Descriptor instead.
 func (*LocksReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{50}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *LocksReply) GetLocks() []*LockInfo {
@@ -3260,7 +3612,7 @@ type Wait struct {
 
 func (x *Wait) Reset() {
 	*x = Wait{}
-	mi := &file_rpc_proto_node_proto_msgTypes[51]
+	mi := &file_rpc_proto_node_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3272,7 +3624,7 @@ func (x *Wait) String() string {
 func (*Wait) ProtoMessage() {}
 
 func (x *Wait) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[51]
+	mi := &file_rpc_proto_node_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3285,7 +3637,7 @@ func (x *Wait) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Wait.ProtoReflect.Descriptor instead.
 func (*Wait) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{51}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Wait) GetWaiter() uint64 {
@@ -3346,7 +3698,7 @@ type WaitsReply struct {
 
 func (x *WaitsReply) Reset() {
 	*x = WaitsReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[52]
+	mi := &file_rpc_proto_node_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3358,7 +3710,7 @@ func (x *WaitsReply) String() string {
 func (*WaitsReply) ProtoMessage() {}
 
 func (x *WaitsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[52]
+	mi := &file_rpc_proto_node_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3371,7 +3723,7 @@ func (x *WaitsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitsReply.ProtoReflect.Descriptor instead.
 func (*WaitsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{52}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *WaitsReply) GetWaits() []*Wait {
@@ -3391,7 +3743,7 @@ type CancelWaitRequest struct {
 
 func (x *CancelWaitRequest) Reset() {
 	*x = CancelWaitRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[53]
+	mi := &file_rpc_proto_node_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3403,7 +3755,7 @@ func (x *CancelWaitRequest) String() string {
 func (*CancelWaitRequest) ProtoMessage() {}
 
 func (x *CancelWaitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[53]
+	mi := &file_rpc_proto_node_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3416,7 +3768,7 @@ func (x *CancelWaitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelWaitRequest.ProtoReflect.Descriptor instead.
 func (*CancelWaitRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{53}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *CancelWaitRequest) GetTxn() uint64 {
@@ -3442,7 +3794,7 @@ type EndGatewayRequest struct {
 
 func (x *EndGatewayRequest) Reset() {
 	*x = EndGatewayRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[54]
+	mi := &file_rpc_proto_node_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3454,7 +3806,7 @@ func (x *EndGatewayRequest) String() string {
 func (*EndGatewayRequest) ProtoMessage() {}
 
 func (x *EndGatewayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[54]
+	mi := &file_rpc_proto_node_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3467,7 +3819,7 @@ func (x *EndGatewayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndGatewayRequest.ProtoReflect.Descriptor instead.
 func (*EndGatewayRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{54}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *EndGatewayRequest) GetGateway() uint32 {
@@ -3493,7 +3845,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[55]
+	mi := &file_rpc_proto_node_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3505,7 +3857,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[55]
+	mi := &file_rpc_proto_node_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3518,7 +3870,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{55}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *JoinRequest) GetNode() uint32 {
@@ -3592,7 +3944,7 @@ type JoinReply struct {
 
 func (x *JoinReply) Reset() {
 	*x = JoinReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[56]
+	mi := &file_rpc_proto_node_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3604,7 +3956,7 @@ func (x *JoinReply) String() string {
 func (*JoinReply) ProtoMessage() {}
 
 func (x *JoinReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[56]
+	mi := &file_rpc_proto_node_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3617,7 +3969,7 @@ func (x *JoinReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinReply.ProtoReflect.Descriptor instead.
 func (*JoinReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{56}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *JoinReply) GetNode() uint32 {
@@ -3669,7 +4021,7 @@ type HeartbeatRequest struct {
 
 func (x *HeartbeatRequest) Reset() {
 	*x = HeartbeatRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[57]
+	mi := &file_rpc_proto_node_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3681,7 +4033,7 @@ func (x *HeartbeatRequest) String() string {
 func (*HeartbeatRequest) ProtoMessage() {}
 
 func (x *HeartbeatRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[57]
+	mi := &file_rpc_proto_node_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3694,7 +4046,7 @@ func (x *HeartbeatRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatRequest.ProtoReflect.Descriptor instead.
 func (*HeartbeatRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{57}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *HeartbeatRequest) GetNode() uint32 {
@@ -3750,7 +4102,7 @@ type RowCount struct {
 
 func (x *RowCount) Reset() {
 	*x = RowCount{}
-	mi := &file_rpc_proto_node_proto_msgTypes[58]
+	mi := &file_rpc_proto_node_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3762,7 +4114,7 @@ func (x *RowCount) String() string {
 func (*RowCount) ProtoMessage() {}
 
 func (x *RowCount) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[58]
+	mi := &file_rpc_proto_node_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3775,7 +4127,7 @@ func (x *RowCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RowCount.ProtoReflect.Descriptor instead.
 func (*RowCount) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{58}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *RowCount) GetStorageId() uint64 {
@@ -3808,7 +4160,7 @@ type HeartbeatReply struct {
 
 func (x *HeartbeatReply) Reset() {
 	*x = HeartbeatReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[59]
+	mi := &file_rpc_proto_node_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3820,7 +4172,7 @@ func (x *HeartbeatReply) String() string {
 func (*HeartbeatReply) ProtoMessage() {}
 
 func (x *HeartbeatReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[59]
+	mi := &file_rpc_proto_node_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3833,7 +4185,7 @@ func (x *HeartbeatReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatReply.ProtoReflect.Descriptor instead.
 func (*HeartbeatReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{59}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *HeartbeatReply) GetHorizon() uint64 {
@@ -3909,7 +4261,7 @@ type NodeInfo struct {
 
 func (x *NodeInfo) Reset() {
 	*x = NodeInfo{}
-	mi := &file_rpc_proto_node_proto_msgTypes[60]
+	mi := &file_rpc_proto_node_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3921,7 +4273,7 @@ func (x *NodeInfo) String() string {
 func (*NodeInfo) ProtoMessage() {}
 
 func (x *NodeInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[60]
+	mi := &file_rpc_proto_node_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3934,7 +4286,7 @@ func (x *NodeInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeInfo.ProtoReflect.Descriptor instead.
 func (*NodeInfo) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{60}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *NodeInfo) GetId() uint32 {
@@ -4013,7 +4365,7 @@ type TabletInfo struct {
 
 func (x *TabletInfo) Reset() {
 	*x = TabletInfo{}
-	mi := &file_rpc_proto_node_proto_msgTypes[61]
+	mi := &file_rpc_proto_node_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4025,7 +4377,7 @@ func (x *TabletInfo) String() string {
 func (*TabletInfo) ProtoMessage() {}
 
 func (x *TabletInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[61]
+	mi := &file_rpc_proto_node_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4038,7 +4390,7 @@ func (x *TabletInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TabletInfo.ProtoReflect.Descriptor instead.
 func (*TabletInfo) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{61}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *TabletInfo) GetId() uint32 {
@@ -4088,7 +4440,7 @@ type StatusReply struct {
 
 func (x *StatusReply) Reset() {
 	*x = StatusReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[62]
+	mi := &file_rpc_proto_node_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4100,7 +4452,7 @@ func (x *StatusReply) String() string {
 func (*StatusReply) ProtoMessage() {}
 
 func (x *StatusReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[62]
+	mi := &file_rpc_proto_node_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4113,7 +4465,7 @@ func (x *StatusReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusReply.ProtoReflect.Descriptor instead.
 func (*StatusReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{62}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *StatusReply) GetNodes() []*NodeInfo {
@@ -4155,7 +4507,7 @@ type PlacementReply struct {
 
 func (x *PlacementReply) Reset() {
 	*x = PlacementReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[63]
+	mi := &file_rpc_proto_node_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4167,7 +4519,7 @@ func (x *PlacementReply) String() string {
 func (*PlacementReply) ProtoMessage() {}
 
 func (x *PlacementReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[63]
+	mi := &file_rpc_proto_node_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4180,7 +4532,7 @@ func (x *PlacementReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlacementReply.ProtoReflect.Descriptor instead.
 func (*PlacementReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{63}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *PlacementReply) GetTablets() []*TabletInfo {
@@ -4215,7 +4567,7 @@ type ActiveReply struct {
 
 func (x *ActiveReply) Reset() {
 	*x = ActiveReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[64]
+	mi := &file_rpc_proto_node_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4227,7 +4579,7 @@ func (x *ActiveReply) String() string {
 func (*ActiveReply) ProtoMessage() {}
 
 func (x *ActiveReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[64]
+	mi := &file_rpc_proto_node_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4240,7 +4592,7 @@ func (x *ActiveReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActiveReply.ProtoReflect.Descriptor instead.
 func (*ActiveReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{64}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *ActiveReply) GetStatements() uint32 {
@@ -4287,7 +4639,7 @@ type RunRequest struct {
 
 func (x *RunRequest) Reset() {
 	*x = RunRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[65]
+	mi := &file_rpc_proto_node_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4299,7 +4651,7 @@ func (x *RunRequest) String() string {
 func (*RunRequest) ProtoMessage() {}
 
 func (x *RunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[65]
+	mi := &file_rpc_proto_node_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4312,7 +4664,7 @@ func (x *RunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRequest.ProtoReflect.Descriptor instead.
 func (*RunRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{65}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *RunRequest) GetQuery() []byte {
@@ -4423,7 +4775,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_rpc_proto_node_proto_msgTypes[66]
+	mi := &file_rpc_proto_node_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4435,7 +4787,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[66]
+	mi := &file_rpc_proto_node_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4448,7 +4800,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{66}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *Source) GetExchange() uint32 {
@@ -4475,7 +4827,7 @@ type Producer struct {
 
 func (x *Producer) Reset() {
 	*x = Producer{}
-	mi := &file_rpc_proto_node_proto_msgTypes[67]
+	mi := &file_rpc_proto_node_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4487,7 +4839,7 @@ func (x *Producer) String() string {
 func (*Producer) ProtoMessage() {}
 
 func (x *Producer) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[67]
+	mi := &file_rpc_proto_node_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4500,7 +4852,7 @@ func (x *Producer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Producer.ProtoReflect.Descriptor instead.
 func (*Producer) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{67}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *Producer) GetNode() uint32 {
@@ -4527,7 +4879,7 @@ type RunEvent struct {
 
 func (x *RunEvent) Reset() {
 	*x = RunEvent{}
-	mi := &file_rpc_proto_node_proto_msgTypes[68]
+	mi := &file_rpc_proto_node_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4539,7 +4891,7 @@ func (x *RunEvent) String() string {
 func (*RunEvent) ProtoMessage() {}
 
 func (x *RunEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[68]
+	mi := &file_rpc_proto_node_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4552,7 +4904,7 @@ func (x *RunEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunEvent.ProtoReflect.Descriptor instead.
 func (*RunEvent) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{68}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *RunEvent) GetBatch() *Batch {
@@ -4583,7 +4935,7 @@ type Batch struct {
 
 func (x *Batch) Reset() {
 	*x = Batch{}
-	mi := &file_rpc_proto_node_proto_msgTypes[69]
+	mi := &file_rpc_proto_node_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4595,7 +4947,7 @@ func (x *Batch) String() string {
 func (*Batch) ProtoMessage() {}
 
 func (x *Batch) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[69]
+	mi := &file_rpc_proto_node_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4608,7 +4960,7 @@ func (x *Batch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Batch.ProtoReflect.Descriptor instead.
 func (*Batch) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{69}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *Batch) GetSchema() []byte {
@@ -4653,7 +5005,7 @@ type FetchRequest struct {
 
 func (x *FetchRequest) Reset() {
 	*x = FetchRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[70]
+	mi := &file_rpc_proto_node_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4665,7 +5017,7 @@ func (x *FetchRequest) String() string {
 func (*FetchRequest) ProtoMessage() {}
 
 func (x *FetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[70]
+	mi := &file_rpc_proto_node_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4678,7 +5030,7 @@ func (x *FetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
 func (*FetchRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{70}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *FetchRequest) GetQuery() []byte {
@@ -4723,7 +5075,7 @@ type FragmentStats struct {
 
 func (x *FragmentStats) Reset() {
 	*x = FragmentStats{}
-	mi := &file_rpc_proto_node_proto_msgTypes[71]
+	mi := &file_rpc_proto_node_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4735,7 +5087,7 @@ func (x *FragmentStats) String() string {
 func (*FragmentStats) ProtoMessage() {}
 
 func (x *FragmentStats) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[71]
+	mi := &file_rpc_proto_node_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4748,7 +5100,7 @@ func (x *FragmentStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FragmentStats.ProtoReflect.Descriptor instead.
 func (*FragmentStats) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{71}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *FragmentStats) GetOps() []*OpStats {
@@ -4816,7 +5168,7 @@ type OpStats struct {
 
 func (x *OpStats) Reset() {
 	*x = OpStats{}
-	mi := &file_rpc_proto_node_proto_msgTypes[72]
+	mi := &file_rpc_proto_node_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4828,7 +5180,7 @@ func (x *OpStats) String() string {
 func (*OpStats) ProtoMessage() {}
 
 func (x *OpStats) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[72]
+	mi := &file_rpc_proto_node_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4841,7 +5193,7 @@ func (x *OpStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpStats.ProtoReflect.Descriptor instead.
 func (*OpStats) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{72}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *OpStats) GetId() uint32 {
@@ -4970,7 +5322,28 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"constraint\x18\v \x01(\tR\n" +
 	"constraint\x12\x1a\n" +
 	"\bseverity\x18\f \x01(\tR\bseverity\"\a\n" +
-	"\x05Empty\"x\n" +
+	"\x05Empty\"p\n" +
+	"\fNotification\x12\x1a\n" +
+	"\bdatabase\x18\x01 \x01(\rR\bdatabase\x12\x10\n" +
+	"\x03pid\x18\x02 \x01(\x05R\x03pid\x12\x18\n" +
+	"\achannel\x18\x03 \x01(\fR\achannel\x12\x18\n" +
+	"\apayload\x18\x04 \x01(\fR\apayload\"V\n" +
+	"\fSubscription\x12\x18\n" +
+	"\agateway\x18\x01 \x01(\rR\agateway\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x14\n" +
+	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\"V\n" +
+	"\x0eSubscribeReply\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x14\n" +
+	"\x05place\x18\x02 \x01(\x04R\x05place\x12\x18\n" +
+	"\athrough\x18\x03 \x01(\x04R\athrough\"q\n" +
+	"\x19AwaitNotificationsRequest\x12@\n" +
+	"\fsubscription\x18\x01 \x01(\v2\x1c.basalt.node.v1.SubscriptionR\fsubscription\x12\x12\n" +
+	"\x04from\x18\x02 \x01(\x04R\x04from\"r\n" +
+	"\x12NotificationsReply\x12B\n" +
+	"\rnotifications\x18\x01 \x03(\v2\x1c.basalt.node.v1.NotificationR\rnotifications\x12\x18\n" +
+	"\athrough\x18\x02 \x01(\x04R\athrough\".\n" +
+	"\x16NotificationUsageReply\x12\x14\n" +
+	"\x05usage\x18\x01 \x01(\x01R\x05usage\"x\n" +
 	"\x0fAdvisorySession\x12\x18\n" +
 	"\agateway\x18\x01 \x01(\rR\agateway\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x1d\n" +
@@ -5040,15 +5413,16 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"process_id\x18\x01 \x01(\x05R\tprocessId\"1\n" +
 	"\x0eProcessesReply\x12\x1f\n" +
 	"\vprocess_ids\x18\x01 \x03(\x05R\n" +
-	"processIds\"[\n" +
+	"processIds\"w\n" +
 	"\rSnapshotReply\x12\x1a\n" +
 	"\bsnapshot\x18\x01 \x01(\x04R\bsnapshot\x12\x18\n" +
 	"\acatalog\x18\x02 \x01(\x04R\acatalog\x12\x14\n" +
-	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\"\x1e\n" +
+	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12\x1a\n" +
+	"\bnotified\x18\x04 \x01(\x04R\bnotified\"\x1e\n" +
 	"\x0eNextIDsRequest\x12\f\n" +
 	"\x01n\x18\x01 \x01(\x05R\x01n\"$\n" +
 	"\fNextIDsReply\x12\x14\n" +
-	"\x05first\x18\x01 \x01(\x04R\x05first\"\xd8\x01\n" +
+	"\x05first\x18\x01 \x01(\x04R\x05first\"\x9c\x02\n" +
 	"\x12BeginCommitRequest\x12\x10\n" +
 	"\x03txn\x18\x01 \x01(\x04R\x03txn\x12\x18\n" +
 	"\agateway\x18\x02 \x01(\rR\agateway\x12\"\n" +
@@ -5056,7 +5430,8 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\acatalog\x18\x04 \x01(\bR\acatalog\x12\x14\n" +
 	"\x05epoch\x18\x05 \x01(\x04R\x05epoch\x12\x16\n" +
 	"\x06serial\x18\x06 \x01(\x04R\x06serial\x12*\n" +
-	"\x05notes\x18\a \x03(\v2\x14.basalt.node.v1.NoteR\x05notes\" \n" +
+	"\x05notes\x18\a \x03(\v2\x14.basalt.node.v1.NoteR\x05notes\x12B\n" +
+	"\rnotifications\x18\b \x03(\v2\x1c.basalt.node.v1.NotificationR\rnotifications\" \n" +
 	"\x0eTimestampReply\x12\x0e\n" +
 	"\x02ts\x18\x01 \x01(\x04R\x02ts\"C\n" +
 	"\x13FinishCommitRequest\x12\x0e\n" +
@@ -5348,7 +5723,7 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\x04Role\x12\a\n" +
 	"\x03ALL\x10\x00\x12\v\n" +
 	"\aGATEWAY\x10\x01\x12\v\n" +
-	"\aSTORAGE\x10\x022\xee\b\n" +
+	"\aSTORAGE\x10\x022\x91\f\n" +
 	"\x06Oracle\x12@\n" +
 	"\bSnapshot\x12\x15.basalt.node.v1.Empty\x1a\x1d.basalt.node.v1.SnapshotReply\x12G\n" +
 	"\aNextIDs\x12\x1e.basalt.node.v1.NextIDsRequest\x1a\x1c.basalt.node.v1.NextIDsReply\x12Q\n" +
@@ -5363,7 +5738,12 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\fUndoAdvisory\x12#.basalt.node.v1.UndoAdvisoryRequest\x1a\x15.basalt.node.v1.Empty\x12\\\n" +
 	"\x0eUnlockAdvisory\x12%.basalt.node.v1.UnlockAdvisoryRequest\x1a#.basalt.node.v1.UnlockAdvisoryReply\x12P\n" +
 	"\x0fReleaseAdvisory\x12&.basalt.node.v1.ReleaseAdvisoryRequest\x1a\x15.basalt.node.v1.Empty\x12E\n" +
-	"\vEndAdvisory\x12\x1f.basalt.node.v1.AdvisorySession\x1a\x15.basalt.node.v1.Empty2\xae\v\n" +
+	"\vEndAdvisory\x12\x1f.basalt.node.v1.AdvisorySession\x1a\x15.basalt.node.v1.Empty\x12Y\n" +
+	"\x13CommitNotifications\x12\".basalt.node.v1.BeginCommitRequest\x1a\x1e.basalt.node.v1.TimestampReply\x12I\n" +
+	"\tSubscribe\x12\x1c.basalt.node.v1.Subscription\x1a\x1e.basalt.node.v1.SubscribeReply\x12B\n" +
+	"\vUnsubscribe\x12\x1c.basalt.node.v1.Subscription\x1a\x15.basalt.node.v1.Empty\x12c\n" +
+	"\x12AwaitNotifications\x12).basalt.node.v1.AwaitNotificationsRequest\x1a\".basalt.node.v1.NotificationsReply\x12R\n" +
+	"\x11NotificationUsage\x12\x15.basalt.node.v1.Empty\x1a&.basalt.node.v1.NotificationUsageReply2\xae\v\n" +
 	"\vParticipant\x12;\n" +
 	"\x03Get\x12\x1a.basalt.node.v1.GetRequest\x1a\x18.basalt.node.v1.GetReply\x12G\n" +
 	"\aGetMany\x12\x1e.basalt.node.v1.GetManyRequest\x1a\x1c.basalt.node.v1.GetManyReply\x12>\n" +
@@ -5413,229 +5793,248 @@ func file_rpc_proto_node_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_node_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_node_proto_msgTypes = make([]protoimpl.MessageInfo, 73)
+var file_rpc_proto_node_proto_msgTypes = make([]protoimpl.MessageInfo, 79)
 var file_rpc_proto_node_proto_goTypes = []any{
 	(Role)(0),                           // 0: basalt.node.v1.Role
 	(*Error)(nil),                       // 1: basalt.node.v1.Error
 	(*Empty)(nil),                       // 2: basalt.node.v1.Empty
-	(*AdvisorySession)(nil),             // 3: basalt.node.v1.AdvisorySession
-	(*AdvisoryKey)(nil),                 // 4: basalt.node.v1.AdvisoryKey
-	(*LockAdvisoryRequest)(nil),         // 5: basalt.node.v1.LockAdvisoryRequest
-	(*LockAdvisoryReply)(nil),           // 6: basalt.node.v1.LockAdvisoryReply
-	(*UndoAdvisoryRequest)(nil),         // 7: basalt.node.v1.UndoAdvisoryRequest
-	(*UnlockAdvisoryRequest)(nil),       // 8: basalt.node.v1.UnlockAdvisoryRequest
-	(*UnlockAdvisoryReply)(nil),         // 9: basalt.node.v1.UnlockAdvisoryReply
-	(*ReleaseAdvisoryRequest)(nil),      // 10: basalt.node.v1.ReleaseAdvisoryRequest
-	(*SerialTxn)(nil),                   // 11: basalt.node.v1.SerialTxn
-	(*BeginSerializableRequest)(nil),    // 12: basalt.node.v1.BeginSerializableRequest
-	(*BeginSerializableReply)(nil),      // 13: basalt.node.v1.BeginSerializableReply
-	(*Note)(nil),                        // 14: basalt.node.v1.Note
-	(*NoteRequest)(nil),                 // 15: basalt.node.v1.NoteRequest
-	(*SafeReply)(nil),                   // 16: basalt.node.v1.SafeReply
-	(*EndSerializableRequest)(nil),      // 17: basalt.node.v1.EndSerializableRequest
-	(*SafeSnapshotBlockersRequest)(nil), // 18: basalt.node.v1.SafeSnapshotBlockersRequest
-	(*ProcessesReply)(nil),              // 19: basalt.node.v1.ProcessesReply
-	(*SnapshotReply)(nil),               // 20: basalt.node.v1.SnapshotReply
-	(*NextIDsRequest)(nil),              // 21: basalt.node.v1.NextIDsRequest
-	(*NextIDsReply)(nil),                // 22: basalt.node.v1.NextIDsReply
-	(*BeginCommitRequest)(nil),          // 23: basalt.node.v1.BeginCommitRequest
-	(*TimestampReply)(nil),              // 24: basalt.node.v1.TimestampReply
-	(*FinishCommitRequest)(nil),         // 25: basalt.node.v1.FinishCommitRequest
-	(*Branch)(nil),                      // 26: basalt.node.v1.Branch
-	(*ReadAt)(nil),                      // 27: basalt.node.v1.ReadAt
-	(*GetRequest)(nil),                  // 28: basalt.node.v1.GetRequest
-	(*GetReply)(nil),                    // 29: basalt.node.v1.GetReply
-	(*GetManyRequest)(nil),              // 30: basalt.node.v1.GetManyRequest
-	(*GetManyReply)(nil),                // 31: basalt.node.v1.GetManyReply
-	(*ScanRequest)(nil),                 // 32: basalt.node.v1.ScanRequest
-	(*ScanReply)(nil),                   // 33: basalt.node.v1.ScanReply
-	(*BranchWrite)(nil),                 // 34: basalt.node.v1.BranchWrite
-	(*LockRequest)(nil),                 // 35: basalt.node.v1.LockRequest
-	(*Newest)(nil),                      // 36: basalt.node.v1.Newest
-	(*LockReply)(nil),                   // 37: basalt.node.v1.LockReply
-	(*WriteRequest)(nil),                // 38: basalt.node.v1.WriteRequest
-	(*LockRelationRequest)(nil),         // 39: basalt.node.v1.LockRelationRequest
-	(*RollbackToRequest)(nil),           // 40: basalt.node.v1.RollbackToRequest
-	(*OwnRequest)(nil),                  // 41: basalt.node.v1.OwnRequest
-	(*OwnReply)(nil),                    // 42: basalt.node.v1.OwnReply
-	(*PrepareRequest)(nil),              // 43: basalt.node.v1.PrepareRequest
-	(*ApplyRequest)(nil),                // 44: basalt.node.v1.ApplyRequest
-	(*BranchRequest)(nil),               // 45: basalt.node.v1.BranchRequest
-	(*OutcomeRequest)(nil),              // 46: basalt.node.v1.OutcomeRequest
-	(*OutcomeReply)(nil),                // 47: basalt.node.v1.OutcomeReply
-	(*NowRequest)(nil),                  // 48: basalt.node.v1.NowRequest
-	(*NowReply)(nil),                    // 49: basalt.node.v1.NowReply
-	(*LockInfo)(nil),                    // 50: basalt.node.v1.LockInfo
-	(*LocksReply)(nil),                  // 51: basalt.node.v1.LocksReply
-	(*Wait)(nil),                        // 52: basalt.node.v1.Wait
-	(*WaitsReply)(nil),                  // 53: basalt.node.v1.WaitsReply
-	(*CancelWaitRequest)(nil),           // 54: basalt.node.v1.CancelWaitRequest
-	(*EndGatewayRequest)(nil),           // 55: basalt.node.v1.EndGatewayRequest
-	(*JoinRequest)(nil),                 // 56: basalt.node.v1.JoinRequest
-	(*JoinReply)(nil),                   // 57: basalt.node.v1.JoinReply
-	(*HeartbeatRequest)(nil),            // 58: basalt.node.v1.HeartbeatRequest
-	(*RowCount)(nil),                    // 59: basalt.node.v1.RowCount
-	(*HeartbeatReply)(nil),              // 60: basalt.node.v1.HeartbeatReply
-	(*NodeInfo)(nil),                    // 61: basalt.node.v1.NodeInfo
-	(*TabletInfo)(nil),                  // 62: basalt.node.v1.TabletInfo
-	(*StatusReply)(nil),                 // 63: basalt.node.v1.StatusReply
-	(*PlacementReply)(nil),              // 64: basalt.node.v1.PlacementReply
-	(*ActiveReply)(nil),                 // 65: basalt.node.v1.ActiveReply
-	(*RunRequest)(nil),                  // 66: basalt.node.v1.RunRequest
-	(*Source)(nil),                      // 67: basalt.node.v1.Source
-	(*Producer)(nil),                    // 68: basalt.node.v1.Producer
-	(*RunEvent)(nil),                    // 69: basalt.node.v1.RunEvent
-	(*Batch)(nil),                       // 70: basalt.node.v1.Batch
-	(*FetchRequest)(nil),                // 71: basalt.node.v1.FetchRequest
-	(*FragmentStats)(nil),               // 72: basalt.node.v1.FragmentStats
-	(*OpStats)(nil),                     // 73: basalt.node.v1.OpStats
+	(*Notification)(nil),                // 3: basalt.node.v1.Notification
+	(*Subscription)(nil),                // 4: basalt.node.v1.Subscription
+	(*SubscribeReply)(nil),              // 5: basalt.node.v1.SubscribeReply
+	(*AwaitNotificationsRequest)(nil),   // 6: basalt.node.v1.AwaitNotificationsRequest
+	(*NotificationsReply)(nil),          // 7: basalt.node.v1.NotificationsReply
+	(*NotificationUsageReply)(nil),      // 8: basalt.node.v1.NotificationUsageReply
+	(*AdvisorySession)(nil),             // 9: basalt.node.v1.AdvisorySession
+	(*AdvisoryKey)(nil),                 // 10: basalt.node.v1.AdvisoryKey
+	(*LockAdvisoryRequest)(nil),         // 11: basalt.node.v1.LockAdvisoryRequest
+	(*LockAdvisoryReply)(nil),           // 12: basalt.node.v1.LockAdvisoryReply
+	(*UndoAdvisoryRequest)(nil),         // 13: basalt.node.v1.UndoAdvisoryRequest
+	(*UnlockAdvisoryRequest)(nil),       // 14: basalt.node.v1.UnlockAdvisoryRequest
+	(*UnlockAdvisoryReply)(nil),         // 15: basalt.node.v1.UnlockAdvisoryReply
+	(*ReleaseAdvisoryRequest)(nil),      // 16: basalt.node.v1.ReleaseAdvisoryRequest
+	(*SerialTxn)(nil),                   // 17: basalt.node.v1.SerialTxn
+	(*BeginSerializableRequest)(nil),    // 18: basalt.node.v1.BeginSerializableRequest
+	(*BeginSerializableReply)(nil),      // 19: basalt.node.v1.BeginSerializableReply
+	(*Note)(nil),                        // 20: basalt.node.v1.Note
+	(*NoteRequest)(nil),                 // 21: basalt.node.v1.NoteRequest
+	(*SafeReply)(nil),                   // 22: basalt.node.v1.SafeReply
+	(*EndSerializableRequest)(nil),      // 23: basalt.node.v1.EndSerializableRequest
+	(*SafeSnapshotBlockersRequest)(nil), // 24: basalt.node.v1.SafeSnapshotBlockersRequest
+	(*ProcessesReply)(nil),              // 25: basalt.node.v1.ProcessesReply
+	(*SnapshotReply)(nil),               // 26: basalt.node.v1.SnapshotReply
+	(*NextIDsRequest)(nil),              // 27: basalt.node.v1.NextIDsRequest
+	(*NextIDsReply)(nil),                // 28: basalt.node.v1.NextIDsReply
+	(*BeginCommitRequest)(nil),          // 29: basalt.node.v1.BeginCommitRequest
+	(*TimestampReply)(nil),              // 30: basalt.node.v1.TimestampReply
+	(*FinishCommitRequest)(nil),         // 31: basalt.node.v1.FinishCommitRequest
+	(*Branch)(nil),                      // 32: basalt.node.v1.Branch
+	(*ReadAt)(nil),                      // 33: basalt.node.v1.ReadAt
+	(*GetRequest)(nil),                  // 34: basalt.node.v1.GetRequest
+	(*GetReply)(nil),                    // 35: basalt.node.v1.GetReply
+	(*GetManyRequest)(nil),              // 36: basalt.node.v1.GetManyRequest
+	(*GetManyReply)(nil),                // 37: basalt.node.v1.GetManyReply
+	(*ScanRequest)(nil),                 // 38: basalt.node.v1.ScanRequest
+	(*ScanReply)(nil),                   // 39: basalt.node.v1.ScanReply
+	(*BranchWrite)(nil),                 // 40: basalt.node.v1.BranchWrite
+	(*LockRequest)(nil),                 // 41: basalt.node.v1.LockRequest
+	(*Newest)(nil),                      // 42: basalt.node.v1.Newest
+	(*LockReply)(nil),                   // 43: basalt.node.v1.LockReply
+	(*WriteRequest)(nil),                // 44: basalt.node.v1.WriteRequest
+	(*LockRelationRequest)(nil),         // 45: basalt.node.v1.LockRelationRequest
+	(*RollbackToRequest)(nil),           // 46: basalt.node.v1.RollbackToRequest
+	(*OwnRequest)(nil),                  // 47: basalt.node.v1.OwnRequest
+	(*OwnReply)(nil),                    // 48: basalt.node.v1.OwnReply
+	(*PrepareRequest)(nil),              // 49: basalt.node.v1.PrepareRequest
+	(*ApplyRequest)(nil),                // 50: basalt.node.v1.ApplyRequest
+	(*BranchRequest)(nil),               // 51: basalt.node.v1.BranchRequest
+	(*OutcomeRequest)(nil),              // 52: basalt.node.v1.OutcomeRequest
+	(*OutcomeReply)(nil),                // 53: basalt.node.v1.OutcomeReply
+	(*NowRequest)(nil),                  // 54: basalt.node.v1.NowRequest
+	(*NowReply)(nil),                    // 55: basalt.node.v1.NowReply
+	(*LockInfo)(nil),                    // 56: basalt.node.v1.LockInfo
+	(*LocksReply)(nil),                  // 57: basalt.node.v1.LocksReply
+	(*Wait)(nil),                        // 58: basalt.node.v1.Wait
+	(*WaitsReply)(nil),                  // 59: basalt.node.v1.WaitsReply
+	(*CancelWaitRequest)(nil),           // 60: basalt.node.v1.CancelWaitRequest
+	(*EndGatewayRequest)(nil),           // 61: basalt.node.v1.EndGatewayRequest
+	(*JoinRequest)(nil),                 // 62: basalt.node.v1.JoinRequest
+	(*JoinReply)(nil),                   // 63: basalt.node.v1.JoinReply
+	(*HeartbeatRequest)(nil),            // 64: basalt.node.v1.HeartbeatRequest
+	(*RowCount)(nil),                    // 65: basalt.node.v1.RowCount
+	(*HeartbeatReply)(nil),              // 66: basalt.node.v1.HeartbeatReply
+	(*NodeInfo)(nil),                    // 67: basalt.node.v1.NodeInfo
+	(*TabletInfo)(nil),                  // 68: basalt.node.v1.TabletInfo
+	(*StatusReply)(nil),                 // 69: basalt.node.v1.StatusReply
+	(*PlacementReply)(nil),              // 70: basalt.node.v1.PlacementReply
+	(*ActiveReply)(nil),                 // 71: basalt.node.v1.ActiveReply
+	(*RunRequest)(nil),                  // 72: basalt.node.v1.RunRequest
+	(*Source)(nil),                      // 73: basalt.node.v1.Source
+	(*Producer)(nil),                    // 74: basalt.node.v1.Producer
+	(*RunEvent)(nil),                    // 75: basalt.node.v1.RunEvent
+	(*Batch)(nil),                       // 76: basalt.node.v1.Batch
+	(*FetchRequest)(nil),                // 77: basalt.node.v1.FetchRequest
+	(*FragmentStats)(nil),               // 78: basalt.node.v1.FragmentStats
+	(*OpStats)(nil),                     // 79: basalt.node.v1.OpStats
 }
 var file_rpc_proto_node_proto_depIdxs = []int32{
-	3,  // 0: basalt.node.v1.LockAdvisoryRequest.session:type_name -> basalt.node.v1.AdvisorySession
-	4,  // 1: basalt.node.v1.LockAdvisoryRequest.key:type_name -> basalt.node.v1.AdvisoryKey
-	3,  // 2: basalt.node.v1.UndoAdvisoryRequest.session:type_name -> basalt.node.v1.AdvisorySession
-	3,  // 3: basalt.node.v1.UnlockAdvisoryRequest.session:type_name -> basalt.node.v1.AdvisorySession
-	4,  // 4: basalt.node.v1.UnlockAdvisoryRequest.key:type_name -> basalt.node.v1.AdvisoryKey
-	3,  // 5: basalt.node.v1.ReleaseAdvisoryRequest.session:type_name -> basalt.node.v1.AdvisorySession
-	11, // 6: basalt.node.v1.BeginSerializableRequest.txn:type_name -> basalt.node.v1.SerialTxn
-	20, // 7: basalt.node.v1.BeginSerializableReply.snapshot:type_name -> basalt.node.v1.SnapshotReply
-	11, // 8: basalt.node.v1.NoteRequest.txn:type_name -> basalt.node.v1.SerialTxn
-	14, // 9: basalt.node.v1.NoteRequest.notes:type_name -> basalt.node.v1.Note
-	11, // 10: basalt.node.v1.EndSerializableRequest.txn:type_name -> basalt.node.v1.SerialTxn
-	14, // 11: basalt.node.v1.EndSerializableRequest.notes:type_name -> basalt.node.v1.Note
-	14, // 12: basalt.node.v1.BeginCommitRequest.notes:type_name -> basalt.node.v1.Note
-	26, // 13: basalt.node.v1.GetRequest.branch:type_name -> basalt.node.v1.Branch
-	27, // 14: basalt.node.v1.GetRequest.at:type_name -> basalt.node.v1.ReadAt
-	26, // 15: basalt.node.v1.GetManyRequest.branch:type_name -> basalt.node.v1.Branch
-	27, // 16: basalt.node.v1.GetManyRequest.at:type_name -> basalt.node.v1.ReadAt
-	29, // 17: basalt.node.v1.GetManyReply.rows:type_name -> basalt.node.v1.GetReply
-	26, // 18: basalt.node.v1.ScanRequest.branch:type_name -> basalt.node.v1.Branch
-	27, // 19: basalt.node.v1.ScanRequest.at:type_name -> basalt.node.v1.ReadAt
-	26, // 20: basalt.node.v1.LockRequest.branch:type_name -> basalt.node.v1.Branch
-	27, // 21: basalt.node.v1.LockRequest.at:type_name -> basalt.node.v1.ReadAt
-	34, // 22: basalt.node.v1.LockRequest.writes:type_name -> basalt.node.v1.BranchWrite
-	36, // 23: basalt.node.v1.LockReply.newest:type_name -> basalt.node.v1.Newest
-	26, // 24: basalt.node.v1.WriteRequest.branch:type_name -> basalt.node.v1.Branch
-	27, // 25: basalt.node.v1.WriteRequest.at:type_name -> basalt.node.v1.ReadAt
-	34, // 26: basalt.node.v1.WriteRequest.writes:type_name -> basalt.node.v1.BranchWrite
-	26, // 27: basalt.node.v1.LockRelationRequest.branch:type_name -> basalt.node.v1.Branch
-	26, // 28: basalt.node.v1.RollbackToRequest.branch:type_name -> basalt.node.v1.Branch
-	26, // 29: basalt.node.v1.OwnRequest.branch:type_name -> basalt.node.v1.Branch
-	26, // 30: basalt.node.v1.PrepareRequest.branch:type_name -> basalt.node.v1.Branch
-	26, // 31: basalt.node.v1.ApplyRequest.branch:type_name -> basalt.node.v1.Branch
-	26, // 32: basalt.node.v1.BranchRequest.branch:type_name -> basalt.node.v1.Branch
-	4,  // 33: basalt.node.v1.LockInfo.advisory:type_name -> basalt.node.v1.AdvisoryKey
-	50, // 34: basalt.node.v1.LocksReply.locks:type_name -> basalt.node.v1.LockInfo
-	52, // 35: basalt.node.v1.WaitsReply.waits:type_name -> basalt.node.v1.Wait
-	1,  // 36: basalt.node.v1.CancelWaitRequest.error:type_name -> basalt.node.v1.Error
-	0,  // 37: basalt.node.v1.JoinRequest.role:type_name -> basalt.node.v1.Role
-	63, // 38: basalt.node.v1.JoinReply.status:type_name -> basalt.node.v1.StatusReply
-	62, // 39: basalt.node.v1.HeartbeatRequest.tablets:type_name -> basalt.node.v1.TabletInfo
-	59, // 40: basalt.node.v1.HeartbeatRequest.rows:type_name -> basalt.node.v1.RowCount
-	63, // 41: basalt.node.v1.HeartbeatReply.status:type_name -> basalt.node.v1.StatusReply
-	59, // 42: basalt.node.v1.HeartbeatReply.rows:type_name -> basalt.node.v1.RowCount
-	0,  // 43: basalt.node.v1.NodeInfo.role:type_name -> basalt.node.v1.Role
-	61, // 44: basalt.node.v1.StatusReply.nodes:type_name -> basalt.node.v1.NodeInfo
-	62, // 45: basalt.node.v1.StatusReply.tablets:type_name -> basalt.node.v1.TabletInfo
-	62, // 46: basalt.node.v1.PlacementReply.tablets:type_name -> basalt.node.v1.TabletInfo
-	26, // 47: basalt.node.v1.RunRequest.branch:type_name -> basalt.node.v1.Branch
-	27, // 48: basalt.node.v1.RunRequest.at:type_name -> basalt.node.v1.ReadAt
-	67, // 49: basalt.node.v1.RunRequest.sources:type_name -> basalt.node.v1.Source
-	68, // 50: basalt.node.v1.Source.producers:type_name -> basalt.node.v1.Producer
-	70, // 51: basalt.node.v1.RunEvent.batch:type_name -> basalt.node.v1.Batch
-	72, // 52: basalt.node.v1.RunEvent.stats:type_name -> basalt.node.v1.FragmentStats
-	73, // 53: basalt.node.v1.FragmentStats.ops:type_name -> basalt.node.v1.OpStats
-	2,  // 54: basalt.node.v1.Oracle.Snapshot:input_type -> basalt.node.v1.Empty
-	21, // 55: basalt.node.v1.Oracle.NextIDs:input_type -> basalt.node.v1.NextIDsRequest
-	23, // 56: basalt.node.v1.Oracle.BeginCommit:input_type -> basalt.node.v1.BeginCommitRequest
-	25, // 57: basalt.node.v1.Oracle.FinishCommit:input_type -> basalt.node.v1.FinishCommitRequest
-	12, // 58: basalt.node.v1.Oracle.BeginSerializable:input_type -> basalt.node.v1.BeginSerializableRequest
-	15, // 59: basalt.node.v1.Oracle.Note:input_type -> basalt.node.v1.NoteRequest
-	17, // 60: basalt.node.v1.Oracle.EndSerializable:input_type -> basalt.node.v1.EndSerializableRequest
-	11, // 61: basalt.node.v1.Oracle.AwaitSafe:input_type -> basalt.node.v1.SerialTxn
-	18, // 62: basalt.node.v1.Oracle.SafeSnapshotBlockers:input_type -> basalt.node.v1.SafeSnapshotBlockersRequest
-	5,  // 63: basalt.node.v1.Oracle.LockAdvisory:input_type -> basalt.node.v1.LockAdvisoryRequest
-	7,  // 64: basalt.node.v1.Oracle.UndoAdvisory:input_type -> basalt.node.v1.UndoAdvisoryRequest
-	8,  // 65: basalt.node.v1.Oracle.UnlockAdvisory:input_type -> basalt.node.v1.UnlockAdvisoryRequest
-	10, // 66: basalt.node.v1.Oracle.ReleaseAdvisory:input_type -> basalt.node.v1.ReleaseAdvisoryRequest
-	3,  // 67: basalt.node.v1.Oracle.EndAdvisory:input_type -> basalt.node.v1.AdvisorySession
-	28, // 68: basalt.node.v1.Participant.Get:input_type -> basalt.node.v1.GetRequest
-	30, // 69: basalt.node.v1.Participant.GetMany:input_type -> basalt.node.v1.GetManyRequest
-	32, // 70: basalt.node.v1.Participant.Scan:input_type -> basalt.node.v1.ScanRequest
-	35, // 71: basalt.node.v1.Participant.Lock:input_type -> basalt.node.v1.LockRequest
-	38, // 72: basalt.node.v1.Participant.Write:input_type -> basalt.node.v1.WriteRequest
-	39, // 73: basalt.node.v1.Participant.LockRelation:input_type -> basalt.node.v1.LockRelationRequest
-	40, // 74: basalt.node.v1.Participant.RollbackTo:input_type -> basalt.node.v1.RollbackToRequest
-	41, // 75: basalt.node.v1.Participant.Own:input_type -> basalt.node.v1.OwnRequest
-	43, // 76: basalt.node.v1.Participant.Prepare:input_type -> basalt.node.v1.PrepareRequest
-	44, // 77: basalt.node.v1.Participant.Decide:input_type -> basalt.node.v1.ApplyRequest
-	44, // 78: basalt.node.v1.Participant.Apply:input_type -> basalt.node.v1.ApplyRequest
-	45, // 79: basalt.node.v1.Participant.Release:input_type -> basalt.node.v1.BranchRequest
-	45, // 80: basalt.node.v1.Participant.Abort:input_type -> basalt.node.v1.BranchRequest
-	46, // 81: basalt.node.v1.Participant.Outcome:input_type -> basalt.node.v1.OutcomeRequest
-	46, // 82: basalt.node.v1.Participant.Forget:input_type -> basalt.node.v1.OutcomeRequest
-	48, // 83: basalt.node.v1.Participant.ReadNow:input_type -> basalt.node.v1.NowRequest
-	48, // 84: basalt.node.v1.Participant.SwapNow:input_type -> basalt.node.v1.NowRequest
-	2,  // 85: basalt.node.v1.Participant.SyncNow:input_type -> basalt.node.v1.Empty
-	2,  // 86: basalt.node.v1.Participant.Locks:input_type -> basalt.node.v1.Empty
-	2,  // 87: basalt.node.v1.Participant.Waits:input_type -> basalt.node.v1.Empty
-	54, // 88: basalt.node.v1.Participant.CancelWait:input_type -> basalt.node.v1.CancelWaitRequest
-	55, // 89: basalt.node.v1.Participant.EndGateway:input_type -> basalt.node.v1.EndGatewayRequest
-	56, // 90: basalt.node.v1.Cluster.Join:input_type -> basalt.node.v1.JoinRequest
-	58, // 91: basalt.node.v1.Cluster.Heartbeat:input_type -> basalt.node.v1.HeartbeatRequest
-	2,  // 92: basalt.node.v1.Cluster.Status:input_type -> basalt.node.v1.Empty
-	2,  // 93: basalt.node.v1.Cluster.Place:input_type -> basalt.node.v1.Empty
-	66, // 94: basalt.node.v1.Fragments.Run:input_type -> basalt.node.v1.RunRequest
-	71, // 95: basalt.node.v1.Fragments.Fetch:input_type -> basalt.node.v1.FetchRequest
-	2,  // 96: basalt.node.v1.Fragments.Active:input_type -> basalt.node.v1.Empty
-	20, // 97: basalt.node.v1.Oracle.Snapshot:output_type -> basalt.node.v1.SnapshotReply
-	22, // 98: basalt.node.v1.Oracle.NextIDs:output_type -> basalt.node.v1.NextIDsReply
-	24, // 99: basalt.node.v1.Oracle.BeginCommit:output_type -> basalt.node.v1.TimestampReply
-	2,  // 100: basalt.node.v1.Oracle.FinishCommit:output_type -> basalt.node.v1.Empty
-	13, // 101: basalt.node.v1.Oracle.BeginSerializable:output_type -> basalt.node.v1.BeginSerializableReply
-	16, // 102: basalt.node.v1.Oracle.Note:output_type -> basalt.node.v1.SafeReply
-	2,  // 103: basalt.node.v1.Oracle.EndSerializable:output_type -> basalt.node.v1.Empty
-	16, // 104: basalt.node.v1.Oracle.AwaitSafe:output_type -> basalt.node.v1.SafeReply
-	19, // 105: basalt.node.v1.Oracle.SafeSnapshotBlockers:output_type -> basalt.node.v1.ProcessesReply
-	6,  // 106: basalt.node.v1.Oracle.LockAdvisory:output_type -> basalt.node.v1.LockAdvisoryReply
-	2,  // 107: basalt.node.v1.Oracle.UndoAdvisory:output_type -> basalt.node.v1.Empty
-	9,  // 108: basalt.node.v1.Oracle.UnlockAdvisory:output_type -> basalt.node.v1.UnlockAdvisoryReply
-	2,  // 109: basalt.node.v1.Oracle.ReleaseAdvisory:output_type -> basalt.node.v1.Empty
-	2,  // 110: basalt.node.v1.Oracle.EndAdvisory:output_type -> basalt.node.v1.Empty
-	29, // 111: basalt.node.v1.Participant.Get:output_type -> basalt.node.v1.GetReply
-	31, // 112: basalt.node.v1.Participant.GetMany:output_type -> basalt.node.v1.GetManyReply
-	33, // 113: basalt.node.v1.Participant.Scan:output_type -> basalt.node.v1.ScanReply
-	37, // 114: basalt.node.v1.Participant.Lock:output_type -> basalt.node.v1.LockReply
-	2,  // 115: basalt.node.v1.Participant.Write:output_type -> basalt.node.v1.Empty
-	2,  // 116: basalt.node.v1.Participant.LockRelation:output_type -> basalt.node.v1.Empty
-	2,  // 117: basalt.node.v1.Participant.RollbackTo:output_type -> basalt.node.v1.Empty
-	42, // 118: basalt.node.v1.Participant.Own:output_type -> basalt.node.v1.OwnReply
-	2,  // 119: basalt.node.v1.Participant.Prepare:output_type -> basalt.node.v1.Empty
-	2,  // 120: basalt.node.v1.Participant.Decide:output_type -> basalt.node.v1.Empty
-	2,  // 121: basalt.node.v1.Participant.Apply:output_type -> basalt.node.v1.Empty
-	2,  // 122: basalt.node.v1.Participant.Release:output_type -> basalt.node.v1.Empty
-	2,  // 123: basalt.node.v1.Participant.Abort:output_type -> basalt.node.v1.Empty
-	47, // 124: basalt.node.v1.Participant.Outcome:output_type -> basalt.node.v1.OutcomeReply
-	2,  // 125: basalt.node.v1.Participant.Forget:output_type -> basalt.node.v1.Empty
-	49, // 126: basalt.node.v1.Participant.ReadNow:output_type -> basalt.node.v1.NowReply
-	49, // 127: basalt.node.v1.Participant.SwapNow:output_type -> basalt.node.v1.NowReply
-	2,  // 128: basalt.node.v1.Participant.SyncNow:output_type -> basalt.node.v1.Empty
-	51, // 129: basalt.node.v1.Participant.Locks:output_type -> basalt.node.v1.LocksReply
-	53, // 130: basalt.node.v1.Participant.Waits:output_type -> basalt.node.v1.WaitsReply
-	2,  // 131: basalt.node.v1.Participant.CancelWait:output_type -> basalt.node.v1.Empty
-	2,  // 132: basalt.node.v1.Participant.EndGateway:output_type -> basalt.node.v1.Empty
-	57, // 133: basalt.node.v1.Cluster.Join:output_type -> basalt.node.v1.JoinReply
-	60, // 134: basalt.node.v1.Cluster.Heartbeat:output_type -> basalt.node.v1.HeartbeatReply
-	63, // 135: basalt.node.v1.Cluster.Status:output_type -> basalt.node.v1.StatusReply
-	64, // 136: basalt.node.v1.Cluster.Place:output_type -> basalt.node.v1.PlacementReply
-	69, // 137: basalt.node.v1.Fragments.Run:output_type -> basalt.node.v1.RunEvent
-	70, // 138: basalt.node.v1.Fragments.Fetch:output_type -> basalt.node.v1.Batch
-	65, // 139: basalt.node.v1.Fragments.Active:output_type -> basalt.node.v1.ActiveReply
-	97, // [97:140] is the sub-list for method output_type
-	54, // [54:97] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	4,   // 0: basalt.node.v1.AwaitNotificationsRequest.subscription:type_name -> basalt.node.v1.Subscription
+	3,   // 1: basalt.node.v1.NotificationsReply.notifications:type_name -> basalt.node.v1.Notification
+	9,   // 2: basalt.node.v1.LockAdvisoryRequest.session:type_name -> basalt.node.v1.AdvisorySession
+	10,  // 3: basalt.node.v1.LockAdvisoryRequest.key:type_name -> basalt.node.v1.AdvisoryKey
+	9,   // 4: basalt.node.v1.UndoAdvisoryRequest.session:type_name -> basalt.node.v1.AdvisorySession
+	9,   // 5: basalt.node.v1.UnlockAdvisoryRequest.session:type_name -> basalt.node.v1.AdvisorySession
+	10,  // 6: basalt.node.v1.UnlockAdvisoryRequest.key:type_name -> basalt.node.v1.AdvisoryKey
+	9,   // 7: basalt.node.v1.ReleaseAdvisoryRequest.session:type_name -> basalt.node.v1.AdvisorySession
+	17,  // 8: basalt.node.v1.BeginSerializableRequest.txn:type_name -> basalt.node.v1.SerialTxn
+	26,  // 9: basalt.node.v1.BeginSerializableReply.snapshot:type_name -> basalt.node.v1.SnapshotReply
+	17,  // 10: basalt.node.v1.NoteRequest.txn:type_name -> basalt.node.v1.SerialTxn
+	20,  // 11: basalt.node.v1.NoteRequest.notes:type_name -> basalt.node.v1.Note
+	17,  // 12: basalt.node.v1.EndSerializableRequest.txn:type_name -> basalt.node.v1.SerialTxn
+	20,  // 13: basalt.node.v1.EndSerializableRequest.notes:type_name -> basalt.node.v1.Note
+	20,  // 14: basalt.node.v1.BeginCommitRequest.notes:type_name -> basalt.node.v1.Note
+	3,   // 15: basalt.node.v1.BeginCommitRequest.notifications:type_name -> basalt.node.v1.Notification
+	32,  // 16: basalt.node.v1.GetRequest.branch:type_name -> basalt.node.v1.Branch
+	33,  // 17: basalt.node.v1.GetRequest.at:type_name -> basalt.node.v1.ReadAt
+	32,  // 18: basalt.node.v1.GetManyRequest.branch:type_name -> basalt.node.v1.Branch
+	33,  // 19: basalt.node.v1.GetManyRequest.at:type_name -> basalt.node.v1.ReadAt
+	35,  // 20: basalt.node.v1.GetManyReply.rows:type_name -> basalt.node.v1.GetReply
+	32,  // 21: basalt.node.v1.ScanRequest.branch:type_name -> basalt.node.v1.Branch
+	33,  // 22: basalt.node.v1.ScanRequest.at:type_name -> basalt.node.v1.ReadAt
+	32,  // 23: basalt.node.v1.LockRequest.branch:type_name -> basalt.node.v1.Branch
+	33,  // 24: basalt.node.v1.LockRequest.at:type_name -> basalt.node.v1.ReadAt
+	40,  // 25: basalt.node.v1.LockRequest.writes:type_name -> basalt.node.v1.BranchWrite
+	42,  // 26: basalt.node.v1.LockReply.newest:type_name -> basalt.node.v1.Newest
+	32,  // 27: basalt.node.v1.WriteRequest.branch:type_name -> basalt.node.v1.Branch
+	33,  // 28: basalt.node.v1.WriteRequest.at:type_name -> basalt.node.v1.ReadAt
+	40,  // 29: basalt.node.v1.WriteRequest.writes:type_name -> basalt.node.v1.BranchWrite
+	32,  // 30: basalt.node.v1.LockRelationRequest.branch:type_name -> basalt.node.v1.Branch
+	32,  // 31: basalt.node.v1.RollbackToRequest.branch:type_name -> basalt.node.v1.Branch
+	32,  // 32: basalt.node.v1.OwnRequest.branch:type_name -> basalt.node.v1.Branch
+	32,  // 33: basalt.node.v1.PrepareRequest.branch:type_name -> basalt.node.v1.Branch
+	32,  // 34: basalt.node.v1.ApplyRequest.branch:type_name -> basalt.node.v1.Branch
+	32,  // 35: basalt.node.v1.BranchRequest.branch:type_name -> basalt.node.v1.Branch
+	10,  // 36: basalt.node.v1.LockInfo.advisory:type_name -> basalt.node.v1.AdvisoryKey
+	56,  // 37: basalt.node.v1.LocksReply.locks:type_name -> basalt.node.v1.LockInfo
+	58,  // 38: basalt.node.v1.WaitsReply.waits:type_name -> basalt.node.v1.Wait
+	1,   // 39: basalt.node.v1.CancelWaitRequest.error:type_name -> basalt.node.v1.Error
+	0,   // 40: basalt.node.v1.JoinRequest.role:type_name -> basalt.node.v1.Role
+	69,  // 41: basalt.node.v1.JoinReply.status:type_name -> basalt.node.v1.StatusReply
+	68,  // 42: basalt.node.v1.HeartbeatRequest.tablets:type_name -> basalt.node.v1.TabletInfo
+	65,  // 43: basalt.node.v1.HeartbeatRequest.rows:type_name -> basalt.node.v1.RowCount
+	69,  // 44: basalt.node.v1.HeartbeatReply.status:type_name -> basalt.node.v1.StatusReply
+	65,  // 45: basalt.node.v1.HeartbeatReply.rows:type_name -> basalt.node.v1.RowCount
+	0,   // 46: basalt.node.v1.NodeInfo.role:type_name -> basalt.node.v1.Role
+	67,  // 47: basalt.node.v1.StatusReply.nodes:type_name -> basalt.node.v1.NodeInfo
+	68,  // 48: basalt.node.v1.StatusReply.tablets:type_name -> basalt.node.v1.TabletInfo
+	68,  // 49: basalt.node.v1.PlacementReply.tablets:type_name -> basalt.node.v1.TabletInfo
+	32,  // 50: basalt.node.v1.RunRequest.branch:type_name -> basalt.node.v1.Branch
+	33,  // 51: basalt.node.v1.RunRequest.at:type_name -> basalt.node.v1.ReadAt
+	73,  // 52: basalt.node.v1.RunRequest.sources:type_name -> basalt.node.v1.Source
+	74,  // 53: basalt.node.v1.Source.producers:type_name -> basalt.node.v1.Producer
+	76,  // 54: basalt.node.v1.RunEvent.batch:type_name -> basalt.node.v1.Batch
+	78,  // 55: basalt.node.v1.RunEvent.stats:type_name -> basalt.node.v1.FragmentStats
+	79,  // 56: basalt.node.v1.FragmentStats.ops:type_name -> basalt.node.v1.OpStats
+	2,   // 57: basalt.node.v1.Oracle.Snapshot:input_type -> basalt.node.v1.Empty
+	27,  // 58: basalt.node.v1.Oracle.NextIDs:input_type -> basalt.node.v1.NextIDsRequest
+	29,  // 59: basalt.node.v1.Oracle.BeginCommit:input_type -> basalt.node.v1.BeginCommitRequest
+	31,  // 60: basalt.node.v1.Oracle.FinishCommit:input_type -> basalt.node.v1.FinishCommitRequest
+	18,  // 61: basalt.node.v1.Oracle.BeginSerializable:input_type -> basalt.node.v1.BeginSerializableRequest
+	21,  // 62: basalt.node.v1.Oracle.Note:input_type -> basalt.node.v1.NoteRequest
+	23,  // 63: basalt.node.v1.Oracle.EndSerializable:input_type -> basalt.node.v1.EndSerializableRequest
+	17,  // 64: basalt.node.v1.Oracle.AwaitSafe:input_type -> basalt.node.v1.SerialTxn
+	24,  // 65: basalt.node.v1.Oracle.SafeSnapshotBlockers:input_type -> basalt.node.v1.SafeSnapshotBlockersRequest
+	11,  // 66: basalt.node.v1.Oracle.LockAdvisory:input_type -> basalt.node.v1.LockAdvisoryRequest
+	13,  // 67: basalt.node.v1.Oracle.UndoAdvisory:input_type -> basalt.node.v1.UndoAdvisoryRequest
+	14,  // 68: basalt.node.v1.Oracle.UnlockAdvisory:input_type -> basalt.node.v1.UnlockAdvisoryRequest
+	16,  // 69: basalt.node.v1.Oracle.ReleaseAdvisory:input_type -> basalt.node.v1.ReleaseAdvisoryRequest
+	9,   // 70: basalt.node.v1.Oracle.EndAdvisory:input_type -> basalt.node.v1.AdvisorySession
+	29,  // 71: basalt.node.v1.Oracle.CommitNotifications:input_type -> basalt.node.v1.BeginCommitRequest
+	4,   // 72: basalt.node.v1.Oracle.Subscribe:input_type -> basalt.node.v1.Subscription
+	4,   // 73: basalt.node.v1.Oracle.Unsubscribe:input_type -> basalt.node.v1.Subscription
+	6,   // 74: basalt.node.v1.Oracle.AwaitNotifications:input_type -> basalt.node.v1.AwaitNotificationsRequest
+	2,   // 75: basalt.node.v1.Oracle.NotificationUsage:input_type -> basalt.node.v1.Empty
+	34,  // 76: basalt.node.v1.Participant.Get:input_type -> basalt.node.v1.GetRequest
+	36,  // 77: basalt.node.v1.Participant.GetMany:input_type -> basalt.node.v1.GetManyRequest
+	38,  // 78: basalt.node.v1.Participant.Scan:input_type -> basalt.node.v1.ScanRequest
+	41,  // 79: basalt.node.v1.Participant.Lock:input_type -> basalt.node.v1.LockRequest
+	44,  // 80: basalt.node.v1.Participant.Write:input_type -> basalt.node.v1.WriteRequest
+	45,  // 81: basalt.node.v1.Participant.LockRelation:input_type -> basalt.node.v1.LockRelationRequest
+	46,  // 82: basalt.node.v1.Participant.RollbackTo:input_type -> basalt.node.v1.RollbackToRequest
+	47,  // 83: basalt.node.v1.Participant.Own:input_type -> basalt.node.v1.OwnRequest
+	49,  // 84: basalt.node.v1.Participant.Prepare:input_type -> basalt.node.v1.PrepareRequest
+	50,  // 85: basalt.node.v1.Participant.Decide:input_type -> basalt.node.v1.ApplyRequest
+	50,  // 86: basalt.node.v1.Participant.Apply:input_type -> basalt.node.v1.ApplyRequest
+	51,  // 87: basalt.node.v1.Participant.Release:input_type -> basalt.node.v1.BranchRequest
+	51,  // 88: basalt.node.v1.Participant.Abort:input_type -> basalt.node.v1.BranchRequest
+	52,  // 89: basalt.node.v1.Participant.Outcome:input_type -> basalt.node.v1.OutcomeRequest
+	52,  // 90: basalt.node.v1.Participant.Forget:input_type -> basalt.node.v1.OutcomeRequest
+	54,  // 91: basalt.node.v1.Participant.ReadNow:input_type -> basalt.node.v1.NowRequest
+	54,  // 92: basalt.node.v1.Participant.SwapNow:input_type -> basalt.node.v1.NowRequest
+	2,   // 93: basalt.node.v1.Participant.SyncNow:input_type -> basalt.node.v1.Empty
+	2,   // 94: basalt.node.v1.Participant.Locks:input_type -> basalt.node.v1.Empty
+	2,   // 95: basalt.node.v1.Participant.Waits:input_type -> basalt.node.v1.Empty
+	60,  // 96: basalt.node.v1.Participant.CancelWait:input_type -> basalt.node.v1.CancelWaitRequest
+	61,  // 97: basalt.node.v1.Participant.EndGateway:input_type -> basalt.node.v1.EndGatewayRequest
+	62,  // 98: basalt.node.v1.Cluster.Join:input_type -> basalt.node.v1.JoinRequest
+	64,  // 99: basalt.node.v1.Cluster.Heartbeat:input_type -> basalt.node.v1.HeartbeatRequest
+	2,   // 100: basalt.node.v1.Cluster.Status:input_type -> basalt.node.v1.Empty
+	2,   // 101: basalt.node.v1.Cluster.Place:input_type -> basalt.node.v1.Empty
+	72,  // 102: basalt.node.v1.Fragments.Run:input_type -> basalt.node.v1.RunRequest
+	77,  // 103: basalt.node.v1.Fragments.Fetch:input_type -> basalt.node.v1.FetchRequest
+	2,   // 104: basalt.node.v1.Fragments.Active:input_type -> basalt.node.v1.Empty
+	26,  // 105: basalt.node.v1.Oracle.Snapshot:output_type -> basalt.node.v1.SnapshotReply
+	28,  // 106: basalt.node.v1.Oracle.NextIDs:output_type -> basalt.node.v1.NextIDsReply
+	30,  // 107: basalt.node.v1.Oracle.BeginCommit:output_type -> basalt.node.v1.TimestampReply
+	2,   // 108: basalt.node.v1.Oracle.FinishCommit:output_type -> basalt.node.v1.Empty
+	19,  // 109: basalt.node.v1.Oracle.BeginSerializable:output_type -> basalt.node.v1.BeginSerializableReply
+	22,  // 110: basalt.node.v1.Oracle.Note:output_type -> basalt.node.v1.SafeReply
+	2,   // 111: basalt.node.v1.Oracle.EndSerializable:output_type -> basalt.node.v1.Empty
+	22,  // 112: basalt.node.v1.Oracle.AwaitSafe:output_type -> basalt.node.v1.SafeReply
+	25,  // 113: basalt.node.v1.Oracle.SafeSnapshotBlockers:output_type -> basalt.node.v1.ProcessesReply
+	12,  // 114: basalt.node.v1.Oracle.LockAdvisory:output_type -> basalt.node.v1.LockAdvisoryReply
+	2,   // 115: basalt.node.v1.Oracle.UndoAdvisory:output_type -> basalt.node.v1.Empty
+	15,  // 116: basalt.node.v1.Oracle.UnlockAdvisory:output_type -> basalt.node.v1.UnlockAdvisoryReply
+	2,   // 117: basalt.node.v1.Oracle.ReleaseAdvisory:output_type -> basalt.node.v1.Empty
+	2,   // 118: basalt.node.v1.Oracle.EndAdvisory:output_type -> basalt.node.v1.Empty
+	30,  // 119: basalt.node.v1.Oracle.CommitNotifications:output_type -> basalt.node.v1.TimestampReply
+	5,   // 120: basalt.node.v1.Oracle.Subscribe:output_type -> basalt.node.v1.SubscribeReply
+	2,   // 121: basalt.node.v1.Oracle.Unsubscribe:output_type -> basalt.node.v1.Empty
+	7,   // 122: basalt.node.v1.Oracle.AwaitNotifications:output_type -> basalt.node.v1.NotificationsReply
+	8,   // 123: basalt.node.v1.Oracle.NotificationUsage:output_type -> basalt.node.v1.NotificationUsageReply
+	35,  // 124: basalt.node.v1.Participant.Get:output_type -> basalt.node.v1.GetReply
+	37,  // 125: basalt.node.v1.Participant.GetMany:output_type -> basalt.node.v1.GetManyReply
+	39,  // 126: basalt.node.v1.Participant.Scan:output_type -> basalt.node.v1.ScanReply
+	43,  // 127: basalt.node.v1.Participant.Lock:output_type -> basalt.node.v1.LockReply
+	2,   // 128: basalt.node.v1.Participant.Write:output_type -> basalt.node.v1.Empty
+	2,   // 129: basalt.node.v1.Participant.LockRelation:output_type -> basalt.node.v1.Empty
+	2,   // 130: basalt.node.v1.Participant.RollbackTo:output_type -> basalt.node.v1.Empty
+	48,  // 131: basalt.node.v1.Participant.Own:output_type -> basalt.node.v1.OwnReply
+	2,   // 132: basalt.node.v1.Participant.Prepare:output_type -> basalt.node.v1.Empty
+	2,   // 133: basalt.node.v1.Participant.Decide:output_type -> basalt.node.v1.Empty
+	2,   // 134: basalt.node.v1.Participant.Apply:output_type -> basalt.node.v1.Empty
+	2,   // 135: basalt.node.v1.Participant.Release:output_type -> basalt.node.v1.Empty
+	2,   // 136: basalt.node.v1.Participant.Abort:output_type -> basalt.node.v1.Empty
+	53,  // 137: basalt.node.v1.Participant.Outcome:output_type -> basalt.node.v1.OutcomeReply
+	2,   // 138: basalt.node.v1.Participant.Forget:output_type -> basalt.node.v1.Empty
+	55,  // 139: basalt.node.v1.Participant.ReadNow:output_type -> basalt.node.v1.NowReply
+	55,  // 140: basalt.node.v1.Participant.SwapNow:output_type -> basalt.node.v1.NowReply
+	2,   // 141: basalt.node.v1.Participant.SyncNow:output_type -> basalt.node.v1.Empty
+	57,  // 142: basalt.node.v1.Participant.Locks:output_type -> basalt.node.v1.LocksReply
+	59,  // 143: basalt.node.v1.Participant.Waits:output_type -> basalt.node.v1.WaitsReply
+	2,   // 144: basalt.node.v1.Participant.CancelWait:output_type -> basalt.node.v1.Empty
+	2,   // 145: basalt.node.v1.Participant.EndGateway:output_type -> basalt.node.v1.Empty
+	63,  // 146: basalt.node.v1.Cluster.Join:output_type -> basalt.node.v1.JoinReply
+	66,  // 147: basalt.node.v1.Cluster.Heartbeat:output_type -> basalt.node.v1.HeartbeatReply
+	69,  // 148: basalt.node.v1.Cluster.Status:output_type -> basalt.node.v1.StatusReply
+	70,  // 149: basalt.node.v1.Cluster.Place:output_type -> basalt.node.v1.PlacementReply
+	75,  // 150: basalt.node.v1.Fragments.Run:output_type -> basalt.node.v1.RunEvent
+	76,  // 151: basalt.node.v1.Fragments.Fetch:output_type -> basalt.node.v1.Batch
+	71,  // 152: basalt.node.v1.Fragments.Active:output_type -> basalt.node.v1.ActiveReply
+	105, // [105:153] is the sub-list for method output_type
+	57,  // [57:105] is the sub-list for method input_type
+	57,  // [57:57] is the sub-list for extension type_name
+	57,  // [57:57] is the sub-list for extension extendee
+	0,   // [0:57] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_node_proto_init() }
@@ -5649,7 +6048,7 @@ func file_rpc_proto_node_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_node_proto_rawDesc), len(file_rpc_proto_node_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   73,
+			NumMessages:   79,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

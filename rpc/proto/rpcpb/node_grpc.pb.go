@@ -2,7 +2,7 @@
 // protocol; this file is its wire form.
 //
 // Versioning: every call carries the metadata "basalt-protocol" (this file's
-// version, now 3) and "basalt-cluster" (the database's id, 16 bytes in hex). A node
+// version, now 4) and "basalt-cluster" (the database's id, 16 bytes in hex). A node
 // refuses what it does not know: FAILED_PRECONDITION. Field numbers are never reused.
 //
 // Errors are gRPC statuses with one Error among their details, which carries the
@@ -43,6 +43,11 @@ const (
 	Oracle_UnlockAdvisory_FullMethodName       = "/basalt.node.v1.Oracle/UnlockAdvisory"
 	Oracle_ReleaseAdvisory_FullMethodName      = "/basalt.node.v1.Oracle/ReleaseAdvisory"
 	Oracle_EndAdvisory_FullMethodName          = "/basalt.node.v1.Oracle/EndAdvisory"
+	Oracle_CommitNotifications_FullMethodName  = "/basalt.node.v1.Oracle/CommitNotifications"
+	Oracle_Subscribe_FullMethodName            = "/basalt.node.v1.Oracle/Subscribe"
+	Oracle_Unsubscribe_FullMethodName          = "/basalt.node.v1.Oracle/Unsubscribe"
+	Oracle_AwaitNotifications_FullMethodName   = "/basalt.node.v1.Oracle/AwaitNotifications"
+	Oracle_NotificationUsage_FullMethodName    = "/basalt.node.v1.Oracle/NotificationUsage"
 )
 
 // OracleClient is the client API for Oracle service.
@@ -65,6 +70,12 @@ type OracleClient interface {
 	UnlockAdvisory(ctx context.Context, in *UnlockAdvisoryRequest, opts ...grpc.CallOption) (*UnlockAdvisoryReply, error)
 	ReleaseAdvisory(ctx context.Context, in *ReleaseAdvisoryRequest, opts ...grpc.CallOption) (*Empty, error)
 	EndAdvisory(ctx context.Context, in *AdvisorySession, opts ...grpc.CallOption) (*Empty, error)
+	// NOTIFY (txn.NotificationHost).
+	CommitNotifications(ctx context.Context, in *BeginCommitRequest, opts ...grpc.CallOption) (*TimestampReply, error)
+	Subscribe(ctx context.Context, in *Subscription, opts ...grpc.CallOption) (*SubscribeReply, error)
+	Unsubscribe(ctx context.Context, in *Subscription, opts ...grpc.CallOption) (*Empty, error)
+	AwaitNotifications(ctx context.Context, in *AwaitNotificationsRequest, opts ...grpc.CallOption) (*NotificationsReply, error)
+	NotificationUsage(ctx context.Context, in *Empty, opts ...grpc.CallOption) (*NotificationUsageReply, error)
 }
 
 type oracleClient struct {
@@ -215,6 +226,56 @@ func (c *oracleClient) EndAdvisory(ctx context.Context, in *AdvisorySession, opt
 	return out, nil
 }
 
+func (c *oracleClient) CommitNotifications(ctx context.Context, in *BeginCommitRequest, opts ...grpc.CallOption) (*TimestampReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(TimestampReply)
+	err := c.cc.Invoke(ctx, Oracle_CommitNotifications_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *oracleClient) Subscribe(ctx context.Context, in *Subscription, opts ...grpc.CallOption) (*SubscribeReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SubscribeReply)
+	err := c.cc.Invoke(ctx, Oracle_Subscribe_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *oracleClient) Unsubscribe(ctx context.Context, in *Subscription, opts ...grpc.CallOption) (*Empty, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Empty)
+	err := c.cc.Invoke(ctx, Oracle_Unsubscribe_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *oracleClient) AwaitNotifications(ctx context.Context, in *AwaitNotificationsRequest, opts ...grpc.CallOption) (*NotificationsReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(NotificationsReply)
+	err := c.cc.Invoke(ctx, Oracle_AwaitNotifications_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *oracleClient) NotificationUsage(ctx context.Context, in *Empty, opts ...grpc.CallOption) (*NotificationUsageReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(NotificationUsageReply)
+	err := c.cc.Invoke(ctx, Oracle_NotificationUsage_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // OracleServer is the server API for Oracle service.
 // All implementations must embed UnimplementedOracleServer
 // for forward compatibility.
@@ -235,6 +296,12 @@ type OracleServer interface {
 	UnlockAdvisory(context.Context, *UnlockAdvisoryRequest) (*UnlockAdvisoryReply, error)
 	ReleaseAdvisory(context.Context, *ReleaseAdvisoryRequest) (*Empty, error)
 	EndAdvisory(context.Context, *AdvisorySession) (*Empty, error)
+	// NOTIFY (txn.NotificationHost).
+	CommitNotifications(context.Context, *BeginCommitRequest) (*TimestampReply, error)
+	Subscribe(context.Context, *Subscription) (*SubscribeReply, error)
+	Unsubscribe(context.Context, *Subscription) (*Empty, error)
+	AwaitNotifications(context.Context, *AwaitNotificationsRequest) (*NotificationsReply, error)
+	NotificationUsage(context.Context, *Empty) (*NotificationUsageReply, error)
 	mustEmbedUnimplementedOracleServer()
 }
 
@@ -286,6 +353,21 @@ func (UnimplementedOracleServer) ReleaseAdvisory(context.Context, *ReleaseAdviso
 }
 func (UnimplementedOracleServer) EndAdvisory(context.Context, *AdvisorySession) (*Empty, error) {
 	return nil, status.Error(codes.Unimplemented, "method EndAdvisory not implemented")
+}
+func (UnimplementedOracleServer) CommitNotifications(context.Context, *BeginCommitRequest) (*TimestampReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method CommitNotifications not implemented")
+}
+func (UnimplementedOracleServer) Subscribe(context.Context, *Subscription) (*SubscribeReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Subscribe not implemented")
+}
+func (UnimplementedOracleServer) Unsubscribe(context.Context, *Subscription) (*Empty, error) {
+	return nil, status.Error(codes.Unimplemented, "method Unsubscribe not implemented")
+}
+func (UnimplementedOracleServer) AwaitNotifications(context.Context, *AwaitNotificationsRequest) (*NotificationsReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method AwaitNotifications not implemented")
+}
+func (UnimplementedOracleServer) NotificationUsage(context.Context, *Empty) (*NotificationUsageReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method NotificationUsage not implemented")
 }
 func (UnimplementedOracleServer) mustEmbedUnimplementedOracleServer() {}
 func (UnimplementedOracleServer) testEmbeddedByValue()                {}
@@ -560,6 +642,96 @@ func _Oracle_EndAdvisory_Handler(srv interface{}, ctx context.Context, dec func(
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Oracle_CommitNotifications_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BeginCommitRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OracleServer).CommitNotifications(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Oracle_CommitNotifications_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OracleServer).CommitNotifications(ctx, req.(*BeginCommitRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Oracle_Subscribe_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(Subscription)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OracleServer).Subscribe(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Oracle_Subscribe_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OracleServer).Subscribe(ctx, req.(*Subscription))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Oracle_Unsubscribe_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(Subscription)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OracleServer).Unsubscribe(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Oracle_Unsubscribe_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OracleServer).Unsubscribe(ctx, req.(*Subscription))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Oracle_AwaitNotifications_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AwaitNotificationsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OracleServer).AwaitNotifications(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Oracle_AwaitNotifications_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OracleServer).AwaitNotifications(ctx, req.(*AwaitNotificationsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Oracle_NotificationUsage_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(Empty)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OracleServer).NotificationUsage(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Oracle_NotificationUsage_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OracleServer).NotificationUsage(ctx, req.(*Empty))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Oracle_ServiceDesc is the grpc.ServiceDesc for Oracle service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -622,6 +794,26 @@ var Oracle_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "EndAdvisory",
 			Handler:    _Oracle_EndAdvisory_Handler,
+		},
+		{
+			MethodName: "CommitNotifications",
+			Handler:    _Oracle_CommitNotifications_Handler,
+		},
+		{
+			MethodName: "Subscribe",
+			Handler:    _Oracle_Subscribe_Handler,
+		},
+		{
+			MethodName: "Unsubscribe",
+			Handler:    _Oracle_Unsubscribe_Handler,
+		},
+		{
+			MethodName: "AwaitNotifications",
+			Handler:    _Oracle_AwaitNotifications_Handler,
+		},
+		{
+			MethodName: "NotificationUsage",
+			Handler:    _Oracle_NotificationUsage_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
