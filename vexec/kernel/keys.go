@@ -30,7 +30,8 @@ type Keys struct {
 	Null    []bool // some column of the row is NULL; nil: no NULL at all
 	cursors []uint32
 
-	cursors64 []uint64 // scratch of packed keys
+	cursors64 []uint64    // scratch of packed keys
+	columns   []columnKey // scratch of byte strings
 }
 
 // KeySpec describes the columns of a key.
@@ -184,12 +185,15 @@ func (s *KeySpec) Encode(env *types.Env, k *Keys, cols []arrow.Array, n int) {
 		return
 	}
 	// lengths, then offsets, then one column after the other
-	encs := make([]columnKey, len(cols))
+	if len(k.columns) < len(cols) {
+		k.columns = make([]columnKey, len(cols))
+	}
+	encs := k.columns[:len(cols)]
 	k.off = resize(k.off, n+1)
 	sizes := k.off[1:]
 	clear(sizes)
 	for c, a := range cols {
-		encs[c] = newColumnKey(env, s.Types[c], a)
+		encs[c].set(env, s.Types[c], a)
 		encs[c].addSizes(sizes)
 	}
 	k.off[0] = 0
@@ -203,6 +207,7 @@ func (s *KeySpec) Encode(env *types.Env, k *Keys, cols []arrow.Array, n int) {
 	copy(k.cursors, k.off[:n])
 	for c := range encs {
 		encs[c].write(k.data, k.cursors)
+		encs[c].drop()
 	}
 	for i := range n {
 		k.Hash[i] = xxh3.Hash(k.data[k.off[i]:k.off[i+1]])
@@ -325,7 +330,6 @@ func floatKey(x float64) uint64 {
 
 // columnKey writes one column into row keys.
 type columnKey struct {
-	n      int
 	valid  Bits
 	width  int      // fixed: 1 + width bytes
 	fixed  []uint64 // width 8 values
@@ -333,35 +337,40 @@ type columnKey struct {
 	strs   *Strs
 	trim   bool
 	custom [][]byte // encoded values
+	arena  []byte   // memory of custom
 }
 
-func newColumnKey(env *types.Env, t types.T, a arrow.Array) columnKey {
-	c := columnKey{n: a.Len(), valid: Valid(a)}
-	switch {
+// set takes column a; memory of the column before is used again.
+func (c *columnKey) set(env *types.Env, t types.T, a arrow.Array) {
+	c.valid, c.width, c.strs, c.trim = Valid(a), 0, nil, false
+	switch n := a.Len(); {
 	case narrowType(t):
 		c.width = max(Width(a.DataType()), 1)
 		if t.OID == types.Float4 && t.Class == types.ClassBase {
 			c.width = 8
 		}
-		c.fixed = make([]uint64, c.n)
+		c.fixed = resize(c.fixed, n)
 		narrowValues(a, c.fixed)
 	case t.Class == types.ClassBase && t.OID == types.UUIDOID:
 		c.width, c.raw16 = 16, Values[[16]byte](a)
 	case t.Class == types.ClassBase && t.OID == types.NumericOID:
-		c.custom = numericKeys(env, t, a)
+		c.custom = resize(c.custom, n)
+		c.arena = numericKeys(env, t, a, c.custom, c.arena[:0])
 	case t.Class == types.ClassBase && (a.DataType().ID() == arrow.STRING || t.OID == types.Bytea) && t.OID != types.JSON:
 		s := Strings(a)
 		c.strs, c.trim = &s, t.OID == types.BPChar
 	default:
-		c.custom = make([][]byte, c.n)
+		c.custom = resize(c.custom, n)
 		for i := range c.custom {
 			if c.valid.Get(i) {
 				c.custom[i] = types.AppendEqualityKey(env, t, nil, types.Get(t, a, i))
 			}
 		}
 	}
-	return c
 }
+
+// drop lets go of the column; the memory stays for the next.
+func (c *columnKey) drop() { c.valid, c.raw16, c.strs = Bits{}, nil, nil }
 
 func (c *columnKey) addSizes(sizes []uint32) {
 	switch {
@@ -440,12 +449,11 @@ func (c *columnKey) write(data []byte, cur []uint32) {
 
 // numericKeys encodes values so that 1.0 and 1.00 agree in either form: when the
 // value without trailing zeros fits an int64 it is 'd', scale, unscaled; else 'n'
-// and the type's own equality key.
-func numericKeys(env *types.Env, t types.T, a arrow.Array) [][]byte {
-	n := a.Len()
-	out := make([][]byte, n)
+// and the type's own equality key. They come into out, nothing where a is NULL; arena is memory
+// for them, given back for the next call.
+func numericKeys(env *types.Env, t types.T, a arrow.Array, out [][]byte, arena []byte) []byte {
 	valid := Valid(a)
-	arena := make([]byte, 0, 10*n)
+	arena = slices.Grow(arena, 10*len(out)) // what is in out must not move
 	small := func(u int64, scale int32) []byte {
 		u, scale = ReduceDecimal(u, scale)
 		at := len(arena)
@@ -460,7 +468,7 @@ func numericKeys(env *types.Env, t types.T, a arrow.Array) [][]byte {
 				out[i] = small(vals[i], scale)
 			}
 		}
-		return out
+		return arena
 	}
 	s := Strings(a)
 	for i := range out {
@@ -476,7 +484,7 @@ func numericKeys(env *types.Env, t types.T, a arrow.Array) [][]byte {
 			out[i] = types.AppendEqualityKey(env, t, []byte{'n'}, num)
 		}
 	}
-	return out
+	return arena
 }
 
 // ReduceDecimal drops trailing zeros after the point.

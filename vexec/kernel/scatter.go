@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"slices"
 	"unsafe"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -295,6 +296,11 @@ func (s *Scatter) fill(p *scattered, i int, a arrow.Array, rows []int32) {
 	default:
 		v := Strings(a)
 		had := cap(c.data)
+		if now := len(c.data) + v.Total(rows); now > had {
+			// room for a full piece, if the others are as long on average
+			whole := min(now/(p.n+len(rows))*p.cap, max(2*now, reserveMin))
+			c.data = slices.Grow(c.data, max(now, whole)-len(c.data))
+		}
 		for k, r := range rows {
 			c.data = append(c.data, v.At(int(r))...)
 			c.off[p.n+k+1] = int32(len(c.data))

@@ -27,6 +27,9 @@ type slot struct {
 	number uint32 // number + 1; 0: empty
 }
 
+// reserveMin: what is short may be reserved at more than twice its length.
+const reserveMin = 64 << 10
+
 // NewTable makes a table for keys of spec.
 func NewTable(spec *KeySpec, hint int) *Table {
 	size := 64
@@ -180,6 +183,11 @@ func (t *Table) grow() {
 	t.hash = slices.Grow(t.hash, max(0, room-len(t.hash)))
 	if w := max(t.words, 1); t.narrow || t.words > 0 {
 		t.u64 = slices.Grow(t.u64, max(0, room*w-len(t.u64)))
+	} else {
+		t.off = slices.Grow(t.off, max(0, room+1-len(t.off)))
+		if n := len(t.off) - 1; n > 0 { // as long as those so far, on average
+			t.data = slices.Grow(t.data, min(len(t.data)/n*(room-n), max(len(t.data), reserveMin)))
+		}
 	}
 	for i, h := range t.hash {
 		if int32(i) == t.nullN {

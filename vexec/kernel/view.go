@@ -79,6 +79,15 @@ func Strings(a arrow.Array) Strs {
 // At is value i; shared.
 func (s Strs) At(i int) []byte { return s.data[s.off[i]:s.off[i+1]:s.off[i+1]] }
 
+// Total is the bytes of some values.
+func (s Strs) Total(rows []int32) int {
+	n := 0
+	for _, r := range rows {
+		n += int(s.off[r+1] - s.off[r])
+	}
+	return n
+}
+
 // Span is the bytes of values lo … hi−1.
 func (s Strs) Span(lo, hi int) int { return int(s.off[hi] - s.off[lo]) }
 
