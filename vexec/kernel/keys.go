@@ -175,7 +175,7 @@ func (s *KeySpec) Encode(env *types.Env, k *Keys, cols []arrow.Array, n int) {
 		}
 		for i := range k.Null {
 			if k.Null[i] {
-				k.U64[i], k.Hash[i] = 0, 0x9e3779b97f4a7c15
+				k.U64[i], k.Hash[i] = 0, nullHash
 			}
 		}
 		return
@@ -269,6 +269,9 @@ func (s *KeySpec) encodePacked(k *Keys, cols []arrow.Array) {
 		}
 	}
 }
+
+// nullHash is the hash of NULL among narrow keys.
+const nullHash = 0x9e3779b97f4a7c15
 
 // HashU64 mixes one narrow key.
 func HashU64(x uint64) uint64 {

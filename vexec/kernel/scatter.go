@@ -379,14 +379,14 @@ func (t *Table) PartitionOf(n int) (rows, start []int32) {
 	shift := uint(64 - n)
 	rows, start = make([]int32, t.count), make([]int32, 1<<n+2)
 	next := start[1:]
-	for _, h := range t.hash {
-		next[h>>shift+1]++
+	for i := range t.count {
+		next[t.Hash(i)>>shift+1]++
 	}
 	for p := 1; p < len(next); p++ {
 		next[p] += next[p-1]
 	}
-	for i, h := range t.hash {
-		p := h >> shift
+	for i := range t.count {
+		p := t.Hash(i) >> shift
 		rows[next[p]] = int32(i)
 		next[p]++
 	}

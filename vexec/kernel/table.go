@@ -16,11 +16,14 @@ type Table struct {
 	count  int
 	// keys by number
 	u64   []uint64
-	hash  []uint64
+	hash  []uint64 // not of keys of one word, whose hash is soon computed
 	off   []uint64
 	data  []byte
 	nullN int32 // number of the NULL key of a narrow table, −1 when none
 }
+
+// insertKnown is from how many keys on rows are looked up together before they are inserted.
+const insertKnown = 1 << 10
 
 type slot struct {
 	tag    uint32 // upper half of the hash
@@ -55,15 +58,34 @@ func (t *Table) Size() int64 {
 }
 
 // Hash is the hash of key number i.
-func (t *Table) Hash(i int) uint64 { return t.hash[i] }
+func (t *Table) Hash(i int) uint64 {
+	switch {
+	case !t.oneWord():
+		return t.hash[i]
+	case int32(i) == t.nullN:
+		return nullHash
+	}
+	return HashU64(t.u64[i])
+}
+
+// oneWord: keys are one word.
+func (t *Table) oneWord() bool { return t.narrow || t.words == 1 }
 
 // Insert gives each row of k the number of its key, new keys included. rows
 // where skip is true get −1. Rows that brought a new key are appended to fresh
 // (in order: the j-th new one has the j-th new number).
 func (t *Table) Insert(k *Keys, skip []bool, numbers []int32, fresh []int32) []int32 {
+	one := t.oneWord()
+	known := one && t.count >= insertKnown
+	if known { // most rows bring a key that is there, and many cost a wait for memory
+		t.findWords(k.Hash[:k.N], k.U64[:k.N], numbers[:k.N])
+	}
 	for i := range k.N {
 		if skip != nil && skip[i] {
 			numbers[i] = -1
+			continue
+		}
+		if known && numbers[i] >= 0 && !(t.narrow && k.Null != nil && k.Null[i]) {
 			continue
 		}
 		if (t.count+1)*3 > len(t.slots)*2 {
@@ -72,7 +94,7 @@ func (t *Table) Insert(k *Keys, skip []bool, numbers []int32, fresh []int32) []i
 		if t.narrow && k.Null != nil && k.Null[i] {
 			if t.nullN < 0 {
 				t.nullN = int32(t.count)
-				t.u64, t.hash = append(t.u64, 0), append(t.hash, k.Hash[i])
+				t.u64 = append(t.u64, 0)
 				t.count++
 				fresh = append(fresh, int32(i))
 			}
@@ -86,10 +108,10 @@ func (t *Table) Insert(k *Keys, skip []bool, numbers []int32, fresh []int32) []i
 			if s.number == 0 {
 				t.slots[p] = slot{tag, uint32(t.count + 1)}
 				numbers[i] = int32(t.count)
-				t.hash = append(t.hash, h)
-				if t.narrow || t.words == 1 {
+				if one {
 					t.u64 = append(t.u64, k.U64[i])
-				} else if w := t.words; w > 0 {
+				} else if t.hash = append(t.hash, h); t.words > 0 {
+					w := t.words
 					t.u64 = append(t.u64, k.U64[i*w:(i+1)*w]...)
 				} else {
 					t.data = append(t.data, k.Bytes(i)...)
@@ -110,8 +132,22 @@ func (t *Table) Insert(k *Keys, skip []bool, numbers []int32, fresh []int32) []i
 
 // Find gives each row of k the number of its key, −1 when absent or skipped.
 func (t *Table) Find(k *Keys, skip []bool, numbers []int32) {
-	if t.narrow {
-		t.findNarrow(k, skip, numbers)
+	if t.oneWord() {
+		t.findWords(k.Hash[:k.N], k.U64[:k.N], numbers[:k.N])
+		if t.narrow && k.Null != nil {
+			for i, null := range k.Null[:k.N] {
+				if null {
+					numbers[i] = t.nullN
+				}
+			}
+		}
+		if skip != nil {
+			for i, s := range skip[:k.N] {
+				if s {
+					numbers[i] = -1
+				}
+			}
+		}
 		return
 	}
 	for i := range k.N {
@@ -127,31 +163,6 @@ func (t *Table) Find(k *Keys, skip []bool, numbers []int32) {
 				break
 			}
 			if s.tag == tag && t.equal(int(s.number-1), k, i) {
-				numbers[i] = int32(s.number - 1)
-				break
-			}
-		}
-	}
-}
-
-func (t *Table) findNarrow(k *Keys, skip []bool, numbers []int32) {
-	slots, mask, u64 := t.slots, t.mask, t.u64
-	for i, h := range k.Hash[:k.N] {
-		numbers[i] = -1
-		if skip != nil && skip[i] {
-			continue
-		}
-		if k.Null != nil && k.Null[i] {
-			numbers[i] = t.nullN
-			continue
-		}
-		tag, x := uint32(h>>32), k.U64[i]
-		for p := h & mask; ; p = (p + 1) & mask {
-			s := slots[p]
-			if s.number == 0 {
-				break
-			}
-			if s.tag == tag && u64[s.number-1] == x {
 				numbers[i] = int32(s.number - 1)
 				break
 			}
@@ -180,7 +191,9 @@ func (t *Table) grow() {
 	t.slots, t.mask = make([]slot, size), uint64(size-1)
 	// The keys' room doubles as well: append would copy large ones four times as often.
 	room := size/3*2 + 2
-	t.hash = slices.Grow(t.hash, max(0, room-len(t.hash)))
+	if !t.oneWord() {
+		t.hash = slices.Grow(t.hash, max(0, room-len(t.hash)))
+	}
 	if w := max(t.words, 1); t.narrow || t.words > 0 {
 		t.u64 = slices.Grow(t.u64, max(0, room*w-len(t.u64)))
 	} else {
@@ -189,10 +202,11 @@ func (t *Table) grow() {
 			t.data = slices.Grow(t.data, min(len(t.data)/n*(room-n), max(len(t.data), reserveMin)))
 		}
 	}
-	for i, h := range t.hash {
+	for i := range t.count {
 		if int32(i) == t.nullN {
 			continue
 		}
+		h := t.Hash(i)
 		p := h & t.mask
 		for t.slots[p].number != 0 {
 			p = (p + 1) & t.mask

@@ -1,0 +1,63 @@
+package kernel
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"github.com/basaltdb/basalt/sql/types"
+)
+
+// BenchmarkTable inserts and finds int8 keys of a domain, in batches, at random.
+func BenchmarkTable(b *testing.B) {
+	const batch = 4096
+	for _, domain := range []int{1 << 8, 1 << 14, 1 << 17, 1 << 21} {
+		r := rand.New(rand.NewPCG(1, 2))
+		spec := NewKeySpec([]types.T{types.Of(types.Int8)})
+		var enc [64]Keys
+		for i := range enc {
+			v := make([]int64, batch)
+			for k := range v {
+				v[k] = int64(r.IntN(domain)) * 7
+			}
+			spec.Encode(types.DefaultEnv(), &enc[i], []arrow.Array{MakeFixed(arrow.PrimitiveTypes.Int64, v, nil, 0)}, batch)
+		}
+		numbers := make([]int32, batch)
+		full := NewTable(spec, 64)
+		var fresh []Keys // batches of new keys
+		for at := 0; at < domain; at += batch {
+			v := make([]int64, min(batch, domain-at))
+			for i := range v {
+				v[i] = int64(at+i) * 7
+			}
+			fresh = append(fresh, Keys{})
+			spec.Encode(types.DefaultEnv(), &fresh[len(fresh)-1], []arrow.Array{MakeFixed(arrow.PrimitiveTypes.Int64, v, nil, 0)}, len(v))
+		}
+		for i := range fresh {
+			full.Insert(&fresh[i], nil, numbers, nil)
+		}
+		b.Run(fmt.Sprintf("insert-known/%d", domain), func(b *testing.B) {
+			for i := range b.N {
+				full.Insert(&enc[i%len(enc)], nil, numbers, nil)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/batch, "ns/row")
+		})
+		b.Run(fmt.Sprintf("find/%d", domain), func(b *testing.B) {
+			for i := range b.N {
+				full.Find(&enc[i%len(enc)], nil, numbers)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/batch, "ns/row")
+		})
+		b.Run(fmt.Sprintf("insert-new/%d", domain), func(b *testing.B) {
+			for range b.N {
+				t := NewTable(spec, 64)
+				for i := range fresh {
+					t.Insert(&fresh[i], nil, numbers, nil)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(domain), "ns/row")
+		})
+	}
+}
