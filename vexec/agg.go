@@ -40,7 +40,8 @@ type aggOp struct {
 	groups  []*groupSet
 	queue   []*aggPartition
 	out     *groupOutput
-	pending *Batch // SORTED: rows of the group that was not complete
+	pending *Batch    // SORTED: rows of the group that was not complete
+	given   *groupSet // SORTED: whose groups were given out last
 	atEnd   bool
 	emitted int
 	steps   steps // of input batches
@@ -170,7 +171,7 @@ func (a *aggOp) buildInput(w *worker) (operator, error) {
 
 // fleeting: nothing here holds on to vectors of the input.
 func (a *aggOp) fleeting() bool {
-	return !a.sorted && !slices.ContainsFunc(a.calls, (*aggCall).keeps)
+	return !slices.ContainsFunc(a.calls, (*aggCall).keeps)
 }
 
 func (a *aggOp) open(ctx context.Context) error {
@@ -185,7 +186,7 @@ func (a *aggOp) reset() {
 	for _, g := range a.groups {
 		g.dropPartitions()
 	}
-	a.started, a.groups, a.queue, a.out, a.pending, a.atEnd, a.emitted = false, nil, nil, nil, nil, false, 0
+	a.started, a.groups, a.queue, a.out, a.pending, a.given, a.atEnd, a.emitted = false, nil, nil, nil, nil, nil, false, 0
 	a.steps.start()
 	a.mem.free()
 }
@@ -319,7 +320,12 @@ func (a *aggOp) nextSorted(ctx context.Context) (*Batch, error) {
 			return nil, nil
 		}
 		if len(a.groups) == 0 {
-			a.groups = []*groupSet{newGroupSet(a, 0, aggLevelsMax)}
+			if a.given != nil {
+				a.mem.free()
+				a.groups = []*groupSet{a.given.emptied()}
+			} else {
+				a.groups = []*groupSet{newGroupSet(a, 0, aggLevelsMax)}
+			}
 			if p := a.pending; p != nil {
 				a.pending = nil
 				if err := a.groups[0].add(p); err != nil {
@@ -360,7 +366,7 @@ func (a *aggOp) nextSorted(ctx context.Context) (*Batch, error) {
 			return nil, err
 		}
 		a.pending, a.groups = sliced(b, cut, b.Rows()), nil
-		a.out = g.output()
+		a.out, a.given = g.output(), g
 	}
 }
 

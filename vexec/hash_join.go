@@ -70,6 +70,22 @@ type joinSpec struct {
 	// needLeft and needRight are the columns of the output that are asked for, nil: all;
 	// the others come out nil.
 	needLeft, needRight []bool
+	readLeft, readRight []bool // by the residual (reads)
+}
+
+// reads are the columns of either input that the residual looks at.
+func (s *joinSpec) reads() (left, right []bool) {
+	if s.readLeft == nil {
+		s.readLeft, s.readRight = make([]bool, len(s.leftTs)), make([]bool, len(s.rightTs))
+		for _, c := range s.residual.Columns() {
+			if c < len(s.leftTs) {
+				s.readLeft[c] = true
+			} else {
+				s.readRight[c-len(s.leftTs)] = true
+			}
+		}
+	}
+	return s.readLeft, s.readRight
 }
 
 // needs takes what the parent asks for.
@@ -157,12 +173,12 @@ func (j *hashJoinOp) inputNeeds() (left, right []bool) {
 	markColumns(left, j.leftKeys...)
 	markColumns(right, j.rightKeys...)
 	if s.residual != nil {
-		for _, c := range s.residual.Columns() {
-			if c < len(left) {
-				left[c] = true
-			} else {
-				right[c-len(left)] = true
-			}
+		readLeft, readRight := s.reads()
+		for c, r := range readLeft {
+			left[c] = left[c] || r
+		}
+		for c, r := range readRight {
+			right[c] = right[c] || r
 		}
 	}
 	return left, right

@@ -29,10 +29,10 @@ func newLeftState(spec *joinSpec, n int) *leftState {
 // nullMark tells for which of them MARK gives NULL.
 func (s *leftState) emit(w *worker, t *joinTable, b *Batch, left, right []int32, last bool, nullMark func(int) bool) (*Batch, error) {
 	spec := s.spec
-	var lcols, rcols []arrow.Array
 	if spec.residual != nil && len(left) > 0 {
-		lcols, rcols = takeLeft(s.mem, b, left, nil), takeNeeded(s.mem, t.rows.Cols, right, nil)
-		in := input(&Batch{Cols: append(append([]arrow.Array{}, lcols...), rcols...), N: len(left)}).In(s.mem)
+		readLeft, readRight := spec.reads()
+		l, r := takeLeft(s.mem, b, left, readLeft), takeNeeded(s.mem, t.rows.Cols, right, readRight)
+		in := input(&Batch{Cols: append(append(make([]arrow.Array, 0, len(l)+len(r)), l...), r...), N: len(left)}).In(s.mem)
 		if spec.typ == planpb.JoinType_MARK || spec.typ == planpb.JoinType_NULL_AWARE_ANTI {
 			v, err := spec.residual.Eval(w.frame, in)
 			if err != nil {
@@ -54,7 +54,6 @@ func (s *leftState) emit(w *worker, t *joinTable, b *Batch, left, right []int32,
 		}
 		if keep != nil {
 			left, right = pick(left, keep), pick(right, keep)
-			lcols, rcols = nil, nil
 		}
 	}
 	if t.matched != nil {
@@ -86,16 +85,13 @@ func (s *leftState) emit(w *worker, t *joinTable, b *Batch, left, right []int32,
 		for i, m := range s.matched {
 			if !m {
 				left, right = append(left, int32(i)), append(right, -1)
-				lcols, rcols = nil, nil
 			}
 		}
 	}
 	if len(left) == 0 {
 		return nil, nil
 	}
-	if lcols == nil {
-		lcols, rcols = takeLeft(s.mem, b, left, spec.needLeft), takeRight(s.mem, t, right, spec)
-	}
+	lcols, rcols := takeLeft(s.mem, b, left, spec.needLeft), takeRight(s.mem, t, right, spec)
 	return &Batch{Cols: append(append(make([]arrow.Array, 0, len(lcols)+len(rcols)), lcols...), rcols...), N: len(left)}, nil
 }
 

@@ -76,9 +76,9 @@ func (t *Table) oneWord() bool { return t.narrow || t.words == 1 }
 // (in order: the j-th new one has the j-th new number).
 func (t *Table) Insert(k *Keys, skip []bool, numbers []int32, fresh []int32) []int32 {
 	one := t.oneWord()
-	known := one && t.count >= insertKnown
+	known := (one || t.words > 0) && t.count >= insertKnown
 	if known { // most rows bring a key that is there, and many cost a wait for memory
-		t.findWords(k.Hash[:k.N], k.U64[:k.N], numbers[:k.N])
+		t.findWords(k.Hash[:k.N], k.U64, numbers[:k.N])
 	}
 	for i := range k.N {
 		if skip != nil && skip[i] {
@@ -132,8 +132,8 @@ func (t *Table) Insert(k *Keys, skip []bool, numbers []int32, fresh []int32) []i
 
 // Find gives each row of k the number of its key, −1 when absent or skipped.
 func (t *Table) Find(k *Keys, skip []bool, numbers []int32) {
-	if t.oneWord() {
-		t.findWords(k.Hash[:k.N], k.U64[:k.N], numbers[:k.N])
+	if t.narrow || t.words > 0 {
+		t.findWords(k.Hash[:k.N], k.U64, numbers[:k.N])
 		if t.narrow && k.Null != nil {
 			for i, null := range k.Null[:k.N] {
 				if null {

@@ -1,14 +1,17 @@
 package kernel
 
+import "slices"
+
 // probeRows rows are looked up together, so that what one of them loads from memory does
 // not wait for the others: first all their slots, then all the keys that these name. Rows
 // that met another key go on to the next slot in the same way. (Group prefetching: Chen,
 // Ailamaki, Gibbons and Mowry, Improving Hash Join Performance through Prefetching, 2004.)
 const probeRows = 256
 
-// findWords gives each row of keys of one word the number of its key, −1 when absent.
+// findWords gives each row of keys of words the number of its key, −1 when absent.
 // REQUIRES: no NULL among the rows of a narrow table, or their numbers do not matter.
 func (t *Table) findWords(hash, key []uint64, numbers []int32) {
+	w := max(t.words, 1)
 	if t.count == 0 {
 		for i := range numbers {
 			numbers[i] = -1
@@ -17,7 +20,11 @@ func (t *Table) findWords(hash, key []uint64, numbers []int32) {
 	}
 	for lo := 0; lo < len(hash); lo += probeRows {
 		hi := min(lo+probeRows, len(hash))
-		t.findTogether(hash[lo:hi], key[lo:hi], numbers[lo:hi])
+		if w == 1 {
+			t.findTogether(hash[lo:hi], key[lo:hi], numbers[lo:hi])
+		} else {
+			t.findWide(hash[lo:hi], key[lo*w:hi*w], numbers[lo:hi])
+		}
 	}
 }
 
@@ -50,6 +57,34 @@ func (t *Table) findTogether(hash, key []uint64, numbers []int32) {
 			at := int32(s.number) - 1
 			numbers[i] = at
 			if at >= 0 && (s.tag != uint32(hash[i]>>32) || u64[at] != key[i]) {
+				open[left] = i
+				left++
+			}
+		}
+	}
+}
+
+// findWide is findTogether for keys of several words.
+func (t *Table) findWide(hash, key []uint64, numbers []int32) {
+	var first [probeRows]slot
+	var open [probeRows]int32
+	slots, mask, u64, w := t.slots, t.mask, t.u64, t.words
+	n := len(hash)
+	for i := range n {
+		open[i] = int32(i)
+	}
+	left := n
+	for d := uint64(0); left > 0; d++ {
+		rows := open[:left]
+		for k, i := range rows {
+			first[k] = slots[(hash[i]+d)&mask]
+		}
+		left = 0
+		for k, i := range rows {
+			s := first[k]
+			at := int(s.number) - 1
+			numbers[i] = int32(at)
+			if at >= 0 && (s.tag != uint32(hash[i]>>32) || !slices.Equal(u64[at*w:(at+1)*w], key[int(i)*w:int(i+1)*w])) {
 				open[left] = i
 				left++
 			}
