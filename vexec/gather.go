@@ -12,7 +12,8 @@ import (
 // gatherOp runs its input with several workers over disjoint parts of the
 // input's driving scan. Each worker has its own operators and EXEC slots; hash
 // tables are shared (see pool). Streams come out as they arrive, or merged by
-// the merge keys. A top-N directly below is one of each part. Workers beyond the first need a free token of the Executor.
+// the merge keys. A top-N directly below is one of each part. Workers beyond the first need a free token of the Executor,
+// and that short statements leave them a processor (turns.go).
 // What cannot be cut into parts, or changes rows, runs in the calling goroutine.
 type gatherOp struct {
 	w    *worker
@@ -153,8 +154,8 @@ func (r *gatherRun) receive(ctx context.Context, c chan *Batch) (*Batch, error) 
 // startRun launches workers that each call body with a worker of their own.
 func startRun(w *worker, id uint32, workers uint32, merge bool, body func(ctx context.Context, r *gatherRun, w *worker, i int) error) *gatherRun {
 	q := w.q
-	n := 1
-	for n < int(workers) {
+	n, most := 1, q.ex.turns.workers(int(workers))
+	for n < most {
 		select {
 		case q.ex.tokens <- struct{}{}:
 			n++

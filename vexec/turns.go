@@ -2,7 +2,6 @@ package vexec
 
 import (
 	"context"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -17,8 +16,7 @@ import (
 // A worker comes by at its borders: before each batch of a scan, each part, each unit of
 // groups. There it takes a turn, or waits for one in the order of arrival; it hands its turn
 // on when it has had it for turnLength and others wait, and gives it back before it waits
-// for anything else (rest). With or without a turn, it lets goroutines that are ready to run
-// go first.
+// for anything else (rest). A plan that begins gets no more workers than may run at a time.
 //
 // Nothing depends on a turn being given back: one that others wait for lapses when its worker
 // has not come by for turnLapse. So a worker that waits, unknown to us, for one that waits here
@@ -83,6 +81,15 @@ func (t *turns) came() { t.short.Add(1) }
 // worker is a turn for a new worker, which has to call rest when it ends.
 func (t *turns) worker() *turn { return &turn{of: t, ready: make(chan struct{}, 1)} }
 
+// workers is how many of n workers a parallel plan that begins now gets: no more than may run at a time.
+func (t *turns) workers(n int) int {
+	t.reckon(t.clock())
+	if limit := int(t.limit.Load()); limit > 0 {
+		return min(n, limit)
+	}
+	return n
+}
+
 // reckon reckons the limit anew when it is time to.
 func (t *turns) reckon(now time.Time) {
 	last := t.reckoned.Load()
@@ -143,7 +150,6 @@ func (w *turn) border(ctx context.Context) error {
 		w.rest()
 		return nil
 	}
-	runtime.Gosched()
 	t.mu.Lock()
 	if w.has && len(t.taken) <= int(t.limit.Load()) && (len(t.queue) == 0 || now.Sub(w.since) < turnLength) {
 		w.passed = now

@@ -158,3 +158,15 @@ func TestTurnsLifted(t *testing.T) {
 		t.Error("still limited")
 	}
 }
+
+// TestTurnsWorkers: a plan that begins beside short statements gets as many workers as may run.
+func TestTurnsWorkers(t *testing.T) {
+	turns, advance := manualTurns(4)
+	if n := turns.workers(3); n != 3 {
+		t.Errorf("%d workers without short statements", n)
+	}
+	crowd(turns, advance, 200) // two processors' worth
+	if n, few := turns.workers(3), turns.workers(1); n != 2 || few != 1 {
+		t.Errorf("%d and %d workers", n, few)
+	}
+}
