@@ -17,6 +17,7 @@ var passes = []pass{
 	{"pull_up", "projections move above joins, so that joins can be reordered", (*planner).passPullUp},
 	{"pushdown", "conditions are evaluated as early as possible", (*planner).passPushdown},
 	{"cleanup", "what the rewrites left behind is folded again", (*planner).passSimplify},
+	{"group_keys", "columns that the other keys of a grouping determine are not compared", (*planner).passGroupKeys},
 	{"join_order", "the cheapest order of joins, by dynamic programming", (*planner).passJoinOrder},
 	{"min_max", "min and max read one row from the end of an index", (*planner).passMinMax},
 }
