@@ -43,6 +43,7 @@ type branch struct {
 	t        *transaction
 	prepared bool
 	applied  bool
+	held     bool   // by PREPARE TRANSACTION
 	gone     bool   // ended while a call waited for mu
 	cuts     uint64 // Branch.Cuts of the newest call
 	record   NodeID
@@ -105,6 +106,9 @@ func (p *Branches) with(ctx context.Context, b Branch, at ReadAt, f func(x *bran
 		return err
 	}
 	if at.Snapshot != 0 {
+		if x.held {
+			return lost(b.Txn)
+		}
 		x.t.stmt = at.Statement
 		x.t.snap = &snapshot{ts: at.Snapshot, refs: 1}
 	}
@@ -485,6 +489,9 @@ func (p *Branches) settle(ctx context.Context, x *branch) error {
 	ts, state, err := at.Outcome(ctx, x.b.Txn, true)
 	if err != nil {
 		return err
+	}
+	if state == OutcomePrepared {
+		return nil
 	}
 	if state == OutcomeCommitted {
 		if err := p.Apply(ctx, b, ts); err != nil {

@@ -285,7 +285,7 @@ func (f *faults) commit(ctx context.Context, m *Manager) {
 
 // finish ends the prepared transaction.
 func (f *faults) finish(ctx context.Context, m *Manager) {
-	p, err := m.ClaimPrepared("g", func(i *PreparedInfo) error { return nil })
+	p, err := m.ClaimPrepared(context.Background(), "g", func(i *PreparedInfo) error { return nil })
 	if err != nil {
 		f.fail("%v", err)
 	}
@@ -294,7 +294,7 @@ func (f *faults) finish(ctx context.Context, m *Manager) {
 	}
 	next := f.rows
 	if f.r.IntN(2) == 0 {
-		err = p.Rollback()
+		err = p.Rollback(ctx)
 	} else {
 		next = f.pending.rows
 		_, err = p.Commit(ctx)
@@ -310,7 +310,7 @@ func (f *faults) finish(ctx context.Context, m *Manager) {
 
 // settle finds out after a start whether there is a prepared transaction.
 func (f *faults) settle(n int, m *Manager) {
-	there := len(m.Prepared()) > 0
+	there := len(prepared(m)) > 0
 	switch p := f.pending; {
 	case p == nil && there:
 		f.fail("round %d: a transaction is prepared that was not, or has ended", n)

@@ -37,3 +37,21 @@ func FuzzIntent(f *testing.F) {
 		}
 	})
 }
+
+// FuzzIntentHeader: a header of stored intents is read as it was written, or refused.
+func FuzzIntentHeader(f *testing.F) {
+	f.Add((&intentHeader{record: 1, gateway: 2, chunks: 3, isolation: Serializable}).encode())
+	f.Add((&intentHeader{record: 1, gateway: 2, chunks: 3, held: true, lockChunks: 4, implicit: true}).encode())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		h, err := decodeIntentHeader(b)
+		if err != nil {
+			if !pgerror.Is(err, pgerror.DataCorrupted) && !pgerror.Is(err, pgerror.FeatureNotSupported) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if again := h.encode(); !bytes.Equal(again, b) {
+			t.Fatalf("%x is written as %x", b, again)
+		}
+	})
+}

@@ -15,17 +15,24 @@ import (
 // big endian):
 //
 //	intent/ id:8 chunk:4      chunk 0, the header, is written last:
-//	                          version:1 = 1 | record node:4 | gateway:4 | chunks:4 | isolation:1
+//	                          version:1 | record node:4 | gateway:4 | chunks:4 | isolation:1
+//	                          version 2, of a branch that PREPARE TRANSACTION has left, adds
+//	                          lock chunks:4 | flags:1 (1 writes stand for locks, see implicit.go)
 //	                          chunk k ≥ 1: writes one after the other, ascending by key:
 //	                          flags:1 (1 tombstone, 2 overwrites) | uvarint, key | uvarint, value
+//	                          chunk k ≥ 2^31: locks, as entries of the record of a prepared
+//	                          transaction (twophase_record.go)
 //	record/ id:8              version:1 = 1 | state:1 (Outcome) | timestamp:8
 //
 // Chunks without a header are what a crash has left of an unfinished Prepare:
 // the next start removes them.
 const (
 	intentVersion    = 1
+	intentHeld       = 2
 	intentChunkBytes = 1 << 20
 	intentHeaderLen  = 14
+	intentHeldLen    = 19
+	intentLockChunk  = 1 << 31
 	recordLen        = 10
 
 	intentDeleted    = 1
@@ -89,22 +96,34 @@ func (p *Branches) Prepare(ctx context.Context, b Branch, record NodeID) error {
 }
 
 func (p *Branches) prepare(ctx context.Context, x *branch, record NodeID) error {
-	id := x.b.Txn
-	if err := p.m.eng.Room(int64(x.t.writes.bytes)); err != nil {
+	chunks, err := p.writeIntents(ctx, x)
+	if err != nil {
 		return err
 	}
-	chunks := uint32(0)
+	h := intentHeader{record: record, gateway: x.b.Gateway, chunks: chunks, isolation: x.b.Isolation}
+	if err := p.m.eng.LocalSet(intentKey(x.b.Txn, 0), h.encode(), true); err != nil {
+		return err
+	}
+	x.prepared, x.record = true, record
+	return nil
+}
+
+// writeIntents writes the chunks of writes.
+func (p *Branches) writeIntents(ctx context.Context, x *branch) (chunks uint32, err error) {
+	if err := p.m.eng.Room(int64(x.t.writes.bytes)); err != nil {
+		return 0, err
+	}
 	var buf []byte
 	flush := func() error {
 		if len(buf) == 0 {
 			return nil
 		}
 		chunks++
-		err := p.m.eng.LocalSet(intentKey(id, chunks), buf, false)
+		err := p.m.eng.LocalSet(intentKey(x.b.Txn, chunks), buf, false)
 		buf = buf[:0]
 		return err
 	}
-	err := x.t.eachWrite(ctx, func(key, value []byte, del, overwrites bool) error {
+	err = x.t.eachWrite(ctx, func(key, value []byte, del, overwrites bool) error {
 		buf = appendIntent(buf, key, value, del, overwrites)
 		if len(buf) < intentChunkBytes {
 			return nil
@@ -114,19 +133,52 @@ func (p *Branches) prepare(ctx context.Context, x *branch, record NodeID) error 
 	if err == nil {
 		err = flush()
 	}
-	if err != nil {
-		return err
+	return chunks, err
+}
+
+// intentHeader is chunk 0.
+type intentHeader struct {
+	record, gateway NodeID
+	chunks          uint32
+	isolation       Isolation
+	held            bool // version 2
+	lockChunks      uint32
+	implicit        bool
+}
+
+func (h *intentHeader) encode() []byte {
+	b := []byte{intentVersion}
+	if h.held {
+		b[0] = intentHeld
 	}
-	h := []byte{intentVersion}
-	h = binary.BigEndian.AppendUint32(h, uint32(record))
-	h = binary.BigEndian.AppendUint32(h, uint32(x.b.Gateway))
-	h = binary.BigEndian.AppendUint32(h, chunks)
-	h = append(h, byte(x.b.Isolation))
-	if err := p.m.eng.LocalSet(intentKey(id, 0), h, true); err != nil {
-		return err
+	b = binary.BigEndian.AppendUint32(b, uint32(h.record))
+	b = binary.BigEndian.AppendUint32(b, uint32(h.gateway))
+	b = binary.BigEndian.AppendUint32(b, h.chunks)
+	b = append(b, byte(h.isolation))
+	if h.held {
+		b = append(binary.BigEndian.AppendUint32(b, h.lockChunks), 0)
+		if h.implicit {
+			b[len(b)-1] = 1
+		}
 	}
-	x.prepared, x.record = true, record
-	return nil
+	return b
+}
+
+// decodeIntentHeader reads chunk 0. XX001 when it is malformed, 0A000 of a later version.
+func decodeIntentHeader(b []byte) (*intentHeader, error) {
+	if len(b) > 0 && b[0] > intentHeld {
+		return nil, pgerror.New(pgerror.FeatureNotSupported, "a transaction in doubt has a header of version %d, this program reads versions up to %d", b[0], intentHeld)
+	}
+	held := len(b) > 0 && b[0] == intentHeld
+	if len(b) == 0 || b[0] == 0 || !held && len(b) != intentHeaderLen || held && (len(b) != intentHeldLen || b[18] > 1) || b[13] > byte(Serializable) {
+		return nil, pgerror.New(pgerror.DataCorrupted, "malformed header of a transaction in doubt")
+	}
+	h := &intentHeader{record: NodeID(binary.BigEndian.Uint32(b[1:])), gateway: NodeID(binary.BigEndian.Uint32(b[5:])), chunks: binary.BigEndian.Uint32(b[9:]),
+		isolation: Isolation(b[13]), held: held}
+	if held {
+		h.lockChunks, h.implicit = binary.BigEndian.Uint32(b[14:]), b[18] == 1
+	}
+	return h, nil
 }
 
 func appendIntent(dst, key, value []byte, del, overwrites bool) []byte {
@@ -164,7 +216,7 @@ func readIntent(b []byte) (key, value []byte, del, overwrites bool, rest []byte,
 
 // eachIntent calls f for the writes of the stored intents of a transaction.
 func (p *Branches) eachIntent(ctx context.Context, id ID, f func(key, value []byte, del, overwrites bool) error) error {
-	return p.m.eng.LocalScan(intentKey(id, 1), intentsEnd(id), func(_, chunk []byte) error {
+	return p.m.eng.LocalScan(intentKey(id, 1), intentKey(id, intentLockChunk), func(_, chunk []byte) error {
 		if ctx.Err() != nil {
 			return contextError(ctx)
 		}
@@ -197,7 +249,8 @@ func (p *Branches) dropIntents(id ID) error {
 
 // recover finds the intents that the last run of the node has left.
 func (p *Branches) recover() error {
-	var headers []branch
+	var ids []ID
+	headers := map[ID]*intentHeader{}
 	orphans := map[ID]bool{}
 	err := p.m.eng.LocalScan([]byte("intent/"), []byte("intent0"), func(key, value []byte) error {
 		if len(key) != len("intent/")+12 {
@@ -205,16 +258,17 @@ func (p *Branches) recover() error {
 		}
 		id := ID(binary.BigEndian.Uint64(key[len("intent/"):]))
 		if binary.BigEndian.Uint32(key[len("intent/")+8:]) != 0 {
-			if n := len(headers); n == 0 || headers[n-1].b.Txn != id {
+			if headers[id] == nil {
 				orphans[id] = true
 			}
 			return nil
 		}
-		if len(value) != intentHeaderLen || value[0] != intentVersion {
-			return pgerror.New(pgerror.DataCorrupted, "malformed intent header of transaction %d", id)
+		h, err := decodeIntentHeader(value)
+		if err != nil {
+			return err
 		}
-		headers = append(headers, branch{prepared: true, record: NodeID(binary.BigEndian.Uint32(value[1:])),
-			b: Branch{Txn: id, Gateway: NodeID(binary.BigEndian.Uint32(value[5:])), Isolation: Isolation(value[13])}})
+		headers[id] = h
+		ids = append(ids, id)
 		return nil
 	})
 	if err != nil {
@@ -225,11 +279,17 @@ func (p *Branches) recover() error {
 			return err
 		}
 	}
-	for i := range headers {
-		x := &branch{b: headers[i].b, prepared: true, record: headers[i].record}
+	for _, id := range ids {
+		h := headers[id]
+		x := &branch{prepared: true, held: h.held, record: h.record, b: Branch{Txn: id, Gateway: h.gateway, Isolation: h.isolation}}
 		x.t = newTransaction(p.m, Options{Isolation: x.b.Isolation})
 		x.t.external = true
 		x.t.idOnce.Do(func() { x.t.id.Store(uint64(x.b.Txn)) })
+		if h.held {
+			if err := p.recoverHeld(x, h); err != nil {
+				return err
+			}
+		}
 		p.open[x.b.Txn] = x
 	}
 	return nil
@@ -328,7 +388,7 @@ func (p *Branches) addVersions(batch *engine.Batch, ts Timestamp, each func(f fu
 func (p *Branches) applyIntents(ctx context.Context, x *branch, ts Timestamp) error {
 	id := x.b.Txn
 	size := 0
-	err := p.m.eng.LocalScan(intentKey(id, 1), intentsEnd(id), func(_, chunk []byte) error {
+	err := p.m.eng.LocalScan(intentKey(id, 1), intentKey(id, intentLockChunk), func(_, chunk []byte) error {
 		size += len(chunk)
 		return nil
 	})
@@ -418,9 +478,11 @@ func recordValue(state Outcome, ts Timestamp) []byte {
 	return binary.BigEndian.AppendUint64([]byte{intentVersion, byte(state)}, uint64(ts))
 }
 
+func (p *Branches) outcome(id ID) (Timestamp, Outcome, error) { return p.m.outcome(id) }
+
 // outcome reads a record.
-func (p *Branches) outcome(id ID) (Timestamp, Outcome, error) {
-	v, ok, err := p.m.eng.LocalGet(recordKey(id))
+func (m *Manager) outcome(id ID) (Timestamp, Outcome, error) {
+	v, ok, err := m.eng.LocalGet(recordKey(id))
 	if err != nil || !ok {
 		return 0, OutcomeUnknown, err
 	}
@@ -463,8 +525,14 @@ func (p *Branches) Outcome(_ context.Context, id ID, fence bool) (Timestamp, Out
 	mu.Lock()
 	defer mu.Unlock()
 	ts, state, err := p.outcome(id)
-	if err != nil || state != OutcomeUnknown || !fence {
+	if err != nil || state != OutcomeUnknown {
 		return ts, state, err
+	}
+	if p.m.prepared.isPrepared(id, fence) {
+		return 0, OutcomePrepared, nil
+	}
+	if !fence {
+		return 0, OutcomeUnknown, nil
 	}
 	if p.find(id) == nil {
 		return 0, OutcomeAborted, nil

@@ -32,6 +32,7 @@ type OracleService struct {
 
 	hostedSessions hostedSessions
 	notifications  notificationQueue
+	cluster        Cluster
 }
 
 // PendingCommit is a commit between its timestamp and its visibility.
@@ -205,6 +206,7 @@ func (s *OracleService) ReportOldest(gateway NodeID, ts Timestamp) {
 func (s *OracleService) DropGateway(gateway NodeID) {
 	s.endSerialsOf(gateway)
 	s.endAdvisoryOf(gateway)
+	s.m.prepared.dropReserved(gateway)
 	s.notifications.end(func(k subscriptionKey) bool { return k.gateway == gateway })
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -126,6 +126,10 @@ type Participant interface {
 	// enough for one batch is left as it is. What is large is written before the commit has
 	// its timestamp, which holds back those of others.
 	Prepare(ctx context.Context, b Branch, record NodeID) error
+	// Hold is Prepare for PREPARE TRANSACTION: the branch's locks become durable too, and it
+	// stays, its gateway's end and restarts notwithstanding, for as long as record, the first
+	// node, says OutcomePrepared. It is a session's no more.
+	Hold(ctx context.Context, b Branch, record NodeID) error
 	// Decide writes the transaction's record, committed at ts, unless it was aborted
 	// before (40001). It is the commit of a transaction with several participants.
 	Decide(ctx context.Context, b Branch, ts Timestamp) error
@@ -165,6 +169,9 @@ const (
 	OutcomeUnknown Outcome = iota // no record
 	OutcomeCommitted
 	OutcomeAborted
+	// OutcomePrepared: by PREPARE TRANSACTION. There is no record that says so: the first node
+	// knows (prepared_service.go).
+	OutcomePrepared
 )
 
 // Oracle is the timestamp oracle as gateways and nodes see it.
@@ -183,6 +190,7 @@ type Oracle interface {
 	Serializer
 	AdvisoryHost
 	NotificationHost
+	PreparedHost
 }
 
 // CommitRequest is what BeginCommit is told.

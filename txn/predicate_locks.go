@@ -258,6 +258,12 @@ func (w *writeNotes) add(x *sxact, key []byte) {
 	}
 }
 
+// addRange notes that x wrote keys of a range.
+func (w *writeNotes) addRange(x *sxact, lower, upper []byte) {
+	x.writings.ranges = x.writings.ranges.add(lower, upper)
+	w.ranged[x] = struct{}{}
+}
+
 func (w *writeNotes) keysToRanges(x *sxact) {
 	h := &x.writings
 	slices.SortFunc(h.keys, bytes.Compare)

@@ -21,16 +21,35 @@ import (
 // needs to make it anew is in its record (twophase_record.go), written before PREPARE is
 // acknowledged and deleted in the batch that commits or rolls back.
 //
-// Over several nodes there is none: coordinator.Coordinator is no TwoPhase.
+// Over several nodes the first node keeps the name and what belongs to it, and the nodes
+// keep the branches (prepared_service.go).
 
 // TwoPhase is a DB whose transactions can be prepared. Those that it begins are Preparers.
 type TwoPhase interface {
 	DB
 	// Prepared lists the prepared transactions, oldest first.
-	Prepared() []PreparedInfo
+	Prepared(ctx context.Context) ([]PreparedInfo, error)
 	// ClaimPrepared takes the prepared transaction of a name to finish it; nobody else can
 	// meanwhile. allowed is asked first. Errors: 42704, 55000, those of allowed.
-	ClaimPrepared(gid string, allowed func(*PreparedInfo) error) (*PreparedTxn, error)
+	ClaimPrepared(ctx context.Context, gid string, allowed func(*PreparedInfo) error) (ClaimedTxn, error)
+}
+
+// ClaimedTxn is a prepared transaction that somebody has claimed. One goroutine has it.
+type ClaimedTxn interface {
+	// Info describes the transaction.
+	Info() PreparedInfo
+	// Recovered tells that this process has not prepared it: what Txn.OnCommit was given
+	// then is forgotten.
+	Recovered() bool
+	// OnCommit is Txn.OnCommit.
+	OnCommit(f func(ts Timestamp))
+	// Release gives up the claim.
+	Release()
+	// Commit commits, and ends the claim. After an error the transaction is still prepared,
+	// but for 08007: the outcome is unknown.
+	Commit(ctx context.Context) (Timestamp, error)
+	// Rollback rolls back, and ends the claim. After an error the transaction is still prepared.
+	Rollback(ctx context.Context) error
 }
 
 // Preparer is a Txn that can be prepared.
@@ -56,8 +75,9 @@ type PreparedInfo struct {
 }
 
 var (
-	_ TwoPhase = (*Manager)(nil)
-	_ Preparer = (*transaction)(nil)
+	_ TwoPhase   = (*Manager)(nil)
+	_ ClaimedTxn = (*PreparedTxn)(nil)
+	_ Preparer   = (*transaction)(nil)
 )
 
 // preparedMemoryMax is how much of a prepared transaction's writes stays in memory.
@@ -67,9 +87,13 @@ const preparedMemoryMax = 4 << 20
 type preparedSet struct {
 	mu    sync.Mutex
 	byGID map[string]*PreparedTxn
+	// decided have committed on this node, the first one, and not on all yet; since the start.
+	decided []*PreparedTxn
+	// forgone are those of several nodes that are not to be prepared any more.
+	forgone recent[ID]
 }
 
-// PreparedTxn is a prepared transaction that somebody has claimed. One goroutine has it.
+// PreparedTxn is a prepared transaction of a Manager, as who has claimed it sees it.
 type PreparedTxn struct {
 	m    *Manager
 	t    *transaction
@@ -78,6 +102,9 @@ type PreparedTxn struct {
 	recovered bool
 	// claimed: being prepared, or finished. Guarded by preparedSet.mu.
 	claimed bool
+	// hosted is set for a transaction of several nodes, of which t has what the first node
+	// keeps beside its branch.
+	hosted *hostedPrepared
 }
 
 // reserve takes a name for a transaction that is about to be prepared.
@@ -118,16 +145,24 @@ func (s *preparedSet) each(f func(p *PreparedTxn)) {
 }
 
 // Prepared implements TwoPhase.
-func (m *Manager) Prepared() (out []PreparedInfo) {
+func (m *Manager) Prepared(context.Context) (out []PreparedInfo, err error) {
 	m.prepared.each(func(p *PreparedTxn) { out = append(out, p.info) })
 	slices.SortFunc(out, func(a, b PreparedInfo) int {
 		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Txn, b.Txn))
 	})
-	return out
+	return out, nil
 }
 
 // ClaimPrepared implements TwoPhase.
-func (m *Manager) ClaimPrepared(gid string, allowed func(*PreparedInfo) error) (*PreparedTxn, error) {
+func (m *Manager) ClaimPrepared(_ context.Context, gid string, allowed func(*PreparedInfo) error) (ClaimedTxn, error) {
+	p, err := m.claim(gid, allowed)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (m *Manager) claim(gid string, allowed func(*PreparedInfo) error) (*PreparedTxn, error) {
 	s := &m.prepared
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -241,21 +276,19 @@ func (b *bulkWrites) segments() []*columns.Segment {
 	return out
 }
 
-// Info describes the transaction.
+// Info implements ClaimedTxn.
 func (p *PreparedTxn) Info() PreparedInfo { return p.info }
 
-// Recovered tells that the process has not prepared it itself: what Txn.OnCommit was
-// given then is forgotten.
+// Recovered implements ClaimedTxn.
 func (p *PreparedTxn) Recovered() bool { return p.recovered }
 
-// OnCommit is Txn.OnCommit.
+// OnCommit implements ClaimedTxn.
 func (p *PreparedTxn) OnCommit(f func(ts Timestamp)) { p.t.onCommit = append(p.t.onCommit, f) }
 
-// Release gives up the claim.
+// Release implements ClaimedTxn.
 func (p *PreparedTxn) Release() { p.release() }
 
-// Commit commits, and ends the claim. After an error the transaction is still prepared,
-// but for 08007: the outcome is unknown.
+// Commit implements ClaimedTxn.
 func (p *PreparedTxn) Commit(ctx context.Context) (Timestamp, error) {
 	t, m := p.t, p.m
 	err := m.eng.Room(int64(t.writes.bytes))
@@ -302,8 +335,8 @@ func (t *transaction) commitNothing() error {
 	return nil
 }
 
-// Rollback rolls back, and ends the claim. After an error the transaction is still prepared.
-func (p *PreparedTxn) Rollback() error {
+// Rollback implements ClaimedTxn.
+func (p *PreparedTxn) Rollback(context.Context) error {
 	t, m := p.t, p.m
 	b := m.eng.NewBatch(0)
 	err := t.deleteRecord(b)

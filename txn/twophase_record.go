@@ -3,6 +3,7 @@ package txn
 import (
 	"context"
 	"encoding/binary"
+	"math"
 	"slices"
 	"time"
 
@@ -11,34 +12,41 @@ import (
 	"github.com/basaltdb/basalt/storage/engine"
 )
 
-// The record of a prepared transaction: local keys (format version 1, integers big
-// endian, strings as uvarint length and bytes).
+// The record of a prepared transaction: local keys (format version 1; 2 for one of several
+// nodes, whose writes and other locks are in its branches' intents; integers big endian,
+// strings as uvarint length and bytes).
 //
 //	prepared/ id:8 chunk:4    chunk 0, the header, is written last, in one batch with the
 //	                          directory records of its segments (storage/columns):
-//	                          version:1 = 1 | state:1 | chunks:4 | owner:4 | database:4 |
+//	                          version:1 | state:1 | chunks:4 | owner:4 | database:4 |
 //	                          time:8, microseconds of 1970 | isolation:1 | flags:1 |
 //	                          snapshot:8, of SERIALIZABLE | string gid | string note
 //	                          state: 1 prepared, 2 committed: what is left is to be removed
 //	                          flags: 1 read only, 2 SERIALIZABLE keeps notes of it, 4 writes
-//	                          stand for locks (implicit.go)
+//	                          stand for locks (implicit.go), 8 the catalog has changed (version 2)
+//	                          version 2 adds: uvarint number of nodes | for each a uvarint:
+//	                          twice its id, and 1 if it has writes
 //	                          chunk k ≥ 1: entries one after the other, each a tag:1 and
 //	                          1 write:     flags:1 | string key | string value, as an intent's
 //	                          2 lock:      table:1 (1 rows, 2 relations, 3 advisory) | mode:1 | string key
 //	                          3 read key:  string
 //	                          4 read range: string lower | string upper
 //	                          5 segment:   uvarint number of the directory record
+//	                          6 wrote key: string, a note of SERIALIZABLE (version 2)
+//	                          7 wrote range: string lower | string upper (version 2)
 //
 // Chunks without a header are what a crash has left of an unfinished PREPARE, or of a
 // finished COMMIT or ROLLBACK PREPARED: the next start removes them.
 const (
 	preparedVersion   = 1
+	preparedHosted    = 2 // the version of one of several nodes
 	preparedState     = 1
 	preparedCommitted = 2
 
 	preparedReadOnly = 1
 	preparedNotes    = 2
 	preparedImplicit = 4
+	preparedCatalog  = 8
 
 	preparedFixedLen = 32
 )
@@ -50,6 +58,8 @@ const (
 	entryReadKey
 	entryReadRange
 	entrySegment
+	entryWroteKey
+	entryWroteRange
 )
 
 // Lock tables by their number in a record.
@@ -83,33 +93,66 @@ type preparedHeader struct {
 	snapshot        Timestamp
 	gid             string
 	note            []byte
+	hosted          bool // version 2
+	parts           []PreparedPart
 }
+
+// preparedPartsMax bounds the nodes of a record.
+const preparedPartsMax = 1 << 16
 
 func (h *preparedHeader) encode() []byte {
 	b := []byte{preparedVersion, h.state}
+	if h.hosted {
+		b[0] = preparedHosted
+	}
 	b = binary.BigEndian.AppendUint32(b, h.chunks)
 	b = binary.BigEndian.AppendUint32(b, h.owner)
 	b = binary.BigEndian.AppendUint32(b, h.database)
 	b = binary.BigEndian.AppendUint64(b, uint64(h.time.UnixMicro()))
 	b = append(b, byte(h.isolation), h.flags)
 	b = binary.BigEndian.AppendUint64(b, uint64(h.snapshot))
-	return appendBytes(appendBytes(b, []byte(h.gid)), h.note)
+	b = appendBytes(appendBytes(b, []byte(h.gid)), h.note)
+	if !h.hosted {
+		return b
+	}
+	b = binary.AppendUvarint(b, uint64(len(h.parts)))
+	for _, p := range h.parts {
+		n := uint64(p.Node) << 1
+		if p.Wrote {
+			n |= 1
+		}
+		b = binary.AppendUvarint(b, n)
+	}
+	return b
 }
 
 // decodePreparedHeader reads chunk 0. XX001 when it is malformed, 0A000 of a later version.
 func decodePreparedHeader(b []byte) (*preparedHeader, error) {
-	if len(b) > 0 && b[0] > preparedVersion {
-		return nil, pgerror.New(pgerror.FeatureNotSupported, "a prepared transaction has a record of version %d, this program reads versions up to %d", b[0], preparedVersion)
+	if len(b) > 0 && b[0] > preparedHosted {
+		return nil, pgerror.New(pgerror.FeatureNotSupported, "a prepared transaction has a record of version %d, this program reads versions up to %d", b[0], preparedHosted)
 	}
 	bad := pgerror.New(pgerror.DataCorrupted, "malformed record of a prepared transaction")
-	if len(b) < preparedFixedLen || b[0] != preparedVersion || b[1] != preparedState && b[1] != preparedCommitted ||
-		b[22] > byte(Serializable) || b[23] > preparedReadOnly|preparedNotes|preparedImplicit {
+	if len(b) < preparedFixedLen || b[0] == 0 || b[1] != preparedState && b[1] != preparedCommitted ||
+		b[22] > byte(Serializable) || b[23] > preparedReadOnly|preparedNotes|preparedImplicit|preparedCatalog {
 		return nil, bad
 	}
 	h := &preparedHeader{state: b[1], chunks: binary.BigEndian.Uint32(b[2:]), owner: binary.BigEndian.Uint32(b[6:]), database: binary.BigEndian.Uint32(b[10:]),
 		time: time.UnixMicro(int64(binary.BigEndian.Uint64(b[14:]))), isolation: Isolation(b[22]), flags: b[23], snapshot: Timestamp(binary.BigEndian.Uint64(b[24:]))}
 	d := entryReader{b: b[preparedFixedLen:]}
 	h.gid, h.note = string(d.string()), slices.Clone(d.string())
+	if h.hosted = b[0] == preparedHosted; h.hosted {
+		n := d.uvarint()
+		if n > preparedPartsMax {
+			return nil, bad
+		}
+		for range n {
+			x := d.uvarint()
+			if x>>1 == 0 || x>>1 > math.MaxUint32 {
+				return nil, bad
+			}
+			h.parts = append(h.parts, PreparedPart{Node: NodeID(x >> 1), Wrote: x&1 != 0})
+		}
+	}
 	if d.bad || len(d.b) > 0 {
 		return nil, bad
 	}
@@ -180,9 +223,9 @@ func eachEntry(chunk []byte, f func(e *entry) error) error {
 			switch e.tag {
 			case entryLock:
 				e.table, e.mode, e.key = d.byte(), lockMode(d.byte()), d.string()
-			case entryReadKey:
+			case entryReadKey, entryWroteKey:
 				e.key = d.string()
-			case entryReadRange:
+			case entryReadRange, entryWroteRange:
 				e.key, e.value = d.string(), d.string()
 			case entrySegment:
 				e.segment = d.uvarint()
@@ -204,9 +247,13 @@ func eachEntry(chunk []byte, f func(e *entry) error) error {
 // recordWriter writes the chunks of a record.
 type recordWriter struct {
 	m      *Manager
-	id     ID
+	key    func(chunk uint32) []byte
 	chunks uint32
 	buf    []byte
+}
+
+func (m *Manager) preparedWriter(id ID) *recordWriter {
+	return &recordWriter{m: m, key: func(chunk uint32) []byte { return preparedKey(id, chunk) }}
 }
 
 func (w *recordWriter) flush(least int) error {
@@ -214,7 +261,7 @@ func (w *recordWriter) flush(least int) error {
 		return nil
 	}
 	w.chunks++
-	err := w.m.eng.LocalSet(preparedKey(w.id, w.chunks), w.buf, false)
+	err := w.m.eng.LocalSet(w.key(w.chunks), w.buf, false)
 	w.buf = w.buf[:0]
 	return err
 }
@@ -227,7 +274,7 @@ func (w *recordWriter) lock(table byte, mode lockMode, key []byte) error {
 // writeRecord makes the transaction's record durable. On an error nothing of it counts,
 // but after 08007.
 func (t *transaction) writeRecord(ctx context.Context, id ID, info *PreparedInfo, advisory *AdvisoryLocks) error {
-	w := &recordWriter{m: t.m, id: id}
+	w := t.m.preparedWriter(id)
 	err := t.writeEntries(ctx, w, advisory)
 	h := preparedHeader{state: preparedState, chunks: w.chunks, owner: info.Owner, database: info.Database, time: info.Time,
 		isolation: t.opts.Isolation, gid: info.GID, note: info.Note}
@@ -288,9 +335,9 @@ func (t *transaction) decidedRecord() columns.LocalRecord {
 	return columns.LocalRecord{Key: preparedKey(t.ID(), 0), Value: h.encode()}
 }
 
-// writeEntries writes all chunks but the header.
-func (t *transaction) writeEntries(ctx context.Context, w *recordWriter, advisory *AdvisoryLocks) error {
-	for _, h := range t.owner.held { // a start takes the locks before it makes the writes
+// writeLocks writes the locks on rows and tables.
+func (t *transaction) writeLocks(w *recordWriter) error {
+	for _, h := range t.owner.held {
 		table := byte(recordRows)
 		if h.e.t == t.m.rels {
 			table = recordRelations
@@ -298,6 +345,35 @@ func (t *transaction) writeEntries(ctx context.Context, w *recordWriter, advisor
 		if err := w.lock(table, h.mode, []byte(h.e.key)); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// writeReads writes the notes of what the transaction has read.
+func (t *transaction) writeReads(w *recordWriter) error {
+	if t.sx == nil {
+		return nil
+	}
+	keys, ranges := t.m.ssi.readsOf(t.sx)
+	for _, k := range keys {
+		w.buf = appendBytes(append(w.buf, entryReadKey), k)
+		if err := w.flush(intentChunkBytes); err != nil {
+			return err
+		}
+	}
+	for _, r := range ranges {
+		w.buf = appendBytes(appendBytes(append(w.buf, entryReadRange), r.lower), r.upper)
+		if err := w.flush(intentChunkBytes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeEntries writes all chunks but the header.
+func (t *transaction) writeEntries(ctx context.Context, w *recordWriter, advisory *AdvisoryLocks) error {
+	if err := t.writeLocks(w); err != nil { // a start takes them before it makes the writes
+		return err
 	}
 	if advisory != nil {
 		for _, h := range advisory.transactions() {
@@ -321,20 +397,8 @@ func (t *transaction) writeEntries(ctx context.Context, w *recordWriter, advisor
 			}
 		}
 	}
-	if t.sx != nil {
-		keys, ranges := t.m.ssi.readsOf(t.sx)
-		for _, k := range keys {
-			w.buf = appendBytes(append(w.buf, entryReadKey), k)
-			if err := w.flush(intentChunkBytes); err != nil {
-				return err
-			}
-		}
-		for _, r := range ranges {
-			w.buf = appendBytes(appendBytes(append(w.buf, entryReadRange), r.lower), r.upper)
-			if err := w.flush(intentChunkBytes); err != nil {
-				return err
-			}
-		}
+	if err := t.writeReads(w); err != nil {
+		return err
 	}
 	return w.flush(0)
 }
@@ -422,6 +486,10 @@ func (m *Manager) recoverOne(id ID, h *preparedHeader) error {
 				m.ssi.noteRead(t.sx, e.key, nil)
 			case entryReadRange:
 				m.ssi.noteRead(t.sx, e.key, e.value)
+			case entryWroteKey:
+				m.ssi.recoverWrite(t.sx, e.key, nil)
+			case entryWroteRange:
+				m.ssi.recoverWrite(t.sx, e.key, e.value)
 			case entrySegment:
 				segments = append(segments, e.segment)
 			}
@@ -443,6 +511,17 @@ func (m *Manager) recoverOne(id ID, h *preparedHeader) error {
 	t.state, t.recordChunks = txnPrepared, h.chunks
 	p := &PreparedTxn{m: m, t: t, recovered: true,
 		info: PreparedInfo{Txn: id, GID: h.gid, Backend: -1, Owner: h.owner, Database: h.database, Time: h.time, Note: h.note}}
+	if h.hosted {
+		p.hosted = &hostedPrepared{id: id, state: hostedReady, parts: h.parts, catalog: h.flags&preparedCatalog != 0}
+		if _, state, err := m.outcome(id); err != nil {
+			return err
+		} else if state == OutcomeCommitted { // what is left is to end it on all nodes
+			t.state = txnCommitted
+			t.end()
+			m.prepared.decided = append(m.prepared.decided, p)
+			return nil
+		}
+	}
 	m.prepared.byGID[h.gid] = p
 	return nil
 }

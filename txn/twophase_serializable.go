@@ -62,3 +62,24 @@ func (s *serializable) noteWrite(x *sxact, key []byte) {
 	defer s.mu.Unlock()
 	s.wrote.add(x, key)
 }
+
+// recoverWrite notes that a recovered transaction wrote a key, or keys of a range.
+func (s *serializable) recoverWrite(x *sxact, lower, upper []byte) {
+	if x == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if upper == nil {
+		s.wrote.add(x, lower)
+	} else {
+		s.wrote.addRange(x, lower, upper)
+	}
+}
+
+// writesOf lists what x has written.
+func (s *serializable) writesOf(x *sxact) (keys [][]byte, ranges spans) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([][]byte(nil), x.writings.keys...), append(spans(nil), x.writings.ranges...)
+}

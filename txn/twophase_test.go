@@ -28,13 +28,18 @@ func prepare(t *testing.T, tx Txn, gid string) {
 	}
 }
 
-func claim(t *testing.T, m *Manager, gid string) *PreparedTxn {
+func claim(t *testing.T, m *Manager, gid string) ClaimedTxn {
 	t.Helper()
-	p, err := m.ClaimPrepared(gid, anybody)
+	p, err := m.ClaimPrepared(context.Background(), gid, anybody)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
+}
+
+func prepared(m *Manager) []PreparedInfo {
+	infos, _ := m.Prepared(context.Background()) // in one process nothing fails
+	return infos
 }
 
 func begin(m *Manager, iso Isolation, pid int32) Txn {
@@ -131,7 +136,7 @@ func TestPrepared(t *testing.T) {
 						cfg.PreparedMax = 0 // those that are there stay
 						eng, m = testManager(t, fs, cfg)
 					}
-					infos := m.Prepared()
+					infos := prepared(m)
 					if len(infos) != 1 || infos[0].GID != "g" || infos[0].Owner != 10 || infos[0].Database != 5 || infos[0].Time.UnixMicro() != 77 || string(infos[0].Note) != "n" || infos[0].Txn != tx.ID() {
 						t.Fatalf("%+v", infos)
 					}
@@ -177,12 +182,12 @@ func TestPrepared(t *testing.T) {
 					if b := m.Blockers(8); !slices.Equal(b, []int32{0}) {
 						t.Fatal(b)
 					}
-					_, err := m.ClaimPrepared("h", anybody)
+					_, err := m.ClaimPrepared(context.Background(), "h", anybody)
 					is(t, err, pgerror.UndefinedObject)
-					_, err = m.ClaimPrepared("g", func(*PreparedInfo) error { return pgerror.New(pgerror.InsufficientPrivilege, "no") })
+					_, err = m.ClaimPrepared(context.Background(), "g", func(*PreparedInfo) error { return pgerror.New(pgerror.InsufficientPrivilege, "no") })
 					is(t, err, pgerror.InsufficientPrivilege)
 					p := claim(t, m, "g")
-					_, err = m.ClaimPrepared("g", anybody)
+					_, err = m.ClaimPrepared(context.Background(), "g", anybody)
 					is(t, err, pgerror.ObjectNotInPrerequisiteState)
 					if p.Recovered() != crash {
 						t.Fatal("recovered, or not")
@@ -198,7 +203,7 @@ func TestPrepared(t *testing.T) {
 						want = "new"
 						_, err = p.Commit(ctx)
 					} else {
-						err = p.Rollback()
+						err = p.Rollback(ctx)
 					}
 					if err != nil {
 						t.Fatal(err)
@@ -218,7 +223,7 @@ func TestPrepared(t *testing.T) {
 						if v := reads(t, m, "key 5"); v != "" {
 							t.Fatalf("key 5 is %q", v)
 						}
-						if len(m.Prepared()) != 0 {
+						if len(prepared(m)) != 0 {
 							t.Fatal("still prepared")
 						}
 					}
@@ -259,7 +264,7 @@ func TestPreparedNames(t *testing.T) {
 	}
 	prepare(t, begin(m, ReadCommitted, 1), "one")
 	for _, g := range []string{"one", "two"} {
-		if err := claim(t, m, g).Rollback(); err != nil {
+		if err := claim(t, m, g).Rollback(ctx); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -270,7 +275,7 @@ func TestPreparedNames(t *testing.T) {
 		}
 	}
 	is(t, begin(m, ReadCommitted, 1).(Preparer).Prepare(ctx, PreparedInfo{GID: "one"}, adv), pgerror.FeatureNotSupported)
-	if len(m.Prepared()) != 0 {
+	if len(prepared(m)) != 0 {
 		t.Fatal("the name of a failed PREPARE stays taken")
 	}
 	if err := errors.Join(m.Close(), eng.Close()); err != nil {
@@ -403,7 +408,7 @@ func TestPreparedBulk(t *testing.T) {
 			if commit {
 				_, err = p.Commit(ctx)
 			} else {
-				err = p.Rollback()
+				err = p.Rollback(ctx)
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -438,6 +443,10 @@ func FuzzPreparedRecord(f *testing.F) {
 	f.Add(appendIntent([]byte{entryWrite}, []byte("k"), []byte("v"), false, true))
 	f.Add(appendBytes([]byte{entryLock, recordRows, 3}, []byte("k")))
 	f.Add(appendBytes(appendBytes([]byte{entryReadRange}, []byte("k")), []byte("l")))
+	h.hosted, h.flags, h.parts = true, preparedNotes|preparedCatalog, []PreparedPart{{Node: 1}, {Node: 300, Wrote: true}}
+	f.Add(h.encode())
+	f.Add(appendBytes([]byte{entryWroteKey}, []byte("k")))
+	f.Add(appendBytes(appendBytes([]byte{entryWroteRange}, []byte("k")), []byte("l")))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if h, err := decodePreparedHeader(b); err == nil {
 			again, err := decodePreparedHeader(h.encode())

@@ -35,7 +35,7 @@ func startNode(ctx context.Context, stop func(), f startFlags, o server.Options)
 		return fmt.Errorf("--rpc-addr %s is reachable from other machines: give --certs DIR (basalt cert makes them), or say --insecure", f.rpc)
 	}
 	cfg := node.Config{Dir: f.data, Role: role, Addr: f.rpc, FlightAddr: f.flight, Join: f.join, Tablets: f.tablets, Credentials: creds, Version: version, Log: log,
-		Store: storage.Options{Columns: o.Columns, MemoryBytes: o.MemoryBytes / 3, Logf: func(format string, args ...any) { log.Debug(fmt.Sprintf(format, args...)) },
+		Store: storage.Options{Columns: o.Columns, PreparedMax: o.MaxPreparedTransactions, MemoryBytes: o.MemoryBytes / 3, Logf: func(format string, args ...any) { log.Debug(fmt.Sprintf(format, args...)) },
 			OnFatal: func(err error) {
 				log.Error("the store has failed, ending the process", "err", err)
 				time.AfterFunc(time.Second, func() { os.Exit(1) }) // sessions report it meanwhile

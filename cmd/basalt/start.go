@@ -74,7 +74,7 @@ SIGTERM and SIGINT stop the server cleanly.`,
 	fl.StringVar(&f.key, "tls-key", "", "file with the TLS private key (PEM)")
 	fl.StringVar(&f.memory, "memory", "", "memory for caches and queries, such as 4GB (default: half of the machine's)")
 	fl.IntVar(&f.maxConnections, "max-connections", pgwire.DefaultMaxConnections, "sessions at a time, the last of them for superusers; of each protocol")
-	fl.IntVar(&f.maxPrepared, "max-prepared-transactions", 0, "transactions that may be prepared at a time (PREPARE TRANSACTION; not over several nodes)")
+	fl.IntVar(&f.maxPrepared, "max-prepared-transactions", 0, "transactions that may be prepared at a time (PREPARE TRANSACTION); of a cluster, given to its first node")
 	fl.DurationVar(&f.authTimeout, "authentication-timeout", pgwire.DefaultAuthenticationTimeout, "how long a client has to log in")
 	fl.IntVar(&f.tablets, "tablets", 0, "number of tablets of a new data directory, fixed for its life (default 1); of a cluster, given to its first node (default: one per storage node)")
 	fl.StringVar(&f.rpc, "rpc-addr", "", "address to listen on for other nodes: makes this a node of a cluster, its first unless --join is given")

@@ -137,6 +137,10 @@ func (g *gate) Prepare(ctx context.Context, b txn.Branch, record txn.NodeID) err
 	return g.ending(ctx, b, func() error { return g.Branches.Prepare(ctx, b, record) })
 }
 
+func (g *gate) Hold(ctx context.Context, b txn.Branch, record txn.NodeID) error {
+	return g.ending(ctx, b, func() error { return g.Branches.Hold(ctx, b, record) })
+}
+
 func (g *gate) Decide(ctx context.Context, b txn.Branch, ts txn.Timestamp) error {
 	return g.ending(ctx, b, func() error { return g.Branches.Decide(ctx, b, ts) })
 }

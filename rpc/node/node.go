@@ -195,6 +195,7 @@ func (n *Node) startFirst() (err error) {
 	n.refreshStatus()
 	rpcpb.RegisterClusterServer(n.srv, &clusterServer{n: n})
 	txnrpc.RegisterOracle(n.srv, n.service)
+	n.service.SetCluster(txn.Cluster{Node: n.Participant, Dead: n.members.dead, Go: n.background})
 	// Its own intents have their records here: nobody need be asked.
 	return n.gate.settle(n.ctx, n.service.Epoch())
 }
@@ -258,6 +259,15 @@ func (n *Node) lead() {
 		case <-t.C:
 		}
 	}
+}
+
+// background runs f until the node is closed.
+func (n *Node) background(f func(ctx context.Context)) {
+	n.done.Add(1)
+	go func() {
+		defer n.done.Done()
+		f(n.ctx)
+	}()
 }
 
 // Close leaves: the others notice when the lease ends. Sessions must be closed before.

@@ -102,6 +102,12 @@ func (p *Participant) Prepare(ctx context.Context, b txn.Branch, record txn.Node
 	return wire.FromStatus(ctx, err)
 }
 
+// Hold implements txn.Participant.
+func (p *Participant) Hold(ctx context.Context, b txn.Branch, record txn.NodeID) error {
+	_, err := p.c.Hold(ctx, &rpcpb.PrepareRequest{Branch: BranchToProto(b), Record: uint32(record)})
+	return wire.FromStatus(ctx, err)
+}
+
 // Decide implements txn.Participant.
 func (p *Participant) Decide(ctx context.Context, b txn.Branch, ts txn.Timestamp) error {
 	_, err := p.c.Decide(ctx, &rpcpb.ApplyRequest{Branch: BranchToProto(b), Ts: uint64(ts)})

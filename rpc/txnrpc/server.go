@@ -93,6 +93,10 @@ func (s *participantServer) Prepare(ctx context.Context, q *rpcpb.PrepareRequest
 	return empty, s.p.Prepare(ctx, BranchFromProto(q.Branch), txn.NodeID(q.Record))
 }
 
+func (s *participantServer) Hold(ctx context.Context, q *rpcpb.PrepareRequest) (*rpcpb.Empty, error) {
+	return empty, s.p.Hold(ctx, BranchFromProto(q.Branch), txn.NodeID(q.Record))
+}
+
 func (s *participantServer) Decide(ctx context.Context, q *rpcpb.ApplyRequest) (*rpcpb.Empty, error) {
 	return empty, s.p.Decide(ctx, BranchFromProto(q.Branch), txn.Timestamp(q.Ts))
 }

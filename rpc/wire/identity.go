@@ -15,7 +15,8 @@ import (
 // Version 2: timestamps count from 2000 (types.Timestamp), in version 1 from 1970.
 // Version 3: SERIALIZABLE, whose reads every node has to note.
 // Version 4: notifications travel with commits.
-const ProtocolVersion = 4
+// Version 5: prepared transactions.
+const ProtocolVersion = 5
 
 const (
 	protocolKey = "basalt-protocol"

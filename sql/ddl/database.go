@@ -242,7 +242,11 @@ func dropDatabase(ctx context.Context, c *Context, s *pg_query.DropdbStmt) (stri
 		if c.Runner == nil || o.GetDefElem().GetDefname() != "force" {
 			continue
 		}
-		if n := c.Runner.Prepared(oid); n > 0 {
+		n, err := c.Runner.Prepared(oid)
+		if err != nil {
+			return "", err
+		}
+		if n > 0 {
 			return "", pgerror.New(pgerror.ObjectInUse, "database %q is being used by prepared transactions", s.Dbname).WithDetail("%s", usedBy(0, n))
 		}
 		c.Runner.Terminate(oid)
@@ -311,7 +315,10 @@ func (c *Context) waitForOthers(ctx context.Context, database types.OID, own int
 		return 0, 0, nil
 	}
 	for deadline := time.Now().Add(othersWait); ; {
-		users, prepared = max(c.Runner.Connections(database)-own, 0), c.Runner.Prepared(database)
+		users = max(c.Runner.Connections(database)-own, 0)
+		if prepared, err = c.Runner.Prepared(database); err != nil {
+			return 0, 0, err
+		}
 		if users+prepared == 0 || time.Now().After(deadline) {
 			return users, prepared, nil
 		}

@@ -161,10 +161,9 @@ func (s *Session) waitEvents(rows []sys.Activity) {
 func (s *Session) LockRows() []sys.LockRow {
 	var out []sys.LockRow
 	backends := map[txn.ID]int32{} // of prepared transactions
-	if d, ok := s.node.DB.(txn.TwoPhase); ok {
-		for _, i := range d.Prepared() {
-			backends[i.Txn] = i.Backend
-		}
+	all, _ := s.node.prepared()    // nodes that do not answer are left out below too
+	for _, i := range all {
+		backends[i.Txn] = i.Backend
 	}
 	for _, l := range s.node.DB.Locks() {
 		r := sys.LockRow{Transaction: types.OID(l.Transaction), Virtual: fmt.Sprintf("%d/%d", l.ProcessID, l.Holder), PID: l.ProcessID,

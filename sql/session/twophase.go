@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"encoding/binary"
+	"time"
 
 	pg_query "github.com/pganalyze/pg_query_go/v5"
 
@@ -51,13 +52,8 @@ func (s *Session) twoPhase(ctx context.Context, st *pg_query.TransactionStmt) (s
 	return name, nil
 }
 
-var errTwoPhase = pgerror.Unsupported("two-phase commit over several nodes")
-
 // prepareTransaction prepares the session's transaction; after an error it is to be rolled back.
 func (s *Session) prepareTransaction(ctx context.Context, gid string) error {
-	if _, ok := s.node.DB.(txn.TwoPhase); !ok {
-		return errTwoPhase
-	}
 	if err := s.ri.CheckDeferred(ctx); err != nil {
 		return err
 	}
@@ -78,7 +74,10 @@ func (s *Session) prepareTransaction(ctx context.Context, gid string) error {
 		return pgerror.New(pgerror.FeatureNotSupported, "cannot PREPARE a transaction that has executed LISTEN, UNLISTEN, or NOTIFY")
 	}
 	s.closePortals()
-	tx := s.txn().(txn.Preparer)
+	tx, ok := s.txn().(txn.Preparer)
+	if !ok {
+		return pgerror.Internal("a transaction that cannot be prepared")
+	}
 	s.advisoryMu.Lock()
 	advisory := s.advisory
 	s.advisoryMu.Unlock()
@@ -121,7 +120,7 @@ func (s *Session) finishPrepared(ctx context.Context, gid string, commit bool) e
 	if !ok { // none was prepared: that is refused
 		return pgerror.New(pgerror.UndefinedObject, `prepared transaction with identifier "%s" does not exist`, gid)
 	}
-	p, err := db.ClaimPrepared(gid, func(i *txn.PreparedInfo) error {
+	p, err := db.ClaimPrepared(ctx, gid, func(i *txn.PreparedInfo) error {
 		switch {
 		case i.Owner != uint32(s.currentUser.OID) && !s.currentUser.Super:
 			return pgerror.New(pgerror.InsufficientPrivilege, "permission denied to finish prepared transaction").
@@ -136,7 +135,7 @@ func (s *Session) finishPrepared(ctx context.Context, gid string, commit bool) e
 		return err
 	}
 	if !commit {
-		return p.Rollback()
+		return p.Rollback(ctx)
 	}
 	if p.Recovered() {
 		note, err := decodePreparedNote(p.Info().Note)
@@ -207,26 +206,36 @@ func (n *Node) carryOut(db types.OID, note *preparedNote) {
 }
 
 // PreparedTransactions implements sys.Session.
-func (s *Session) PreparedTransactions() []sys.PreparedTransaction {
-	db, ok := s.node.DB.(txn.TwoPhase)
-	if !ok {
-		return nil
-	}
+func (s *Session) PreparedTransactions() ([]sys.PreparedTransaction, error) {
+	all, err := s.node.prepared()
 	var out []sys.PreparedTransaction
-	for _, i := range db.Prepared() {
+	for _, i := range all {
 		out = append(out, sys.PreparedTransaction{Transaction: types.OID(i.Txn), GID: i.GID, Prepared: types.TimestampOf(i.Time), Owner: types.OID(i.Owner), Database: types.OID(i.Database)})
 	}
-	return out
+	return out, err
+}
+
+// listPreparedWait bounds asking for the prepared transactions.
+const listPreparedWait = 10 * time.Second
+
+// prepared lists the prepared transactions.
+func (n *Node) prepared() ([]txn.PreparedInfo, error) {
+	d, ok := n.DB.(txn.TwoPhase)
+	if !ok {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), listPreparedWait)
+	defer cancel()
+	return d.Prepared(ctx)
 }
 
 // Prepared counts the prepared transactions of a database.
-func (n *Node) Prepared(db types.OID) (count int) {
-	if d, ok := n.DB.(txn.TwoPhase); ok {
-		for _, i := range d.Prepared() {
-			if types.OID(i.Database) == db {
-				count++
-			}
+func (n *Node) Prepared(db types.OID) (count int, err error) {
+	all, err := n.prepared()
+	for _, i := range all {
+		if types.OID(i.Database) == db {
+			count++
 		}
 	}
-	return count
+	return count, err
 }

@@ -283,13 +283,24 @@ func (c *Coordinator) Locks() []txn.LockInfo {
 	ctx, cancel := context.WithTimeout(c.ctx, askWait)
 	defer cancel()
 	var out []txn.LockInfo
+	own := map[txn.ID]bool{} // of transactions on themselves: one each, however many branches
 	for _, n := range c.cfg.Nodes() {
 		p, err := c.cfg.Node(n)
 		if err != nil {
 			continue
 		}
-		if l, err := p.Locks(ctx); err == nil {
-			out = append(out, l...)
+		locks, err := p.Locks(ctx)
+		if err != nil {
+			continue
+		}
+		for _, l := range locks {
+			if l.Transaction != 0 && l.Granted && l.Transaction == l.Holder {
+				if own[l.Holder] {
+					continue
+				}
+				own[l.Holder] = true
+			}
+			out = append(out, l)
 		}
 	}
 	return out

@@ -102,7 +102,7 @@ func (c *cluster) start(n *node) {
 	var err error
 	n.eng, err = engine.Open("data", engine.Options{FS: n.fs, MemoryBytes: 16 << 20})
 	must(c.t, err)
-	n.mgr, err = txn.NewManager(n.eng, txn.Config{SpillBytes: 1 << 20})
+	n.mgr, err = txn.NewManager(n.eng, txn.Config{SpillBytes: 1 << 20, PreparedMax: 20})
 	must(c.t, err)
 	n.br, err = txn.NewBranches(n.mgr, c.reach)
 	must(c.t, err)
@@ -126,7 +126,7 @@ func (c *cluster) crash(id txn.NodeID) {
 	var err error
 	n.eng, err = engine.Open("data", engine.Options{FS: n.fs, MemoryBytes: 16 << 20})
 	must(c.t, err)
-	n.mgr, err = txn.NewManager(n.eng, txn.Config{SpillBytes: 1 << 20})
+	n.mgr, err = txn.NewManager(n.eng, txn.Config{SpillBytes: 1 << 20, PreparedMax: 20})
 	must(c.t, err)
 	n.mgr.SetHorizon(0)
 	// Its own records are there before others may call it.
@@ -250,6 +250,10 @@ func (f *faulty) Own(ctx context.Context, b txn.Branch, key []byte) (bool, error
 }
 func (f *faulty) Prepare(ctx context.Context, b txn.Branch, r txn.NodeID) error {
 	_, err := via(ctx, f, "prepare", func(ctx context.Context, p *txn.Branches) (none, error) { return none{}, p.Prepare(ctx, b, r) })
+	return err
+}
+func (f *faulty) Hold(ctx context.Context, b txn.Branch, r txn.NodeID) error {
+	_, err := via(ctx, f, "hold", func(ctx context.Context, p *txn.Branches) (none, error) { return none{}, p.Hold(ctx, b, r) })
 	return err
 }
 func (f *faulty) Decide(ctx context.Context, b txn.Branch, ts txn.Timestamp) error {

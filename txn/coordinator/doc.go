@@ -12,6 +12,9 @@
 //	Commit ─► one participant: Apply; several: Prepare, Decide, Apply
 //	       ─► Oracle.FinishCommit ─► Release
 //
+// PREPARE TRANSACTION ends with Oracle.ConfirmPrepared instead, after Participant.Hold
+// everywhere; the first node finishes it then (txn/prepared_service.go).
+//
 // What a transaction sends with NOTIFY travels with its commit; a feed brings what all
 // send to the gateways that listen (txn/notifications.go).
 //

@@ -2,7 +2,7 @@
 // protocol; this file is its wire form.
 //
 // Versioning: every call carries the metadata "basalt-protocol" (this file's
-// version, now 4) and "basalt-cluster" (the database's id, 16 bytes in hex). A node
+// version, now 5) and "basalt-cluster" (the database's id, 16 bytes in hex). A node
 // refuses what it does not know: FAILED_PRECONDITION. Field numbers are never reused.
 //
 // Errors are gRPC statuses with one Error among their details, which carries the
@@ -248,6 +248,414 @@ func (*Empty) Descriptor() ([]byte, []int) {
 	return file_rpc_proto_node_proto_rawDescGZIP(), []int{1}
 }
 
+type PreparedInfo struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Txn           uint64                 `protobuf:"varint,1,opt,name=txn,proto3" json:"txn,omitempty"`
+	Gid           []byte                 `protobuf:"bytes,2,opt,name=gid,proto3" json:"gid,omitempty"`
+	Owner         uint32                 `protobuf:"varint,3,opt,name=owner,proto3" json:"owner,omitempty"`
+	Database      uint32                 `protobuf:"varint,4,opt,name=database,proto3" json:"database,omitempty"`
+	TimeMicros    int64                  `protobuf:"varint,5,opt,name=time_micros,json=timeMicros,proto3" json:"time_micros,omitempty"`
+	Backend       int32                  `protobuf:"varint,6,opt,name=backend,proto3" json:"backend,omitempty"`
+	Note          []byte                 `protobuf:"bytes,7,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreparedInfo) Reset() {
+	*x = PreparedInfo{}
+	mi := &file_rpc_proto_node_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreparedInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreparedInfo) ProtoMessage() {}
+
+func (x *PreparedInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreparedInfo.ProtoReflect.Descriptor instead.
+func (*PreparedInfo) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *PreparedInfo) GetTxn() uint64 {
+	if x != nil {
+		return x.Txn
+	}
+	return 0
+}
+
+func (x *PreparedInfo) GetGid() []byte {
+	if x != nil {
+		return x.Gid
+	}
+	return nil
+}
+
+func (x *PreparedInfo) GetOwner() uint32 {
+	if x != nil {
+		return x.Owner
+	}
+	return 0
+}
+
+func (x *PreparedInfo) GetDatabase() uint32 {
+	if x != nil {
+		return x.Database
+	}
+	return 0
+}
+
+func (x *PreparedInfo) GetTimeMicros() int64 {
+	if x != nil {
+		return x.TimeMicros
+	}
+	return 0
+}
+
+func (x *PreparedInfo) GetBackend() int32 {
+	if x != nil {
+		return x.Backend
+	}
+	return 0
+}
+
+func (x *PreparedInfo) GetNote() []byte {
+	if x != nil {
+		return x.Note
+	}
+	return nil
+}
+
+type PreparedPart struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          uint32                 `protobuf:"varint,1,opt,name=node,proto3" json:"node,omitempty"`
+	Wrote         bool                   `protobuf:"varint,2,opt,name=wrote,proto3" json:"wrote,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreparedPart) Reset() {
+	*x = PreparedPart{}
+	mi := &file_rpc_proto_node_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreparedPart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreparedPart) ProtoMessage() {}
+
+func (x *PreparedPart) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreparedPart.ProtoReflect.Descriptor instead.
+func (*PreparedPart) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *PreparedPart) GetNode() uint32 {
+	if x != nil {
+		return x.Node
+	}
+	return 0
+}
+
+func (x *PreparedPart) GetWrote() bool {
+	if x != nil {
+		return x.Wrote
+	}
+	return false
+}
+
+type PreparedRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Gateway       uint32                 `protobuf:"varint,1,opt,name=gateway,proto3" json:"gateway,omitempty"`
+	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Info          *PreparedInfo          `protobuf:"bytes,3,opt,name=info,proto3" json:"info,omitempty"`
+	Isolation     uint32                 `protobuf:"varint,4,opt,name=isolation,proto3" json:"isolation,omitempty"`
+	ReadOnly      bool                   `protobuf:"varint,5,opt,name=read_only,json=readOnly,proto3" json:"read_only,omitempty"`
+	Parts         []*PreparedPart        `protobuf:"bytes,6,rep,name=parts,proto3" json:"parts,omitempty"`
+	Catalog       bool                   `protobuf:"varint,7,opt,name=catalog,proto3" json:"catalog,omitempty"`
+	Serial        uint64                 `protobuf:"varint,8,opt,name=serial,proto3" json:"serial,omitempty"`
+	Notes         []*Note                `protobuf:"bytes,9,rep,name=notes,proto3" json:"notes,omitempty"`
+	Advisory      *AdvisorySession       `protobuf:"bytes,10,opt,name=advisory,proto3" json:"advisory,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreparedRequest) Reset() {
+	*x = PreparedRequest{}
+	mi := &file_rpc_proto_node_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreparedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreparedRequest) ProtoMessage() {}
+
+func (x *PreparedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreparedRequest.ProtoReflect.Descriptor instead.
+func (*PreparedRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *PreparedRequest) GetGateway() uint32 {
+	if x != nil {
+		return x.Gateway
+	}
+	return 0
+}
+
+func (x *PreparedRequest) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *PreparedRequest) GetInfo() *PreparedInfo {
+	if x != nil {
+		return x.Info
+	}
+	return nil
+}
+
+func (x *PreparedRequest) GetIsolation() uint32 {
+	if x != nil {
+		return x.Isolation
+	}
+	return 0
+}
+
+func (x *PreparedRequest) GetReadOnly() bool {
+	if x != nil {
+		return x.ReadOnly
+	}
+	return false
+}
+
+func (x *PreparedRequest) GetParts() []*PreparedPart {
+	if x != nil {
+		return x.Parts
+	}
+	return nil
+}
+
+func (x *PreparedRequest) GetCatalog() bool {
+	if x != nil {
+		return x.Catalog
+	}
+	return false
+}
+
+func (x *PreparedRequest) GetSerial() uint64 {
+	if x != nil {
+		return x.Serial
+	}
+	return 0
+}
+
+func (x *PreparedRequest) GetNotes() []*Note {
+	if x != nil {
+		return x.Notes
+	}
+	return nil
+}
+
+func (x *PreparedRequest) GetAdvisory() *AdvisorySession {
+	if x != nil {
+		return x.Advisory
+	}
+	return nil
+}
+
+type ForgoPreparedRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Txn           uint64                 `protobuf:"varint,1,opt,name=txn,proto3" json:"txn,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgoPreparedRequest) Reset() {
+	*x = ForgoPreparedRequest{}
+	mi := &file_rpc_proto_node_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgoPreparedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgoPreparedRequest) ProtoMessage() {}
+
+func (x *ForgoPreparedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgoPreparedRequest.ProtoReflect.Descriptor instead.
+func (*ForgoPreparedRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ForgoPreparedRequest) GetTxn() uint64 {
+	if x != nil {
+		return x.Txn
+	}
+	return 0
+}
+
+type PreparedReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Prepared      []*PreparedInfo        `protobuf:"bytes,1,rep,name=prepared,proto3" json:"prepared,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreparedReply) Reset() {
+	*x = PreparedReply{}
+	mi := &file_rpc_proto_node_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreparedReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreparedReply) ProtoMessage() {}
+
+func (x *PreparedReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreparedReply.ProtoReflect.Descriptor instead.
+func (*PreparedReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *PreparedReply) GetPrepared() []*PreparedInfo {
+	if x != nil {
+		return x.Prepared
+	}
+	return nil
+}
+
+type FinishPreparedRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Txn           uint64                 `protobuf:"varint,1,opt,name=txn,proto3" json:"txn,omitempty"`
+	Gid           []byte                 `protobuf:"bytes,2,opt,name=gid,proto3" json:"gid,omitempty"`
+	Commit        bool                   `protobuf:"varint,3,opt,name=commit,proto3" json:"commit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FinishPreparedRequest) Reset() {
+	*x = FinishPreparedRequest{}
+	mi := &file_rpc_proto_node_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FinishPreparedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FinishPreparedRequest) ProtoMessage() {}
+
+func (x *FinishPreparedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FinishPreparedRequest.ProtoReflect.Descriptor instead.
+func (*FinishPreparedRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *FinishPreparedRequest) GetTxn() uint64 {
+	if x != nil {
+		return x.Txn
+	}
+	return 0
+}
+
+func (x *FinishPreparedRequest) GetGid() []byte {
+	if x != nil {
+		return x.Gid
+	}
+	return nil
+}
+
+func (x *FinishPreparedRequest) GetCommit() bool {
+	if x != nil {
+		return x.Commit
+	}
+	return false
+}
+
 type Notification struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Database      uint32                 `protobuf:"varint,1,opt,name=database,proto3" json:"database,omitempty"`
@@ -260,7 +668,7 @@ type Notification struct {
 
 func (x *Notification) Reset() {
 	*x = Notification{}
-	mi := &file_rpc_proto_node_proto_msgTypes[2]
+	mi := &file_rpc_proto_node_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -272,7 +680,7 @@ func (x *Notification) String() string {
 func (*Notification) ProtoMessage() {}
 
 func (x *Notification) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[2]
+	mi := &file_rpc_proto_node_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -285,7 +693,7 @@ func (x *Notification) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notification.ProtoReflect.Descriptor instead.
 func (*Notification) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{2}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Notification) GetDatabase() uint32 {
@@ -327,7 +735,7 @@ type Subscription struct {
 
 func (x *Subscription) Reset() {
 	*x = Subscription{}
-	mi := &file_rpc_proto_node_proto_msgTypes[3]
+	mi := &file_rpc_proto_node_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -339,7 +747,7 @@ func (x *Subscription) String() string {
 func (*Subscription) ProtoMessage() {}
 
 func (x *Subscription) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[3]
+	mi := &file_rpc_proto_node_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -352,7 +760,7 @@ func (x *Subscription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subscription.ProtoReflect.Descriptor instead.
 func (*Subscription) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{3}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Subscription) GetGateway() uint32 {
@@ -387,7 +795,7 @@ type SubscribeReply struct {
 
 func (x *SubscribeReply) Reset() {
 	*x = SubscribeReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[4]
+	mi := &file_rpc_proto_node_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -399,7 +807,7 @@ func (x *SubscribeReply) String() string {
 func (*SubscribeReply) ProtoMessage() {}
 
 func (x *SubscribeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[4]
+	mi := &file_rpc_proto_node_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -412,7 +820,7 @@ func (x *SubscribeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribeReply.ProtoReflect.Descriptor instead.
 func (*SubscribeReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{4}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SubscribeReply) GetEpoch() uint64 {
@@ -446,7 +854,7 @@ type AwaitNotificationsRequest struct {
 
 func (x *AwaitNotificationsRequest) Reset() {
 	*x = AwaitNotificationsRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[5]
+	mi := &file_rpc_proto_node_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -458,7 +866,7 @@ func (x *AwaitNotificationsRequest) String() string {
 func (*AwaitNotificationsRequest) ProtoMessage() {}
 
 func (x *AwaitNotificationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[5]
+	mi := &file_rpc_proto_node_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -471,7 +879,7 @@ func (x *AwaitNotificationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwaitNotificationsRequest.ProtoReflect.Descriptor instead.
 func (*AwaitNotificationsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{5}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *AwaitNotificationsRequest) GetSubscription() *Subscription {
@@ -498,7 +906,7 @@ type NotificationsReply struct {
 
 func (x *NotificationsReply) Reset() {
 	*x = NotificationsReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[6]
+	mi := &file_rpc_proto_node_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -510,7 +918,7 @@ func (x *NotificationsReply) String() string {
 func (*NotificationsReply) ProtoMessage() {}
 
 func (x *NotificationsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[6]
+	mi := &file_rpc_proto_node_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -523,7 +931,7 @@ func (x *NotificationsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotificationsReply.ProtoReflect.Descriptor instead.
 func (*NotificationsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{6}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *NotificationsReply) GetNotifications() []*Notification {
@@ -549,7 +957,7 @@ type NotificationUsageReply struct {
 
 func (x *NotificationUsageReply) Reset() {
 	*x = NotificationUsageReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[7]
+	mi := &file_rpc_proto_node_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -561,7 +969,7 @@ func (x *NotificationUsageReply) String() string {
 func (*NotificationUsageReply) ProtoMessage() {}
 
 func (x *NotificationUsageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[7]
+	mi := &file_rpc_proto_node_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -574,7 +982,7 @@ func (x *NotificationUsageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotificationUsageReply.ProtoReflect.Descriptor instead.
 func (*NotificationUsageReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{7}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *NotificationUsageReply) GetUsage() float64 {
@@ -596,7 +1004,7 @@ type AdvisorySession struct {
 
 func (x *AdvisorySession) Reset() {
 	*x = AdvisorySession{}
-	mi := &file_rpc_proto_node_proto_msgTypes[8]
+	mi := &file_rpc_proto_node_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -608,7 +1016,7 @@ func (x *AdvisorySession) String() string {
 func (*AdvisorySession) ProtoMessage() {}
 
 func (x *AdvisorySession) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[8]
+	mi := &file_rpc_proto_node_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -621,7 +1029,7 @@ func (x *AdvisorySession) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdvisorySession.ProtoReflect.Descriptor instead.
 func (*AdvisorySession) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{8}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *AdvisorySession) GetGateway() uint32 {
@@ -663,7 +1071,7 @@ type AdvisoryKey struct {
 
 func (x *AdvisoryKey) Reset() {
 	*x = AdvisoryKey{}
-	mi := &file_rpc_proto_node_proto_msgTypes[9]
+	mi := &file_rpc_proto_node_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -675,7 +1083,7 @@ func (x *AdvisoryKey) String() string {
 func (*AdvisoryKey) ProtoMessage() {}
 
 func (x *AdvisoryKey) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[9]
+	mi := &file_rpc_proto_node_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -688,7 +1096,7 @@ func (x *AdvisoryKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdvisoryKey.ProtoReflect.Descriptor instead.
 func (*AdvisoryKey) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{9}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *AdvisoryKey) GetDatabase() uint32 {
@@ -728,7 +1136,7 @@ type LockAdvisoryRequest struct {
 
 func (x *LockAdvisoryRequest) Reset() {
 	*x = LockAdvisoryRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[10]
+	mi := &file_rpc_proto_node_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -740,7 +1148,7 @@ func (x *LockAdvisoryRequest) String() string {
 func (*LockAdvisoryRequest) ProtoMessage() {}
 
 func (x *LockAdvisoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[10]
+	mi := &file_rpc_proto_node_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -753,7 +1161,7 @@ func (x *LockAdvisoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockAdvisoryRequest.ProtoReflect.Descriptor instead.
 func (*LockAdvisoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{10}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *LockAdvisoryRequest) GetSession() *AdvisorySession {
@@ -822,7 +1230,7 @@ type LockAdvisoryReply struct {
 
 func (x *LockAdvisoryReply) Reset() {
 	*x = LockAdvisoryReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[11]
+	mi := &file_rpc_proto_node_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -834,7 +1242,7 @@ func (x *LockAdvisoryReply) String() string {
 func (*LockAdvisoryReply) ProtoMessage() {}
 
 func (x *LockAdvisoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[11]
+	mi := &file_rpc_proto_node_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -847,7 +1255,7 @@ func (x *LockAdvisoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockAdvisoryReply.ProtoReflect.Descriptor instead.
 func (*LockAdvisoryReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{11}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *LockAdvisoryReply) GetGot() bool {
@@ -874,7 +1282,7 @@ type UndoAdvisoryRequest struct {
 
 func (x *UndoAdvisoryRequest) Reset() {
 	*x = UndoAdvisoryRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[12]
+	mi := &file_rpc_proto_node_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -886,7 +1294,7 @@ func (x *UndoAdvisoryRequest) String() string {
 func (*UndoAdvisoryRequest) ProtoMessage() {}
 
 func (x *UndoAdvisoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[12]
+	mi := &file_rpc_proto_node_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -899,7 +1307,7 @@ func (x *UndoAdvisoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndoAdvisoryRequest.ProtoReflect.Descriptor instead.
 func (*UndoAdvisoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{12}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *UndoAdvisoryRequest) GetSession() *AdvisorySession {
@@ -927,7 +1335,7 @@ type UnlockAdvisoryRequest struct {
 
 func (x *UnlockAdvisoryRequest) Reset() {
 	*x = UnlockAdvisoryRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[13]
+	mi := &file_rpc_proto_node_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -939,7 +1347,7 @@ func (x *UnlockAdvisoryRequest) String() string {
 func (*UnlockAdvisoryRequest) ProtoMessage() {}
 
 func (x *UnlockAdvisoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[13]
+	mi := &file_rpc_proto_node_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -952,7 +1360,7 @@ func (x *UnlockAdvisoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnlockAdvisoryRequest.ProtoReflect.Descriptor instead.
 func (*UnlockAdvisoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{13}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *UnlockAdvisoryRequest) GetSession() *AdvisorySession {
@@ -985,7 +1393,7 @@ type UnlockAdvisoryReply struct {
 
 func (x *UnlockAdvisoryReply) Reset() {
 	*x = UnlockAdvisoryReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[14]
+	mi := &file_rpc_proto_node_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -997,7 +1405,7 @@ func (x *UnlockAdvisoryReply) String() string {
 func (*UnlockAdvisoryReply) ProtoMessage() {}
 
 func (x *UnlockAdvisoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[14]
+	mi := &file_rpc_proto_node_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1010,7 +1418,7 @@ func (x *UnlockAdvisoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnlockAdvisoryReply.ProtoReflect.Descriptor instead.
 func (*UnlockAdvisoryReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{14}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *UnlockAdvisoryReply) GetHad() bool {
@@ -1031,7 +1439,7 @@ type ReleaseAdvisoryRequest struct {
 
 func (x *ReleaseAdvisoryRequest) Reset() {
 	*x = ReleaseAdvisoryRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[15]
+	mi := &file_rpc_proto_node_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1043,7 +1451,7 @@ func (x *ReleaseAdvisoryRequest) String() string {
 func (*ReleaseAdvisoryRequest) ProtoMessage() {}
 
 func (x *ReleaseAdvisoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[15]
+	mi := &file_rpc_proto_node_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1056,7 +1464,7 @@ func (x *ReleaseAdvisoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseAdvisoryRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseAdvisoryRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{15}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ReleaseAdvisoryRequest) GetSession() *AdvisorySession {
@@ -1091,7 +1499,7 @@ type SerialTxn struct {
 
 func (x *SerialTxn) Reset() {
 	*x = SerialTxn{}
-	mi := &file_rpc_proto_node_proto_msgTypes[16]
+	mi := &file_rpc_proto_node_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1103,7 +1511,7 @@ func (x *SerialTxn) String() string {
 func (*SerialTxn) ProtoMessage() {}
 
 func (x *SerialTxn) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[16]
+	mi := &file_rpc_proto_node_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1116,7 +1524,7 @@ func (x *SerialTxn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SerialTxn.ProtoReflect.Descriptor instead.
 func (*SerialTxn) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{16}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SerialTxn) GetGateway() uint32 {
@@ -1152,7 +1560,7 @@ type BeginSerializableRequest struct {
 
 func (x *BeginSerializableRequest) Reset() {
 	*x = BeginSerializableRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[17]
+	mi := &file_rpc_proto_node_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1164,7 +1572,7 @@ func (x *BeginSerializableRequest) String() string {
 func (*BeginSerializableRequest) ProtoMessage() {}
 
 func (x *BeginSerializableRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[17]
+	mi := &file_rpc_proto_node_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1177,7 +1585,7 @@ func (x *BeginSerializableRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginSerializableRequest.ProtoReflect.Descriptor instead.
 func (*BeginSerializableRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{17}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *BeginSerializableRequest) GetTxn() *SerialTxn {
@@ -1218,7 +1626,7 @@ type BeginSerializableReply struct {
 
 func (x *BeginSerializableReply) Reset() {
 	*x = BeginSerializableReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[18]
+	mi := &file_rpc_proto_node_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1230,7 +1638,7 @@ func (x *BeginSerializableReply) String() string {
 func (*BeginSerializableReply) ProtoMessage() {}
 
 func (x *BeginSerializableReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[18]
+	mi := &file_rpc_proto_node_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1243,7 +1651,7 @@ func (x *BeginSerializableReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginSerializableReply.ProtoReflect.Descriptor instead.
 func (*BeginSerializableReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{18}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *BeginSerializableReply) GetSnapshot() *SnapshotReply {
@@ -1272,7 +1680,7 @@ type Note struct {
 
 func (x *Note) Reset() {
 	*x = Note{}
-	mi := &file_rpc_proto_node_proto_msgTypes[19]
+	mi := &file_rpc_proto_node_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1284,7 +1692,7 @@ func (x *Note) String() string {
 func (*Note) ProtoMessage() {}
 
 func (x *Note) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[19]
+	mi := &file_rpc_proto_node_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1297,7 +1705,7 @@ func (x *Note) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Note.ProtoReflect.Descriptor instead.
 func (*Note) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{19}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Note) GetKind() uint32 {
@@ -1338,7 +1746,7 @@ type NoteRequest struct {
 
 func (x *NoteRequest) Reset() {
 	*x = NoteRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[20]
+	mi := &file_rpc_proto_node_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1350,7 +1758,7 @@ func (x *NoteRequest) String() string {
 func (*NoteRequest) ProtoMessage() {}
 
 func (x *NoteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[20]
+	mi := &file_rpc_proto_node_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1363,7 +1771,7 @@ func (x *NoteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoteRequest.ProtoReflect.Descriptor instead.
 func (*NoteRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{20}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *NoteRequest) GetTxn() *SerialTxn {
@@ -1389,7 +1797,7 @@ type SafeReply struct {
 
 func (x *SafeReply) Reset() {
 	*x = SafeReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[21]
+	mi := &file_rpc_proto_node_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1401,7 +1809,7 @@ func (x *SafeReply) String() string {
 func (*SafeReply) ProtoMessage() {}
 
 func (x *SafeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[21]
+	mi := &file_rpc_proto_node_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1414,7 +1822,7 @@ func (x *SafeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SafeReply.ProtoReflect.Descriptor instead.
 func (*SafeReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{21}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SafeReply) GetSafe() bool {
@@ -1435,7 +1843,7 @@ type EndSerializableRequest struct {
 
 func (x *EndSerializableRequest) Reset() {
 	*x = EndSerializableRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[22]
+	mi := &file_rpc_proto_node_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1447,7 +1855,7 @@ func (x *EndSerializableRequest) String() string {
 func (*EndSerializableRequest) ProtoMessage() {}
 
 func (x *EndSerializableRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[22]
+	mi := &file_rpc_proto_node_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1460,7 +1868,7 @@ func (x *EndSerializableRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndSerializableRequest.ProtoReflect.Descriptor instead.
 func (*EndSerializableRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{22}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *EndSerializableRequest) GetTxn() *SerialTxn {
@@ -1493,7 +1901,7 @@ type SafeSnapshotBlockersRequest struct {
 
 func (x *SafeSnapshotBlockersRequest) Reset() {
 	*x = SafeSnapshotBlockersRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[23]
+	mi := &file_rpc_proto_node_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1505,7 +1913,7 @@ func (x *SafeSnapshotBlockersRequest) String() string {
 func (*SafeSnapshotBlockersRequest) ProtoMessage() {}
 
 func (x *SafeSnapshotBlockersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[23]
+	mi := &file_rpc_proto_node_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1518,7 +1926,7 @@ func (x *SafeSnapshotBlockersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SafeSnapshotBlockersRequest.ProtoReflect.Descriptor instead.
 func (*SafeSnapshotBlockersRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{23}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *SafeSnapshotBlockersRequest) GetProcessId() int32 {
@@ -1537,7 +1945,7 @@ type ProcessesReply struct {
 
 func (x *ProcessesReply) Reset() {
 	*x = ProcessesReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[24]
+	mi := &file_rpc_proto_node_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1549,7 +1957,7 @@ func (x *ProcessesReply) String() string {
 func (*ProcessesReply) ProtoMessage() {}
 
 func (x *ProcessesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[24]
+	mi := &file_rpc_proto_node_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1562,7 +1970,7 @@ func (x *ProcessesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProcessesReply.ProtoReflect.Descriptor instead.
 func (*ProcessesReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{24}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ProcessesReply) GetProcessIds() []int32 {
@@ -1584,7 +1992,7 @@ type SnapshotReply struct {
 
 func (x *SnapshotReply) Reset() {
 	*x = SnapshotReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[25]
+	mi := &file_rpc_proto_node_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1596,7 +2004,7 @@ func (x *SnapshotReply) String() string {
 func (*SnapshotReply) ProtoMessage() {}
 
 func (x *SnapshotReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[25]
+	mi := &file_rpc_proto_node_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1609,7 +2017,7 @@ func (x *SnapshotReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotReply.ProtoReflect.Descriptor instead.
 func (*SnapshotReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{25}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *SnapshotReply) GetSnapshot() uint64 {
@@ -1649,7 +2057,7 @@ type NextIDsRequest struct {
 
 func (x *NextIDsRequest) Reset() {
 	*x = NextIDsRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[26]
+	mi := &file_rpc_proto_node_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1661,7 +2069,7 @@ func (x *NextIDsRequest) String() string {
 func (*NextIDsRequest) ProtoMessage() {}
 
 func (x *NextIDsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[26]
+	mi := &file_rpc_proto_node_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1674,7 +2082,7 @@ func (x *NextIDsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NextIDsRequest.ProtoReflect.Descriptor instead.
 func (*NextIDsRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{26}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *NextIDsRequest) GetN() int32 {
@@ -1693,7 +2101,7 @@ type NextIDsReply struct {
 
 func (x *NextIDsReply) Reset() {
 	*x = NextIDsReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[27]
+	mi := &file_rpc_proto_node_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1705,7 +2113,7 @@ func (x *NextIDsReply) String() string {
 func (*NextIDsReply) ProtoMessage() {}
 
 func (x *NextIDsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[27]
+	mi := &file_rpc_proto_node_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1718,7 +2126,7 @@ func (x *NextIDsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NextIDsReply.ProtoReflect.Descriptor instead.
 func (*NextIDsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{27}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *NextIDsReply) GetFirst() uint64 {
@@ -1744,7 +2152,7 @@ type BeginCommitRequest struct {
 
 func (x *BeginCommitRequest) Reset() {
 	*x = BeginCommitRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[28]
+	mi := &file_rpc_proto_node_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1756,7 +2164,7 @@ func (x *BeginCommitRequest) String() string {
 func (*BeginCommitRequest) ProtoMessage() {}
 
 func (x *BeginCommitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[28]
+	mi := &file_rpc_proto_node_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1769,7 +2177,7 @@ func (x *BeginCommitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginCommitRequest.ProtoReflect.Descriptor instead.
 func (*BeginCommitRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{28}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *BeginCommitRequest) GetTxn() uint64 {
@@ -1837,7 +2245,7 @@ type TimestampReply struct {
 
 func (x *TimestampReply) Reset() {
 	*x = TimestampReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[29]
+	mi := &file_rpc_proto_node_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1849,7 +2257,7 @@ func (x *TimestampReply) String() string {
 func (*TimestampReply) ProtoMessage() {}
 
 func (x *TimestampReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[29]
+	mi := &file_rpc_proto_node_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1862,7 +2270,7 @@ func (x *TimestampReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimestampReply.ProtoReflect.Descriptor instead.
 func (*TimestampReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{29}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *TimestampReply) GetTs() uint64 {
@@ -1882,7 +2290,7 @@ type FinishCommitRequest struct {
 
 func (x *FinishCommitRequest) Reset() {
 	*x = FinishCommitRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[30]
+	mi := &file_rpc_proto_node_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1894,7 +2302,7 @@ func (x *FinishCommitRequest) String() string {
 func (*FinishCommitRequest) ProtoMessage() {}
 
 func (x *FinishCommitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[30]
+	mi := &file_rpc_proto_node_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1907,7 +2315,7 @@ func (x *FinishCommitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishCommitRequest.ProtoReflect.Descriptor instead.
 func (*FinishCommitRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{30}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *FinishCommitRequest) GetTs() uint64 {
@@ -1940,7 +2348,7 @@ type Branch struct {
 
 func (x *Branch) Reset() {
 	*x = Branch{}
-	mi := &file_rpc_proto_node_proto_msgTypes[31]
+	mi := &file_rpc_proto_node_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1952,7 +2360,7 @@ func (x *Branch) String() string {
 func (*Branch) ProtoMessage() {}
 
 func (x *Branch) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[31]
+	mi := &file_rpc_proto_node_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1965,7 +2373,7 @@ func (x *Branch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Branch.ProtoReflect.Descriptor instead.
 func (*Branch) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{31}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Branch) GetTxn() uint64 {
@@ -2034,7 +2442,7 @@ type ReadAt struct {
 
 func (x *ReadAt) Reset() {
 	*x = ReadAt{}
-	mi := &file_rpc_proto_node_proto_msgTypes[32]
+	mi := &file_rpc_proto_node_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2046,7 +2454,7 @@ func (x *ReadAt) String() string {
 func (*ReadAt) ProtoMessage() {}
 
 func (x *ReadAt) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[32]
+	mi := &file_rpc_proto_node_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2059,7 +2467,7 @@ func (x *ReadAt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadAt.ProtoReflect.Descriptor instead.
 func (*ReadAt) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{32}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ReadAt) GetSnapshot() uint64 {
@@ -2087,7 +2495,7 @@ type GetRequest struct {
 
 func (x *GetRequest) Reset() {
 	*x = GetRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[33]
+	mi := &file_rpc_proto_node_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2099,7 +2507,7 @@ func (x *GetRequest) String() string {
 func (*GetRequest) ProtoMessage() {}
 
 func (x *GetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[33]
+	mi := &file_rpc_proto_node_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2112,7 +2520,7 @@ func (x *GetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequest.ProtoReflect.Descriptor instead.
 func (*GetRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{33}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *GetRequest) GetBranch() *Branch {
@@ -2146,7 +2554,7 @@ type GetReply struct {
 
 func (x *GetReply) Reset() {
 	*x = GetReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[34]
+	mi := &file_rpc_proto_node_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2158,7 +2566,7 @@ func (x *GetReply) String() string {
 func (*GetReply) ProtoMessage() {}
 
 func (x *GetReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[34]
+	mi := &file_rpc_proto_node_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2171,7 +2579,7 @@ func (x *GetReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReply.ProtoReflect.Descriptor instead.
 func (*GetReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{34}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *GetReply) GetValue() []byte {
@@ -2199,7 +2607,7 @@ type GetManyRequest struct {
 
 func (x *GetManyRequest) Reset() {
 	*x = GetManyRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[35]
+	mi := &file_rpc_proto_node_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2211,7 +2619,7 @@ func (x *GetManyRequest) String() string {
 func (*GetManyRequest) ProtoMessage() {}
 
 func (x *GetManyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[35]
+	mi := &file_rpc_proto_node_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2224,7 +2632,7 @@ func (x *GetManyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetManyRequest.ProtoReflect.Descriptor instead.
 func (*GetManyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{35}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *GetManyRequest) GetBranch() *Branch {
@@ -2258,7 +2666,7 @@ type GetManyReply struct {
 
 func (x *GetManyReply) Reset() {
 	*x = GetManyReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[36]
+	mi := &file_rpc_proto_node_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2270,7 +2678,7 @@ func (x *GetManyReply) String() string {
 func (*GetManyReply) ProtoMessage() {}
 
 func (x *GetManyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[36]
+	mi := &file_rpc_proto_node_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2283,7 +2691,7 @@ func (x *GetManyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetManyReply.ProtoReflect.Descriptor instead.
 func (*GetManyReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{36}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *GetManyReply) GetRows() []*GetReply {
@@ -2309,7 +2717,7 @@ type ScanRequest struct {
 
 func (x *ScanRequest) Reset() {
 	*x = ScanRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[37]
+	mi := &file_rpc_proto_node_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2321,7 +2729,7 @@ func (x *ScanRequest) String() string {
 func (*ScanRequest) ProtoMessage() {}
 
 func (x *ScanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[37]
+	mi := &file_rpc_proto_node_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2334,7 +2742,7 @@ func (x *ScanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScanRequest.ProtoReflect.Descriptor instead.
 func (*ScanRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{37}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ScanRequest) GetBranch() *Branch {
@@ -2404,7 +2812,7 @@ type ScanReply struct {
 
 func (x *ScanReply) Reset() {
 	*x = ScanReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[38]
+	mi := &file_rpc_proto_node_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2416,7 +2824,7 @@ func (x *ScanReply) String() string {
 func (*ScanReply) ProtoMessage() {}
 
 func (x *ScanReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[38]
+	mi := &file_rpc_proto_node_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2429,7 +2837,7 @@ func (x *ScanReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScanReply.ProtoReflect.Descriptor instead.
 func (*ScanReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{38}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ScanReply) GetKeys() [][]byte {
@@ -2467,7 +2875,7 @@ type BranchWrite struct {
 
 func (x *BranchWrite) Reset() {
 	*x = BranchWrite{}
-	mi := &file_rpc_proto_node_proto_msgTypes[39]
+	mi := &file_rpc_proto_node_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2479,7 +2887,7 @@ func (x *BranchWrite) String() string {
 func (*BranchWrite) ProtoMessage() {}
 
 func (x *BranchWrite) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[39]
+	mi := &file_rpc_proto_node_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2492,7 +2900,7 @@ func (x *BranchWrite) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BranchWrite.ProtoReflect.Descriptor instead.
 func (*BranchWrite) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{39}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *BranchWrite) GetKey() []byte {
@@ -2555,7 +2963,7 @@ type LockRequest struct {
 
 func (x *LockRequest) Reset() {
 	*x = LockRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[40]
+	mi := &file_rpc_proto_node_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2567,7 +2975,7 @@ func (x *LockRequest) String() string {
 func (*LockRequest) ProtoMessage() {}
 
 func (x *LockRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[40]
+	mi := &file_rpc_proto_node_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2580,7 +2988,7 @@ func (x *LockRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockRequest.ProtoReflect.Descriptor instead.
 func (*LockRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{40}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *LockRequest) GetBranch() *Branch {
@@ -2667,7 +3075,7 @@ type Newest struct {
 
 func (x *Newest) Reset() {
 	*x = Newest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[41]
+	mi := &file_rpc_proto_node_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2679,7 +3087,7 @@ func (x *Newest) String() string {
 func (*Newest) ProtoMessage() {}
 
 func (x *Newest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[41]
+	mi := &file_rpc_proto_node_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2692,7 +3100,7 @@ func (x *Newest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Newest.ProtoReflect.Descriptor instead.
 func (*Newest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{41}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Newest) GetExists() bool {
@@ -2746,7 +3154,7 @@ type LockReply struct {
 
 func (x *LockReply) Reset() {
 	*x = LockReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[42]
+	mi := &file_rpc_proto_node_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2758,7 +3166,7 @@ func (x *LockReply) String() string {
 func (*LockReply) ProtoMessage() {}
 
 func (x *LockReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[42]
+	mi := &file_rpc_proto_node_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2771,7 +3179,7 @@ func (x *LockReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockReply.ProtoReflect.Descriptor instead.
 func (*LockReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{42}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *LockReply) GetNewest() []*Newest {
@@ -2792,7 +3200,7 @@ type WriteRequest struct {
 
 func (x *WriteRequest) Reset() {
 	*x = WriteRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[43]
+	mi := &file_rpc_proto_node_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2804,7 +3212,7 @@ func (x *WriteRequest) String() string {
 func (*WriteRequest) ProtoMessage() {}
 
 func (x *WriteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[43]
+	mi := &file_rpc_proto_node_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2817,7 +3225,7 @@ func (x *WriteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteRequest.ProtoReflect.Descriptor instead.
 func (*WriteRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{43}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *WriteRequest) GetBranch() *Branch {
@@ -2855,7 +3263,7 @@ type LockRelationRequest struct {
 
 func (x *LockRelationRequest) Reset() {
 	*x = LockRelationRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[44]
+	mi := &file_rpc_proto_node_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2867,7 +3275,7 @@ func (x *LockRelationRequest) String() string {
 func (*LockRelationRequest) ProtoMessage() {}
 
 func (x *LockRelationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[44]
+	mi := &file_rpc_proto_node_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2880,7 +3288,7 @@ func (x *LockRelationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockRelationRequest.ProtoReflect.Descriptor instead.
 func (*LockRelationRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{44}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *LockRelationRequest) GetBranch() *Branch {
@@ -2935,7 +3343,7 @@ type RollbackToRequest struct {
 
 func (x *RollbackToRequest) Reset() {
 	*x = RollbackToRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[45]
+	mi := &file_rpc_proto_node_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2947,7 +3355,7 @@ func (x *RollbackToRequest) String() string {
 func (*RollbackToRequest) ProtoMessage() {}
 
 func (x *RollbackToRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[45]
+	mi := &file_rpc_proto_node_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2960,7 +3368,7 @@ func (x *RollbackToRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollbackToRequest.ProtoReflect.Descriptor instead.
 func (*RollbackToRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{45}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *RollbackToRequest) GetBranch() *Branch {
@@ -2987,7 +3395,7 @@ type OwnRequest struct {
 
 func (x *OwnRequest) Reset() {
 	*x = OwnRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[46]
+	mi := &file_rpc_proto_node_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2999,7 +3407,7 @@ func (x *OwnRequest) String() string {
 func (*OwnRequest) ProtoMessage() {}
 
 func (x *OwnRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[46]
+	mi := &file_rpc_proto_node_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3012,7 +3420,7 @@ func (x *OwnRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OwnRequest.ProtoReflect.Descriptor instead.
 func (*OwnRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{46}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *OwnRequest) GetBranch() *Branch {
@@ -3038,7 +3446,7 @@ type OwnReply struct {
 
 func (x *OwnReply) Reset() {
 	*x = OwnReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[47]
+	mi := &file_rpc_proto_node_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3050,7 +3458,7 @@ func (x *OwnReply) String() string {
 func (*OwnReply) ProtoMessage() {}
 
 func (x *OwnReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[47]
+	mi := &file_rpc_proto_node_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3063,7 +3471,7 @@ func (x *OwnReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OwnReply.ProtoReflect.Descriptor instead.
 func (*OwnReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{47}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *OwnReply) GetWrote() bool {
@@ -3083,7 +3491,7 @@ type PrepareRequest struct {
 
 func (x *PrepareRequest) Reset() {
 	*x = PrepareRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[48]
+	mi := &file_rpc_proto_node_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3095,7 +3503,7 @@ func (x *PrepareRequest) String() string {
 func (*PrepareRequest) ProtoMessage() {}
 
 func (x *PrepareRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[48]
+	mi := &file_rpc_proto_node_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3108,7 +3516,7 @@ func (x *PrepareRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrepareRequest.ProtoReflect.Descriptor instead.
 func (*PrepareRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{48}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *PrepareRequest) GetBranch() *Branch {
@@ -3135,7 +3543,7 @@ type ApplyRequest struct {
 
 func (x *ApplyRequest) Reset() {
 	*x = ApplyRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[49]
+	mi := &file_rpc_proto_node_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3147,7 +3555,7 @@ func (x *ApplyRequest) String() string {
 func (*ApplyRequest) ProtoMessage() {}
 
 func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[49]
+	mi := &file_rpc_proto_node_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3160,7 +3568,7 @@ func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyRequest.ProtoReflect.Descriptor instead.
 func (*ApplyRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{49}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ApplyRequest) GetBranch() *Branch {
@@ -3186,7 +3594,7 @@ type BranchRequest struct {
 
 func (x *BranchRequest) Reset() {
 	*x = BranchRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[50]
+	mi := &file_rpc_proto_node_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3198,7 +3606,7 @@ func (x *BranchRequest) String() string {
 func (*BranchRequest) ProtoMessage() {}
 
 func (x *BranchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[50]
+	mi := &file_rpc_proto_node_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3211,7 +3619,7 @@ func (x *BranchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BranchRequest.ProtoReflect.Descriptor instead.
 func (*BranchRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{50}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *BranchRequest) GetBranch() *Branch {
@@ -3231,7 +3639,7 @@ type OutcomeRequest struct {
 
 func (x *OutcomeRequest) Reset() {
 	*x = OutcomeRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[51]
+	mi := &file_rpc_proto_node_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3243,7 +3651,7 @@ func (x *OutcomeRequest) String() string {
 func (*OutcomeRequest) ProtoMessage() {}
 
 func (x *OutcomeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[51]
+	mi := &file_rpc_proto_node_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3256,7 +3664,7 @@ func (x *OutcomeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutcomeRequest.ProtoReflect.Descriptor instead.
 func (*OutcomeRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{51}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *OutcomeRequest) GetTxn() uint64 {
@@ -3283,7 +3691,7 @@ type OutcomeReply struct {
 
 func (x *OutcomeReply) Reset() {
 	*x = OutcomeReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[52]
+	mi := &file_rpc_proto_node_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3295,7 +3703,7 @@ func (x *OutcomeReply) String() string {
 func (*OutcomeReply) ProtoMessage() {}
 
 func (x *OutcomeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[52]
+	mi := &file_rpc_proto_node_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3308,7 +3716,7 @@ func (x *OutcomeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutcomeReply.ProtoReflect.Descriptor instead.
 func (*OutcomeReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{52}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *OutcomeReply) GetTs() uint64 {
@@ -3337,7 +3745,7 @@ type NowRequest struct {
 
 func (x *NowRequest) Reset() {
 	*x = NowRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[53]
+	mi := &file_rpc_proto_node_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3349,7 +3757,7 @@ func (x *NowRequest) String() string {
 func (*NowRequest) ProtoMessage() {}
 
 func (x *NowRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[53]
+	mi := &file_rpc_proto_node_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3362,7 +3770,7 @@ func (x *NowRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NowRequest.ProtoReflect.Descriptor instead.
 func (*NowRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{53}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *NowRequest) GetKey() []byte {
@@ -3404,7 +3812,7 @@ type NowReply struct {
 
 func (x *NowReply) Reset() {
 	*x = NowReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[54]
+	mi := &file_rpc_proto_node_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3416,7 +3824,7 @@ func (x *NowReply) String() string {
 func (*NowReply) ProtoMessage() {}
 
 func (x *NowReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[54]
+	mi := &file_rpc_proto_node_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3429,7 +3837,7 @@ func (x *NowReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NowReply.ProtoReflect.Descriptor instead.
 func (*NowReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{54}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *NowReply) GetHasValue() bool {
@@ -3469,7 +3877,7 @@ type LockInfo struct {
 
 func (x *LockInfo) Reset() {
 	*x = LockInfo{}
-	mi := &file_rpc_proto_node_proto_msgTypes[55]
+	mi := &file_rpc_proto_node_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3481,7 +3889,7 @@ func (x *LockInfo) String() string {
 func (*LockInfo) ProtoMessage() {}
 
 func (x *LockInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[55]
+	mi := &file_rpc_proto_node_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3494,7 +3902,7 @@ func (x *LockInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LockInfo.ProtoReflect.Descriptor instead.
 func (*LockInfo) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{55}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *LockInfo) GetRelation() uint64 {
@@ -3562,7 +3970,7 @@ type LocksReply struct {
 
 func (x *LocksReply) Reset() {
 	*x = LocksReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[56]
+	mi := &file_rpc_proto_node_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3574,7 +3982,7 @@ func (x *LocksReply) String() string {
 func (*LocksReply) ProtoMessage() {}
 
 func (x *LocksReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[56]
+	mi := &file_rpc_proto_node_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3587,7 +3995,7 @@ func (x *LocksReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocksReply.ProtoReflect.Descriptor instead.
 func (*LocksReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{56}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *LocksReply) GetLocks() []*LockInfo {
@@ -3612,7 +4020,7 @@ type Wait struct {
 
 func (x *Wait) Reset() {
 	*x = Wait{}
-	mi := &file_rpc_proto_node_proto_msgTypes[57]
+	mi := &file_rpc_proto_node_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3624,7 +4032,7 @@ func (x *Wait) String() string {
 func (*Wait) ProtoMessage() {}
 
 func (x *Wait) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[57]
+	mi := &file_rpc_proto_node_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3637,7 +4045,7 @@ func (x *Wait) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Wait.ProtoReflect.Descriptor instead.
 func (*Wait) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{57}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Wait) GetWaiter() uint64 {
@@ -3698,7 +4106,7 @@ type WaitsReply struct {
 
 func (x *WaitsReply) Reset() {
 	*x = WaitsReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[58]
+	mi := &file_rpc_proto_node_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3710,7 +4118,7 @@ func (x *WaitsReply) String() string {
 func (*WaitsReply) ProtoMessage() {}
 
 func (x *WaitsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[58]
+	mi := &file_rpc_proto_node_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3723,7 +4131,7 @@ func (x *WaitsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitsReply.ProtoReflect.Descriptor instead.
 func (*WaitsReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{58}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *WaitsReply) GetWaits() []*Wait {
@@ -3743,7 +4151,7 @@ type CancelWaitRequest struct {
 
 func (x *CancelWaitRequest) Reset() {
 	*x = CancelWaitRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[59]
+	mi := &file_rpc_proto_node_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3755,7 +4163,7 @@ func (x *CancelWaitRequest) String() string {
 func (*CancelWaitRequest) ProtoMessage() {}
 
 func (x *CancelWaitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[59]
+	mi := &file_rpc_proto_node_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3768,7 +4176,7 @@ func (x *CancelWaitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelWaitRequest.ProtoReflect.Descriptor instead.
 func (*CancelWaitRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{59}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *CancelWaitRequest) GetTxn() uint64 {
@@ -3794,7 +4202,7 @@ type EndGatewayRequest struct {
 
 func (x *EndGatewayRequest) Reset() {
 	*x = EndGatewayRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[60]
+	mi := &file_rpc_proto_node_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3806,7 +4214,7 @@ func (x *EndGatewayRequest) String() string {
 func (*EndGatewayRequest) ProtoMessage() {}
 
 func (x *EndGatewayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[60]
+	mi := &file_rpc_proto_node_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3819,7 +4227,7 @@ func (x *EndGatewayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndGatewayRequest.ProtoReflect.Descriptor instead.
 func (*EndGatewayRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{60}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *EndGatewayRequest) GetGateway() uint32 {
@@ -3845,7 +4253,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[61]
+	mi := &file_rpc_proto_node_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3857,7 +4265,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[61]
+	mi := &file_rpc_proto_node_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3870,7 +4278,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{61}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *JoinRequest) GetNode() uint32 {
@@ -3944,7 +4352,7 @@ type JoinReply struct {
 
 func (x *JoinReply) Reset() {
 	*x = JoinReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[62]
+	mi := &file_rpc_proto_node_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3956,7 +4364,7 @@ func (x *JoinReply) String() string {
 func (*JoinReply) ProtoMessage() {}
 
 func (x *JoinReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[62]
+	mi := &file_rpc_proto_node_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3969,7 +4377,7 @@ func (x *JoinReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinReply.ProtoReflect.Descriptor instead.
 func (*JoinReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{62}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *JoinReply) GetNode() uint32 {
@@ -4021,7 +4429,7 @@ type HeartbeatRequest struct {
 
 func (x *HeartbeatRequest) Reset() {
 	*x = HeartbeatRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[63]
+	mi := &file_rpc_proto_node_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4033,7 +4441,7 @@ func (x *HeartbeatRequest) String() string {
 func (*HeartbeatRequest) ProtoMessage() {}
 
 func (x *HeartbeatRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[63]
+	mi := &file_rpc_proto_node_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4046,7 +4454,7 @@ func (x *HeartbeatRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatRequest.ProtoReflect.Descriptor instead.
 func (*HeartbeatRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{63}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *HeartbeatRequest) GetNode() uint32 {
@@ -4102,7 +4510,7 @@ type RowCount struct {
 
 func (x *RowCount) Reset() {
 	*x = RowCount{}
-	mi := &file_rpc_proto_node_proto_msgTypes[64]
+	mi := &file_rpc_proto_node_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4114,7 +4522,7 @@ func (x *RowCount) String() string {
 func (*RowCount) ProtoMessage() {}
 
 func (x *RowCount) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[64]
+	mi := &file_rpc_proto_node_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4127,7 +4535,7 @@ func (x *RowCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RowCount.ProtoReflect.Descriptor instead.
 func (*RowCount) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{64}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *RowCount) GetStorageId() uint64 {
@@ -4160,7 +4568,7 @@ type HeartbeatReply struct {
 
 func (x *HeartbeatReply) Reset() {
 	*x = HeartbeatReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[65]
+	mi := &file_rpc_proto_node_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4172,7 +4580,7 @@ func (x *HeartbeatReply) String() string {
 func (*HeartbeatReply) ProtoMessage() {}
 
 func (x *HeartbeatReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[65]
+	mi := &file_rpc_proto_node_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4185,7 +4593,7 @@ func (x *HeartbeatReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatReply.ProtoReflect.Descriptor instead.
 func (*HeartbeatReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{65}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *HeartbeatReply) GetHorizon() uint64 {
@@ -4261,7 +4669,7 @@ type NodeInfo struct {
 
 func (x *NodeInfo) Reset() {
 	*x = NodeInfo{}
-	mi := &file_rpc_proto_node_proto_msgTypes[66]
+	mi := &file_rpc_proto_node_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4273,7 +4681,7 @@ func (x *NodeInfo) String() string {
 func (*NodeInfo) ProtoMessage() {}
 
 func (x *NodeInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[66]
+	mi := &file_rpc_proto_node_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4286,7 +4694,7 @@ func (x *NodeInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeInfo.ProtoReflect.Descriptor instead.
 func (*NodeInfo) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{66}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *NodeInfo) GetId() uint32 {
@@ -4365,7 +4773,7 @@ type TabletInfo struct {
 
 func (x *TabletInfo) Reset() {
 	*x = TabletInfo{}
-	mi := &file_rpc_proto_node_proto_msgTypes[67]
+	mi := &file_rpc_proto_node_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4377,7 +4785,7 @@ func (x *TabletInfo) String() string {
 func (*TabletInfo) ProtoMessage() {}
 
 func (x *TabletInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[67]
+	mi := &file_rpc_proto_node_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4390,7 +4798,7 @@ func (x *TabletInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TabletInfo.ProtoReflect.Descriptor instead.
 func (*TabletInfo) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{67}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *TabletInfo) GetId() uint32 {
@@ -4440,7 +4848,7 @@ type StatusReply struct {
 
 func (x *StatusReply) Reset() {
 	*x = StatusReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[68]
+	mi := &file_rpc_proto_node_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4452,7 +4860,7 @@ func (x *StatusReply) String() string {
 func (*StatusReply) ProtoMessage() {}
 
 func (x *StatusReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[68]
+	mi := &file_rpc_proto_node_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4465,7 +4873,7 @@ func (x *StatusReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusReply.ProtoReflect.Descriptor instead.
 func (*StatusReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{68}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *StatusReply) GetNodes() []*NodeInfo {
@@ -4507,7 +4915,7 @@ type PlacementReply struct {
 
 func (x *PlacementReply) Reset() {
 	*x = PlacementReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[69]
+	mi := &file_rpc_proto_node_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4519,7 +4927,7 @@ func (x *PlacementReply) String() string {
 func (*PlacementReply) ProtoMessage() {}
 
 func (x *PlacementReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[69]
+	mi := &file_rpc_proto_node_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4532,7 +4940,7 @@ func (x *PlacementReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlacementReply.ProtoReflect.Descriptor instead.
 func (*PlacementReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{69}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *PlacementReply) GetTablets() []*TabletInfo {
@@ -4567,7 +4975,7 @@ type ActiveReply struct {
 
 func (x *ActiveReply) Reset() {
 	*x = ActiveReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[70]
+	mi := &file_rpc_proto_node_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4579,7 +4987,7 @@ func (x *ActiveReply) String() string {
 func (*ActiveReply) ProtoMessage() {}
 
 func (x *ActiveReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[70]
+	mi := &file_rpc_proto_node_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4592,7 +5000,7 @@ func (x *ActiveReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActiveReply.ProtoReflect.Descriptor instead.
 func (*ActiveReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{70}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *ActiveReply) GetStatements() uint32 {
@@ -4639,7 +5047,7 @@ type RunRequest struct {
 
 func (x *RunRequest) Reset() {
 	*x = RunRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[71]
+	mi := &file_rpc_proto_node_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4651,7 +5059,7 @@ func (x *RunRequest) String() string {
 func (*RunRequest) ProtoMessage() {}
 
 func (x *RunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[71]
+	mi := &file_rpc_proto_node_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4664,7 +5072,7 @@ func (x *RunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRequest.ProtoReflect.Descriptor instead.
 func (*RunRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{71}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *RunRequest) GetQuery() []byte {
@@ -4775,7 +5183,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_rpc_proto_node_proto_msgTypes[72]
+	mi := &file_rpc_proto_node_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4787,7 +5195,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[72]
+	mi := &file_rpc_proto_node_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4800,7 +5208,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{72}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *Source) GetExchange() uint32 {
@@ -4827,7 +5235,7 @@ type Producer struct {
 
 func (x *Producer) Reset() {
 	*x = Producer{}
-	mi := &file_rpc_proto_node_proto_msgTypes[73]
+	mi := &file_rpc_proto_node_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4839,7 +5247,7 @@ func (x *Producer) String() string {
 func (*Producer) ProtoMessage() {}
 
 func (x *Producer) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[73]
+	mi := &file_rpc_proto_node_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4852,7 +5260,7 @@ func (x *Producer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Producer.ProtoReflect.Descriptor instead.
 func (*Producer) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{73}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *Producer) GetNode() uint32 {
@@ -4879,7 +5287,7 @@ type RunEvent struct {
 
 func (x *RunEvent) Reset() {
 	*x = RunEvent{}
-	mi := &file_rpc_proto_node_proto_msgTypes[74]
+	mi := &file_rpc_proto_node_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4891,7 +5299,7 @@ func (x *RunEvent) String() string {
 func (*RunEvent) ProtoMessage() {}
 
 func (x *RunEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[74]
+	mi := &file_rpc_proto_node_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4904,7 +5312,7 @@ func (x *RunEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunEvent.ProtoReflect.Descriptor instead.
 func (*RunEvent) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{74}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *RunEvent) GetBatch() *Batch {
@@ -4935,7 +5343,7 @@ type Batch struct {
 
 func (x *Batch) Reset() {
 	*x = Batch{}
-	mi := &file_rpc_proto_node_proto_msgTypes[75]
+	mi := &file_rpc_proto_node_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4947,7 +5355,7 @@ func (x *Batch) String() string {
 func (*Batch) ProtoMessage() {}
 
 func (x *Batch) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[75]
+	mi := &file_rpc_proto_node_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4960,7 +5368,7 @@ func (x *Batch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Batch.ProtoReflect.Descriptor instead.
 func (*Batch) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{75}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *Batch) GetSchema() []byte {
@@ -5005,7 +5413,7 @@ type FetchRequest struct {
 
 func (x *FetchRequest) Reset() {
 	*x = FetchRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[76]
+	mi := &file_rpc_proto_node_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5017,7 +5425,7 @@ func (x *FetchRequest) String() string {
 func (*FetchRequest) ProtoMessage() {}
 
 func (x *FetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[76]
+	mi := &file_rpc_proto_node_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5030,7 +5438,7 @@ func (x *FetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
 func (*FetchRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{76}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *FetchRequest) GetQuery() []byte {
@@ -5075,7 +5483,7 @@ type FragmentStats struct {
 
 func (x *FragmentStats) Reset() {
 	*x = FragmentStats{}
-	mi := &file_rpc_proto_node_proto_msgTypes[77]
+	mi := &file_rpc_proto_node_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5087,7 +5495,7 @@ func (x *FragmentStats) String() string {
 func (*FragmentStats) ProtoMessage() {}
 
 func (x *FragmentStats) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[77]
+	mi := &file_rpc_proto_node_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5100,7 +5508,7 @@ func (x *FragmentStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FragmentStats.ProtoReflect.Descriptor instead.
 func (*FragmentStats) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{77}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *FragmentStats) GetOps() []*OpStats {
@@ -5168,7 +5576,7 @@ type OpStats struct {
 
 func (x *OpStats) Reset() {
 	*x = OpStats{}
-	mi := &file_rpc_proto_node_proto_msgTypes[78]
+	mi := &file_rpc_proto_node_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5180,7 +5588,7 @@ func (x *OpStats) String() string {
 func (*OpStats) ProtoMessage() {}
 
 func (x *OpStats) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[78]
+	mi := &file_rpc_proto_node_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5193,7 +5601,7 @@ func (x *OpStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpStats.ProtoReflect.Descriptor instead.
 func (*OpStats) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{78}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *OpStats) GetId() uint32 {
@@ -5322,7 +5730,39 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"constraint\x18\v \x01(\tR\n" +
 	"constraint\x12\x1a\n" +
 	"\bseverity\x18\f \x01(\tR\bseverity\"\a\n" +
-	"\x05Empty\"p\n" +
+	"\x05Empty\"\xb3\x01\n" +
+	"\fPreparedInfo\x12\x10\n" +
+	"\x03txn\x18\x01 \x01(\x04R\x03txn\x12\x10\n" +
+	"\x03gid\x18\x02 \x01(\fR\x03gid\x12\x14\n" +
+	"\x05owner\x18\x03 \x01(\rR\x05owner\x12\x1a\n" +
+	"\bdatabase\x18\x04 \x01(\rR\bdatabase\x12\x1f\n" +
+	"\vtime_micros\x18\x05 \x01(\x03R\n" +
+	"timeMicros\x12\x18\n" +
+	"\abackend\x18\x06 \x01(\x05R\abackend\x12\x12\n" +
+	"\x04note\x18\a \x01(\fR\x04note\"8\n" +
+	"\fPreparedPart\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\rR\x04node\x12\x14\n" +
+	"\x05wrote\x18\x02 \x01(\bR\x05wrote\"\xfd\x02\n" +
+	"\x0fPreparedRequest\x12\x18\n" +
+	"\agateway\x18\x01 \x01(\rR\agateway\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x120\n" +
+	"\x04info\x18\x03 \x01(\v2\x1c.basalt.node.v1.PreparedInfoR\x04info\x12\x1c\n" +
+	"\tisolation\x18\x04 \x01(\rR\tisolation\x12\x1b\n" +
+	"\tread_only\x18\x05 \x01(\bR\breadOnly\x122\n" +
+	"\x05parts\x18\x06 \x03(\v2\x1c.basalt.node.v1.PreparedPartR\x05parts\x12\x18\n" +
+	"\acatalog\x18\a \x01(\bR\acatalog\x12\x16\n" +
+	"\x06serial\x18\b \x01(\x04R\x06serial\x12*\n" +
+	"\x05notes\x18\t \x03(\v2\x14.basalt.node.v1.NoteR\x05notes\x12;\n" +
+	"\badvisory\x18\n" +
+	" \x01(\v2\x1f.basalt.node.v1.AdvisorySessionR\badvisory\"(\n" +
+	"\x14ForgoPreparedRequest\x12\x10\n" +
+	"\x03txn\x18\x01 \x01(\x04R\x03txn\"I\n" +
+	"\rPreparedReply\x128\n" +
+	"\bprepared\x18\x01 \x03(\v2\x1c.basalt.node.v1.PreparedInfoR\bprepared\"S\n" +
+	"\x15FinishPreparedRequest\x12\x10\n" +
+	"\x03txn\x18\x01 \x01(\x04R\x03txn\x12\x10\n" +
+	"\x03gid\x18\x02 \x01(\fR\x03gid\x12\x16\n" +
+	"\x06commit\x18\x03 \x01(\bR\x06commit\"p\n" +
 	"\fNotification\x12\x1a\n" +
 	"\bdatabase\x18\x01 \x01(\rR\bdatabase\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x05R\x03pid\x12\x18\n" +
@@ -5723,7 +6163,7 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\x04Role\x12\a\n" +
 	"\x03ALL\x10\x00\x12\v\n" +
 	"\aGATEWAY\x10\x01\x12\v\n" +
-	"\aSTORAGE\x10\x022\x91\f\n" +
+	"\aSTORAGE\x10\x022\x94\x0f\n" +
 	"\x06Oracle\x12@\n" +
 	"\bSnapshot\x12\x15.basalt.node.v1.Empty\x1a\x1d.basalt.node.v1.SnapshotReply\x12G\n" +
 	"\aNextIDs\x12\x1e.basalt.node.v1.NextIDsRequest\x1a\x1c.basalt.node.v1.NextIDsReply\x12Q\n" +
@@ -5743,7 +6183,12 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\tSubscribe\x12\x1c.basalt.node.v1.Subscription\x1a\x1e.basalt.node.v1.SubscribeReply\x12B\n" +
 	"\vUnsubscribe\x12\x1c.basalt.node.v1.Subscription\x1a\x15.basalt.node.v1.Empty\x12c\n" +
 	"\x12AwaitNotifications\x12).basalt.node.v1.AwaitNotificationsRequest\x1a\".basalt.node.v1.NotificationsReply\x12R\n" +
-	"\x11NotificationUsage\x12\x15.basalt.node.v1.Empty\x1a&.basalt.node.v1.NotificationUsageReply2\xae\v\n" +
+	"\x11NotificationUsage\x12\x15.basalt.node.v1.Empty\x1a&.basalt.node.v1.NotificationUsageReply\x12I\n" +
+	"\x0fReservePrepared\x12\x1f.basalt.node.v1.PreparedRequest\x1a\x15.basalt.node.v1.Empty\x12I\n" +
+	"\x0fConfirmPrepared\x12\x1f.basalt.node.v1.PreparedRequest\x1a\x15.basalt.node.v1.Empty\x12L\n" +
+	"\rForgoPrepared\x12$.basalt.node.v1.ForgoPreparedRequest\x1a\x15.basalt.node.v1.Empty\x12D\n" +
+	"\fListPrepared\x12\x15.basalt.node.v1.Empty\x1a\x1d.basalt.node.v1.PreparedReply\x12W\n" +
+	"\x0eFinishPrepared\x12%.basalt.node.v1.FinishPreparedRequest\x1a\x1e.basalt.node.v1.TimestampReply2\xed\v\n" +
 	"\vParticipant\x12;\n" +
 	"\x03Get\x12\x1a.basalt.node.v1.GetRequest\x1a\x18.basalt.node.v1.GetReply\x12G\n" +
 	"\aGetMany\x12\x1e.basalt.node.v1.GetManyRequest\x1a\x1c.basalt.node.v1.GetManyReply\x12>\n" +
@@ -5755,6 +6200,7 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"RollbackTo\x12!.basalt.node.v1.RollbackToRequest\x1a\x15.basalt.node.v1.Empty\x12;\n" +
 	"\x03Own\x12\x1a.basalt.node.v1.OwnRequest\x1a\x18.basalt.node.v1.OwnReply\x12@\n" +
 	"\aPrepare\x12\x1e.basalt.node.v1.PrepareRequest\x1a\x15.basalt.node.v1.Empty\x12=\n" +
+	"\x04Hold\x12\x1e.basalt.node.v1.PrepareRequest\x1a\x15.basalt.node.v1.Empty\x12=\n" +
 	"\x06Decide\x12\x1c.basalt.node.v1.ApplyRequest\x1a\x15.basalt.node.v1.Empty\x12<\n" +
 	"\x05Apply\x12\x1c.basalt.node.v1.ApplyRequest\x1a\x15.basalt.node.v1.Empty\x12?\n" +
 	"\aRelease\x12\x1d.basalt.node.v1.BranchRequest\x1a\x15.basalt.node.v1.Empty\x12=\n" +
@@ -5793,248 +6239,271 @@ func file_rpc_proto_node_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_node_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_node_proto_msgTypes = make([]protoimpl.MessageInfo, 79)
+var file_rpc_proto_node_proto_msgTypes = make([]protoimpl.MessageInfo, 85)
 var file_rpc_proto_node_proto_goTypes = []any{
 	(Role)(0),                           // 0: basalt.node.v1.Role
 	(*Error)(nil),                       // 1: basalt.node.v1.Error
 	(*Empty)(nil),                       // 2: basalt.node.v1.Empty
-	(*Notification)(nil),                // 3: basalt.node.v1.Notification
-	(*Subscription)(nil),                // 4: basalt.node.v1.Subscription
-	(*SubscribeReply)(nil),              // 5: basalt.node.v1.SubscribeReply
-	(*AwaitNotificationsRequest)(nil),   // 6: basalt.node.v1.AwaitNotificationsRequest
-	(*NotificationsReply)(nil),          // 7: basalt.node.v1.NotificationsReply
-	(*NotificationUsageReply)(nil),      // 8: basalt.node.v1.NotificationUsageReply
-	(*AdvisorySession)(nil),             // 9: basalt.node.v1.AdvisorySession
-	(*AdvisoryKey)(nil),                 // 10: basalt.node.v1.AdvisoryKey
-	(*LockAdvisoryRequest)(nil),         // 11: basalt.node.v1.LockAdvisoryRequest
-	(*LockAdvisoryReply)(nil),           // 12: basalt.node.v1.LockAdvisoryReply
-	(*UndoAdvisoryRequest)(nil),         // 13: basalt.node.v1.UndoAdvisoryRequest
-	(*UnlockAdvisoryRequest)(nil),       // 14: basalt.node.v1.UnlockAdvisoryRequest
-	(*UnlockAdvisoryReply)(nil),         // 15: basalt.node.v1.UnlockAdvisoryReply
-	(*ReleaseAdvisoryRequest)(nil),      // 16: basalt.node.v1.ReleaseAdvisoryRequest
-	(*SerialTxn)(nil),                   // 17: basalt.node.v1.SerialTxn
-	(*BeginSerializableRequest)(nil),    // 18: basalt.node.v1.BeginSerializableRequest
-	(*BeginSerializableReply)(nil),      // 19: basalt.node.v1.BeginSerializableReply
-	(*Note)(nil),                        // 20: basalt.node.v1.Note
-	(*NoteRequest)(nil),                 // 21: basalt.node.v1.NoteRequest
-	(*SafeReply)(nil),                   // 22: basalt.node.v1.SafeReply
-	(*EndSerializableRequest)(nil),      // 23: basalt.node.v1.EndSerializableRequest
-	(*SafeSnapshotBlockersRequest)(nil), // 24: basalt.node.v1.SafeSnapshotBlockersRequest
-	(*ProcessesReply)(nil),              // 25: basalt.node.v1.ProcessesReply
-	(*SnapshotReply)(nil),               // 26: basalt.node.v1.SnapshotReply
-	(*NextIDsRequest)(nil),              // 27: basalt.node.v1.NextIDsRequest
-	(*NextIDsReply)(nil),                // 28: basalt.node.v1.NextIDsReply
-	(*BeginCommitRequest)(nil),          // 29: basalt.node.v1.BeginCommitRequest
-	(*TimestampReply)(nil),              // 30: basalt.node.v1.TimestampReply
-	(*FinishCommitRequest)(nil),         // 31: basalt.node.v1.FinishCommitRequest
-	(*Branch)(nil),                      // 32: basalt.node.v1.Branch
-	(*ReadAt)(nil),                      // 33: basalt.node.v1.ReadAt
-	(*GetRequest)(nil),                  // 34: basalt.node.v1.GetRequest
-	(*GetReply)(nil),                    // 35: basalt.node.v1.GetReply
-	(*GetManyRequest)(nil),              // 36: basalt.node.v1.GetManyRequest
-	(*GetManyReply)(nil),                // 37: basalt.node.v1.GetManyReply
-	(*ScanRequest)(nil),                 // 38: basalt.node.v1.ScanRequest
-	(*ScanReply)(nil),                   // 39: basalt.node.v1.ScanReply
-	(*BranchWrite)(nil),                 // 40: basalt.node.v1.BranchWrite
-	(*LockRequest)(nil),                 // 41: basalt.node.v1.LockRequest
-	(*Newest)(nil),                      // 42: basalt.node.v1.Newest
-	(*LockReply)(nil),                   // 43: basalt.node.v1.LockReply
-	(*WriteRequest)(nil),                // 44: basalt.node.v1.WriteRequest
-	(*LockRelationRequest)(nil),         // 45: basalt.node.v1.LockRelationRequest
-	(*RollbackToRequest)(nil),           // 46: basalt.node.v1.RollbackToRequest
-	(*OwnRequest)(nil),                  // 47: basalt.node.v1.OwnRequest
-	(*OwnReply)(nil),                    // 48: basalt.node.v1.OwnReply
-	(*PrepareRequest)(nil),              // 49: basalt.node.v1.PrepareRequest
-	(*ApplyRequest)(nil),                // 50: basalt.node.v1.ApplyRequest
-	(*BranchRequest)(nil),               // 51: basalt.node.v1.BranchRequest
-	(*OutcomeRequest)(nil),              // 52: basalt.node.v1.OutcomeRequest
-	(*OutcomeReply)(nil),                // 53: basalt.node.v1.OutcomeReply
-	(*NowRequest)(nil),                  // 54: basalt.node.v1.NowRequest
-	(*NowReply)(nil),                    // 55: basalt.node.v1.NowReply
-	(*LockInfo)(nil),                    // 56: basalt.node.v1.LockInfo
-	(*LocksReply)(nil),                  // 57: basalt.node.v1.LocksReply
-	(*Wait)(nil),                        // 58: basalt.node.v1.Wait
-	(*WaitsReply)(nil),                  // 59: basalt.node.v1.WaitsReply
-	(*CancelWaitRequest)(nil),           // 60: basalt.node.v1.CancelWaitRequest
-	(*EndGatewayRequest)(nil),           // 61: basalt.node.v1.EndGatewayRequest
-	(*JoinRequest)(nil),                 // 62: basalt.node.v1.JoinRequest
-	(*JoinReply)(nil),                   // 63: basalt.node.v1.JoinReply
-	(*HeartbeatRequest)(nil),            // 64: basalt.node.v1.HeartbeatRequest
-	(*RowCount)(nil),                    // 65: basalt.node.v1.RowCount
-	(*HeartbeatReply)(nil),              // 66: basalt.node.v1.HeartbeatReply
-	(*NodeInfo)(nil),                    // 67: basalt.node.v1.NodeInfo
-	(*TabletInfo)(nil),                  // 68: basalt.node.v1.TabletInfo
-	(*StatusReply)(nil),                 // 69: basalt.node.v1.StatusReply
-	(*PlacementReply)(nil),              // 70: basalt.node.v1.PlacementReply
-	(*ActiveReply)(nil),                 // 71: basalt.node.v1.ActiveReply
-	(*RunRequest)(nil),                  // 72: basalt.node.v1.RunRequest
-	(*Source)(nil),                      // 73: basalt.node.v1.Source
-	(*Producer)(nil),                    // 74: basalt.node.v1.Producer
-	(*RunEvent)(nil),                    // 75: basalt.node.v1.RunEvent
-	(*Batch)(nil),                       // 76: basalt.node.v1.Batch
-	(*FetchRequest)(nil),                // 77: basalt.node.v1.FetchRequest
-	(*FragmentStats)(nil),               // 78: basalt.node.v1.FragmentStats
-	(*OpStats)(nil),                     // 79: basalt.node.v1.OpStats
+	(*PreparedInfo)(nil),                // 3: basalt.node.v1.PreparedInfo
+	(*PreparedPart)(nil),                // 4: basalt.node.v1.PreparedPart
+	(*PreparedRequest)(nil),             // 5: basalt.node.v1.PreparedRequest
+	(*ForgoPreparedRequest)(nil),        // 6: basalt.node.v1.ForgoPreparedRequest
+	(*PreparedReply)(nil),               // 7: basalt.node.v1.PreparedReply
+	(*FinishPreparedRequest)(nil),       // 8: basalt.node.v1.FinishPreparedRequest
+	(*Notification)(nil),                // 9: basalt.node.v1.Notification
+	(*Subscription)(nil),                // 10: basalt.node.v1.Subscription
+	(*SubscribeReply)(nil),              // 11: basalt.node.v1.SubscribeReply
+	(*AwaitNotificationsRequest)(nil),   // 12: basalt.node.v1.AwaitNotificationsRequest
+	(*NotificationsReply)(nil),          // 13: basalt.node.v1.NotificationsReply
+	(*NotificationUsageReply)(nil),      // 14: basalt.node.v1.NotificationUsageReply
+	(*AdvisorySession)(nil),             // 15: basalt.node.v1.AdvisorySession
+	(*AdvisoryKey)(nil),                 // 16: basalt.node.v1.AdvisoryKey
+	(*LockAdvisoryRequest)(nil),         // 17: basalt.node.v1.LockAdvisoryRequest
+	(*LockAdvisoryReply)(nil),           // 18: basalt.node.v1.LockAdvisoryReply
+	(*UndoAdvisoryRequest)(nil),         // 19: basalt.node.v1.UndoAdvisoryRequest
+	(*UnlockAdvisoryRequest)(nil),       // 20: basalt.node.v1.UnlockAdvisoryRequest
+	(*UnlockAdvisoryReply)(nil),         // 21: basalt.node.v1.UnlockAdvisoryReply
+	(*ReleaseAdvisoryRequest)(nil),      // 22: basalt.node.v1.ReleaseAdvisoryRequest
+	(*SerialTxn)(nil),                   // 23: basalt.node.v1.SerialTxn
+	(*BeginSerializableRequest)(nil),    // 24: basalt.node.v1.BeginSerializableRequest
+	(*BeginSerializableReply)(nil),      // 25: basalt.node.v1.BeginSerializableReply
+	(*Note)(nil),                        // 26: basalt.node.v1.Note
+	(*NoteRequest)(nil),                 // 27: basalt.node.v1.NoteRequest
+	(*SafeReply)(nil),                   // 28: basalt.node.v1.SafeReply
+	(*EndSerializableRequest)(nil),      // 29: basalt.node.v1.EndSerializableRequest
+	(*SafeSnapshotBlockersRequest)(nil), // 30: basalt.node.v1.SafeSnapshotBlockersRequest
+	(*ProcessesReply)(nil),              // 31: basalt.node.v1.ProcessesReply
+	(*SnapshotReply)(nil),               // 32: basalt.node.v1.SnapshotReply
+	(*NextIDsRequest)(nil),              // 33: basalt.node.v1.NextIDsRequest
+	(*NextIDsReply)(nil),                // 34: basalt.node.v1.NextIDsReply
+	(*BeginCommitRequest)(nil),          // 35: basalt.node.v1.BeginCommitRequest
+	(*TimestampReply)(nil),              // 36: basalt.node.v1.TimestampReply
+	(*FinishCommitRequest)(nil),         // 37: basalt.node.v1.FinishCommitRequest
+	(*Branch)(nil),                      // 38: basalt.node.v1.Branch
+	(*ReadAt)(nil),                      // 39: basalt.node.v1.ReadAt
+	(*GetRequest)(nil),                  // 40: basalt.node.v1.GetRequest
+	(*GetReply)(nil),                    // 41: basalt.node.v1.GetReply
+	(*GetManyRequest)(nil),              // 42: basalt.node.v1.GetManyRequest
+	(*GetManyReply)(nil),                // 43: basalt.node.v1.GetManyReply
+	(*ScanRequest)(nil),                 // 44: basalt.node.v1.ScanRequest
+	(*ScanReply)(nil),                   // 45: basalt.node.v1.ScanReply
+	(*BranchWrite)(nil),                 // 46: basalt.node.v1.BranchWrite
+	(*LockRequest)(nil),                 // 47: basalt.node.v1.LockRequest
+	(*Newest)(nil),                      // 48: basalt.node.v1.Newest
+	(*LockReply)(nil),                   // 49: basalt.node.v1.LockReply
+	(*WriteRequest)(nil),                // 50: basalt.node.v1.WriteRequest
+	(*LockRelationRequest)(nil),         // 51: basalt.node.v1.LockRelationRequest
+	(*RollbackToRequest)(nil),           // 52: basalt.node.v1.RollbackToRequest
+	(*OwnRequest)(nil),                  // 53: basalt.node.v1.OwnRequest
+	(*OwnReply)(nil),                    // 54: basalt.node.v1.OwnReply
+	(*PrepareRequest)(nil),              // 55: basalt.node.v1.PrepareRequest
+	(*ApplyRequest)(nil),                // 56: basalt.node.v1.ApplyRequest
+	(*BranchRequest)(nil),               // 57: basalt.node.v1.BranchRequest
+	(*OutcomeRequest)(nil),              // 58: basalt.node.v1.OutcomeRequest
+	(*OutcomeReply)(nil),                // 59: basalt.node.v1.OutcomeReply
+	(*NowRequest)(nil),                  // 60: basalt.node.v1.NowRequest
+	(*NowReply)(nil),                    // 61: basalt.node.v1.NowReply
+	(*LockInfo)(nil),                    // 62: basalt.node.v1.LockInfo
+	(*LocksReply)(nil),                  // 63: basalt.node.v1.LocksReply
+	(*Wait)(nil),                        // 64: basalt.node.v1.Wait
+	(*WaitsReply)(nil),                  // 65: basalt.node.v1.WaitsReply
+	(*CancelWaitRequest)(nil),           // 66: basalt.node.v1.CancelWaitRequest
+	(*EndGatewayRequest)(nil),           // 67: basalt.node.v1.EndGatewayRequest
+	(*JoinRequest)(nil),                 // 68: basalt.node.v1.JoinRequest
+	(*JoinReply)(nil),                   // 69: basalt.node.v1.JoinReply
+	(*HeartbeatRequest)(nil),            // 70: basalt.node.v1.HeartbeatRequest
+	(*RowCount)(nil),                    // 71: basalt.node.v1.RowCount
+	(*HeartbeatReply)(nil),              // 72: basalt.node.v1.HeartbeatReply
+	(*NodeInfo)(nil),                    // 73: basalt.node.v1.NodeInfo
+	(*TabletInfo)(nil),                  // 74: basalt.node.v1.TabletInfo
+	(*StatusReply)(nil),                 // 75: basalt.node.v1.StatusReply
+	(*PlacementReply)(nil),              // 76: basalt.node.v1.PlacementReply
+	(*ActiveReply)(nil),                 // 77: basalt.node.v1.ActiveReply
+	(*RunRequest)(nil),                  // 78: basalt.node.v1.RunRequest
+	(*Source)(nil),                      // 79: basalt.node.v1.Source
+	(*Producer)(nil),                    // 80: basalt.node.v1.Producer
+	(*RunEvent)(nil),                    // 81: basalt.node.v1.RunEvent
+	(*Batch)(nil),                       // 82: basalt.node.v1.Batch
+	(*FetchRequest)(nil),                // 83: basalt.node.v1.FetchRequest
+	(*FragmentStats)(nil),               // 84: basalt.node.v1.FragmentStats
+	(*OpStats)(nil),                     // 85: basalt.node.v1.OpStats
 }
 var file_rpc_proto_node_proto_depIdxs = []int32{
-	4,   // 0: basalt.node.v1.AwaitNotificationsRequest.subscription:type_name -> basalt.node.v1.Subscription
-	3,   // 1: basalt.node.v1.NotificationsReply.notifications:type_name -> basalt.node.v1.Notification
-	9,   // 2: basalt.node.v1.LockAdvisoryRequest.session:type_name -> basalt.node.v1.AdvisorySession
-	10,  // 3: basalt.node.v1.LockAdvisoryRequest.key:type_name -> basalt.node.v1.AdvisoryKey
-	9,   // 4: basalt.node.v1.UndoAdvisoryRequest.session:type_name -> basalt.node.v1.AdvisorySession
-	9,   // 5: basalt.node.v1.UnlockAdvisoryRequest.session:type_name -> basalt.node.v1.AdvisorySession
-	10,  // 6: basalt.node.v1.UnlockAdvisoryRequest.key:type_name -> basalt.node.v1.AdvisoryKey
-	9,   // 7: basalt.node.v1.ReleaseAdvisoryRequest.session:type_name -> basalt.node.v1.AdvisorySession
-	17,  // 8: basalt.node.v1.BeginSerializableRequest.txn:type_name -> basalt.node.v1.SerialTxn
-	26,  // 9: basalt.node.v1.BeginSerializableReply.snapshot:type_name -> basalt.node.v1.SnapshotReply
-	17,  // 10: basalt.node.v1.NoteRequest.txn:type_name -> basalt.node.v1.SerialTxn
-	20,  // 11: basalt.node.v1.NoteRequest.notes:type_name -> basalt.node.v1.Note
-	17,  // 12: basalt.node.v1.EndSerializableRequest.txn:type_name -> basalt.node.v1.SerialTxn
-	20,  // 13: basalt.node.v1.EndSerializableRequest.notes:type_name -> basalt.node.v1.Note
-	20,  // 14: basalt.node.v1.BeginCommitRequest.notes:type_name -> basalt.node.v1.Note
-	3,   // 15: basalt.node.v1.BeginCommitRequest.notifications:type_name -> basalt.node.v1.Notification
-	32,  // 16: basalt.node.v1.GetRequest.branch:type_name -> basalt.node.v1.Branch
-	33,  // 17: basalt.node.v1.GetRequest.at:type_name -> basalt.node.v1.ReadAt
-	32,  // 18: basalt.node.v1.GetManyRequest.branch:type_name -> basalt.node.v1.Branch
-	33,  // 19: basalt.node.v1.GetManyRequest.at:type_name -> basalt.node.v1.ReadAt
-	35,  // 20: basalt.node.v1.GetManyReply.rows:type_name -> basalt.node.v1.GetReply
-	32,  // 21: basalt.node.v1.ScanRequest.branch:type_name -> basalt.node.v1.Branch
-	33,  // 22: basalt.node.v1.ScanRequest.at:type_name -> basalt.node.v1.ReadAt
-	32,  // 23: basalt.node.v1.LockRequest.branch:type_name -> basalt.node.v1.Branch
-	33,  // 24: basalt.node.v1.LockRequest.at:type_name -> basalt.node.v1.ReadAt
-	40,  // 25: basalt.node.v1.LockRequest.writes:type_name -> basalt.node.v1.BranchWrite
-	42,  // 26: basalt.node.v1.LockReply.newest:type_name -> basalt.node.v1.Newest
-	32,  // 27: basalt.node.v1.WriteRequest.branch:type_name -> basalt.node.v1.Branch
-	33,  // 28: basalt.node.v1.WriteRequest.at:type_name -> basalt.node.v1.ReadAt
-	40,  // 29: basalt.node.v1.WriteRequest.writes:type_name -> basalt.node.v1.BranchWrite
-	32,  // 30: basalt.node.v1.LockRelationRequest.branch:type_name -> basalt.node.v1.Branch
-	32,  // 31: basalt.node.v1.RollbackToRequest.branch:type_name -> basalt.node.v1.Branch
-	32,  // 32: basalt.node.v1.OwnRequest.branch:type_name -> basalt.node.v1.Branch
-	32,  // 33: basalt.node.v1.PrepareRequest.branch:type_name -> basalt.node.v1.Branch
-	32,  // 34: basalt.node.v1.ApplyRequest.branch:type_name -> basalt.node.v1.Branch
-	32,  // 35: basalt.node.v1.BranchRequest.branch:type_name -> basalt.node.v1.Branch
-	10,  // 36: basalt.node.v1.LockInfo.advisory:type_name -> basalt.node.v1.AdvisoryKey
-	56,  // 37: basalt.node.v1.LocksReply.locks:type_name -> basalt.node.v1.LockInfo
-	58,  // 38: basalt.node.v1.WaitsReply.waits:type_name -> basalt.node.v1.Wait
-	1,   // 39: basalt.node.v1.CancelWaitRequest.error:type_name -> basalt.node.v1.Error
-	0,   // 40: basalt.node.v1.JoinRequest.role:type_name -> basalt.node.v1.Role
-	69,  // 41: basalt.node.v1.JoinReply.status:type_name -> basalt.node.v1.StatusReply
-	68,  // 42: basalt.node.v1.HeartbeatRequest.tablets:type_name -> basalt.node.v1.TabletInfo
-	65,  // 43: basalt.node.v1.HeartbeatRequest.rows:type_name -> basalt.node.v1.RowCount
-	69,  // 44: basalt.node.v1.HeartbeatReply.status:type_name -> basalt.node.v1.StatusReply
-	65,  // 45: basalt.node.v1.HeartbeatReply.rows:type_name -> basalt.node.v1.RowCount
-	0,   // 46: basalt.node.v1.NodeInfo.role:type_name -> basalt.node.v1.Role
-	67,  // 47: basalt.node.v1.StatusReply.nodes:type_name -> basalt.node.v1.NodeInfo
-	68,  // 48: basalt.node.v1.StatusReply.tablets:type_name -> basalt.node.v1.TabletInfo
-	68,  // 49: basalt.node.v1.PlacementReply.tablets:type_name -> basalt.node.v1.TabletInfo
-	32,  // 50: basalt.node.v1.RunRequest.branch:type_name -> basalt.node.v1.Branch
-	33,  // 51: basalt.node.v1.RunRequest.at:type_name -> basalt.node.v1.ReadAt
-	73,  // 52: basalt.node.v1.RunRequest.sources:type_name -> basalt.node.v1.Source
-	74,  // 53: basalt.node.v1.Source.producers:type_name -> basalt.node.v1.Producer
-	76,  // 54: basalt.node.v1.RunEvent.batch:type_name -> basalt.node.v1.Batch
-	78,  // 55: basalt.node.v1.RunEvent.stats:type_name -> basalt.node.v1.FragmentStats
-	79,  // 56: basalt.node.v1.FragmentStats.ops:type_name -> basalt.node.v1.OpStats
-	2,   // 57: basalt.node.v1.Oracle.Snapshot:input_type -> basalt.node.v1.Empty
-	27,  // 58: basalt.node.v1.Oracle.NextIDs:input_type -> basalt.node.v1.NextIDsRequest
-	29,  // 59: basalt.node.v1.Oracle.BeginCommit:input_type -> basalt.node.v1.BeginCommitRequest
-	31,  // 60: basalt.node.v1.Oracle.FinishCommit:input_type -> basalt.node.v1.FinishCommitRequest
-	18,  // 61: basalt.node.v1.Oracle.BeginSerializable:input_type -> basalt.node.v1.BeginSerializableRequest
-	21,  // 62: basalt.node.v1.Oracle.Note:input_type -> basalt.node.v1.NoteRequest
-	23,  // 63: basalt.node.v1.Oracle.EndSerializable:input_type -> basalt.node.v1.EndSerializableRequest
-	17,  // 64: basalt.node.v1.Oracle.AwaitSafe:input_type -> basalt.node.v1.SerialTxn
-	24,  // 65: basalt.node.v1.Oracle.SafeSnapshotBlockers:input_type -> basalt.node.v1.SafeSnapshotBlockersRequest
-	11,  // 66: basalt.node.v1.Oracle.LockAdvisory:input_type -> basalt.node.v1.LockAdvisoryRequest
-	13,  // 67: basalt.node.v1.Oracle.UndoAdvisory:input_type -> basalt.node.v1.UndoAdvisoryRequest
-	14,  // 68: basalt.node.v1.Oracle.UnlockAdvisory:input_type -> basalt.node.v1.UnlockAdvisoryRequest
-	16,  // 69: basalt.node.v1.Oracle.ReleaseAdvisory:input_type -> basalt.node.v1.ReleaseAdvisoryRequest
-	9,   // 70: basalt.node.v1.Oracle.EndAdvisory:input_type -> basalt.node.v1.AdvisorySession
-	29,  // 71: basalt.node.v1.Oracle.CommitNotifications:input_type -> basalt.node.v1.BeginCommitRequest
-	4,   // 72: basalt.node.v1.Oracle.Subscribe:input_type -> basalt.node.v1.Subscription
-	4,   // 73: basalt.node.v1.Oracle.Unsubscribe:input_type -> basalt.node.v1.Subscription
-	6,   // 74: basalt.node.v1.Oracle.AwaitNotifications:input_type -> basalt.node.v1.AwaitNotificationsRequest
-	2,   // 75: basalt.node.v1.Oracle.NotificationUsage:input_type -> basalt.node.v1.Empty
-	34,  // 76: basalt.node.v1.Participant.Get:input_type -> basalt.node.v1.GetRequest
-	36,  // 77: basalt.node.v1.Participant.GetMany:input_type -> basalt.node.v1.GetManyRequest
-	38,  // 78: basalt.node.v1.Participant.Scan:input_type -> basalt.node.v1.ScanRequest
-	41,  // 79: basalt.node.v1.Participant.Lock:input_type -> basalt.node.v1.LockRequest
-	44,  // 80: basalt.node.v1.Participant.Write:input_type -> basalt.node.v1.WriteRequest
-	45,  // 81: basalt.node.v1.Participant.LockRelation:input_type -> basalt.node.v1.LockRelationRequest
-	46,  // 82: basalt.node.v1.Participant.RollbackTo:input_type -> basalt.node.v1.RollbackToRequest
-	47,  // 83: basalt.node.v1.Participant.Own:input_type -> basalt.node.v1.OwnRequest
-	49,  // 84: basalt.node.v1.Participant.Prepare:input_type -> basalt.node.v1.PrepareRequest
-	50,  // 85: basalt.node.v1.Participant.Decide:input_type -> basalt.node.v1.ApplyRequest
-	50,  // 86: basalt.node.v1.Participant.Apply:input_type -> basalt.node.v1.ApplyRequest
-	51,  // 87: basalt.node.v1.Participant.Release:input_type -> basalt.node.v1.BranchRequest
-	51,  // 88: basalt.node.v1.Participant.Abort:input_type -> basalt.node.v1.BranchRequest
-	52,  // 89: basalt.node.v1.Participant.Outcome:input_type -> basalt.node.v1.OutcomeRequest
-	52,  // 90: basalt.node.v1.Participant.Forget:input_type -> basalt.node.v1.OutcomeRequest
-	54,  // 91: basalt.node.v1.Participant.ReadNow:input_type -> basalt.node.v1.NowRequest
-	54,  // 92: basalt.node.v1.Participant.SwapNow:input_type -> basalt.node.v1.NowRequest
-	2,   // 93: basalt.node.v1.Participant.SyncNow:input_type -> basalt.node.v1.Empty
-	2,   // 94: basalt.node.v1.Participant.Locks:input_type -> basalt.node.v1.Empty
-	2,   // 95: basalt.node.v1.Participant.Waits:input_type -> basalt.node.v1.Empty
-	60,  // 96: basalt.node.v1.Participant.CancelWait:input_type -> basalt.node.v1.CancelWaitRequest
-	61,  // 97: basalt.node.v1.Participant.EndGateway:input_type -> basalt.node.v1.EndGatewayRequest
-	62,  // 98: basalt.node.v1.Cluster.Join:input_type -> basalt.node.v1.JoinRequest
-	64,  // 99: basalt.node.v1.Cluster.Heartbeat:input_type -> basalt.node.v1.HeartbeatRequest
-	2,   // 100: basalt.node.v1.Cluster.Status:input_type -> basalt.node.v1.Empty
-	2,   // 101: basalt.node.v1.Cluster.Place:input_type -> basalt.node.v1.Empty
-	72,  // 102: basalt.node.v1.Fragments.Run:input_type -> basalt.node.v1.RunRequest
-	77,  // 103: basalt.node.v1.Fragments.Fetch:input_type -> basalt.node.v1.FetchRequest
-	2,   // 104: basalt.node.v1.Fragments.Active:input_type -> basalt.node.v1.Empty
-	26,  // 105: basalt.node.v1.Oracle.Snapshot:output_type -> basalt.node.v1.SnapshotReply
-	28,  // 106: basalt.node.v1.Oracle.NextIDs:output_type -> basalt.node.v1.NextIDsReply
-	30,  // 107: basalt.node.v1.Oracle.BeginCommit:output_type -> basalt.node.v1.TimestampReply
-	2,   // 108: basalt.node.v1.Oracle.FinishCommit:output_type -> basalt.node.v1.Empty
-	19,  // 109: basalt.node.v1.Oracle.BeginSerializable:output_type -> basalt.node.v1.BeginSerializableReply
-	22,  // 110: basalt.node.v1.Oracle.Note:output_type -> basalt.node.v1.SafeReply
-	2,   // 111: basalt.node.v1.Oracle.EndSerializable:output_type -> basalt.node.v1.Empty
-	22,  // 112: basalt.node.v1.Oracle.AwaitSafe:output_type -> basalt.node.v1.SafeReply
-	25,  // 113: basalt.node.v1.Oracle.SafeSnapshotBlockers:output_type -> basalt.node.v1.ProcessesReply
-	12,  // 114: basalt.node.v1.Oracle.LockAdvisory:output_type -> basalt.node.v1.LockAdvisoryReply
-	2,   // 115: basalt.node.v1.Oracle.UndoAdvisory:output_type -> basalt.node.v1.Empty
-	15,  // 116: basalt.node.v1.Oracle.UnlockAdvisory:output_type -> basalt.node.v1.UnlockAdvisoryReply
-	2,   // 117: basalt.node.v1.Oracle.ReleaseAdvisory:output_type -> basalt.node.v1.Empty
-	2,   // 118: basalt.node.v1.Oracle.EndAdvisory:output_type -> basalt.node.v1.Empty
-	30,  // 119: basalt.node.v1.Oracle.CommitNotifications:output_type -> basalt.node.v1.TimestampReply
-	5,   // 120: basalt.node.v1.Oracle.Subscribe:output_type -> basalt.node.v1.SubscribeReply
-	2,   // 121: basalt.node.v1.Oracle.Unsubscribe:output_type -> basalt.node.v1.Empty
-	7,   // 122: basalt.node.v1.Oracle.AwaitNotifications:output_type -> basalt.node.v1.NotificationsReply
-	8,   // 123: basalt.node.v1.Oracle.NotificationUsage:output_type -> basalt.node.v1.NotificationUsageReply
-	35,  // 124: basalt.node.v1.Participant.Get:output_type -> basalt.node.v1.GetReply
-	37,  // 125: basalt.node.v1.Participant.GetMany:output_type -> basalt.node.v1.GetManyReply
-	39,  // 126: basalt.node.v1.Participant.Scan:output_type -> basalt.node.v1.ScanReply
-	43,  // 127: basalt.node.v1.Participant.Lock:output_type -> basalt.node.v1.LockReply
-	2,   // 128: basalt.node.v1.Participant.Write:output_type -> basalt.node.v1.Empty
-	2,   // 129: basalt.node.v1.Participant.LockRelation:output_type -> basalt.node.v1.Empty
-	2,   // 130: basalt.node.v1.Participant.RollbackTo:output_type -> basalt.node.v1.Empty
-	48,  // 131: basalt.node.v1.Participant.Own:output_type -> basalt.node.v1.OwnReply
-	2,   // 132: basalt.node.v1.Participant.Prepare:output_type -> basalt.node.v1.Empty
-	2,   // 133: basalt.node.v1.Participant.Decide:output_type -> basalt.node.v1.Empty
-	2,   // 134: basalt.node.v1.Participant.Apply:output_type -> basalt.node.v1.Empty
-	2,   // 135: basalt.node.v1.Participant.Release:output_type -> basalt.node.v1.Empty
-	2,   // 136: basalt.node.v1.Participant.Abort:output_type -> basalt.node.v1.Empty
-	53,  // 137: basalt.node.v1.Participant.Outcome:output_type -> basalt.node.v1.OutcomeReply
-	2,   // 138: basalt.node.v1.Participant.Forget:output_type -> basalt.node.v1.Empty
-	55,  // 139: basalt.node.v1.Participant.ReadNow:output_type -> basalt.node.v1.NowReply
-	55,  // 140: basalt.node.v1.Participant.SwapNow:output_type -> basalt.node.v1.NowReply
-	2,   // 141: basalt.node.v1.Participant.SyncNow:output_type -> basalt.node.v1.Empty
-	57,  // 142: basalt.node.v1.Participant.Locks:output_type -> basalt.node.v1.LocksReply
-	59,  // 143: basalt.node.v1.Participant.Waits:output_type -> basalt.node.v1.WaitsReply
-	2,   // 144: basalt.node.v1.Participant.CancelWait:output_type -> basalt.node.v1.Empty
-	2,   // 145: basalt.node.v1.Participant.EndGateway:output_type -> basalt.node.v1.Empty
-	63,  // 146: basalt.node.v1.Cluster.Join:output_type -> basalt.node.v1.JoinReply
-	66,  // 147: basalt.node.v1.Cluster.Heartbeat:output_type -> basalt.node.v1.HeartbeatReply
-	69,  // 148: basalt.node.v1.Cluster.Status:output_type -> basalt.node.v1.StatusReply
-	70,  // 149: basalt.node.v1.Cluster.Place:output_type -> basalt.node.v1.PlacementReply
-	75,  // 150: basalt.node.v1.Fragments.Run:output_type -> basalt.node.v1.RunEvent
-	76,  // 151: basalt.node.v1.Fragments.Fetch:output_type -> basalt.node.v1.Batch
-	71,  // 152: basalt.node.v1.Fragments.Active:output_type -> basalt.node.v1.ActiveReply
-	105, // [105:153] is the sub-list for method output_type
-	57,  // [57:105] is the sub-list for method input_type
-	57,  // [57:57] is the sub-list for extension type_name
-	57,  // [57:57] is the sub-list for extension extendee
-	0,   // [0:57] is the sub-list for field type_name
+	3,   // 0: basalt.node.v1.PreparedRequest.info:type_name -> basalt.node.v1.PreparedInfo
+	4,   // 1: basalt.node.v1.PreparedRequest.parts:type_name -> basalt.node.v1.PreparedPart
+	26,  // 2: basalt.node.v1.PreparedRequest.notes:type_name -> basalt.node.v1.Note
+	15,  // 3: basalt.node.v1.PreparedRequest.advisory:type_name -> basalt.node.v1.AdvisorySession
+	3,   // 4: basalt.node.v1.PreparedReply.prepared:type_name -> basalt.node.v1.PreparedInfo
+	10,  // 5: basalt.node.v1.AwaitNotificationsRequest.subscription:type_name -> basalt.node.v1.Subscription
+	9,   // 6: basalt.node.v1.NotificationsReply.notifications:type_name -> basalt.node.v1.Notification
+	15,  // 7: basalt.node.v1.LockAdvisoryRequest.session:type_name -> basalt.node.v1.AdvisorySession
+	16,  // 8: basalt.node.v1.LockAdvisoryRequest.key:type_name -> basalt.node.v1.AdvisoryKey
+	15,  // 9: basalt.node.v1.UndoAdvisoryRequest.session:type_name -> basalt.node.v1.AdvisorySession
+	15,  // 10: basalt.node.v1.UnlockAdvisoryRequest.session:type_name -> basalt.node.v1.AdvisorySession
+	16,  // 11: basalt.node.v1.UnlockAdvisoryRequest.key:type_name -> basalt.node.v1.AdvisoryKey
+	15,  // 12: basalt.node.v1.ReleaseAdvisoryRequest.session:type_name -> basalt.node.v1.AdvisorySession
+	23,  // 13: basalt.node.v1.BeginSerializableRequest.txn:type_name -> basalt.node.v1.SerialTxn
+	32,  // 14: basalt.node.v1.BeginSerializableReply.snapshot:type_name -> basalt.node.v1.SnapshotReply
+	23,  // 15: basalt.node.v1.NoteRequest.txn:type_name -> basalt.node.v1.SerialTxn
+	26,  // 16: basalt.node.v1.NoteRequest.notes:type_name -> basalt.node.v1.Note
+	23,  // 17: basalt.node.v1.EndSerializableRequest.txn:type_name -> basalt.node.v1.SerialTxn
+	26,  // 18: basalt.node.v1.EndSerializableRequest.notes:type_name -> basalt.node.v1.Note
+	26,  // 19: basalt.node.v1.BeginCommitRequest.notes:type_name -> basalt.node.v1.Note
+	9,   // 20: basalt.node.v1.BeginCommitRequest.notifications:type_name -> basalt.node.v1.Notification
+	38,  // 21: basalt.node.v1.GetRequest.branch:type_name -> basalt.node.v1.Branch
+	39,  // 22: basalt.node.v1.GetRequest.at:type_name -> basalt.node.v1.ReadAt
+	38,  // 23: basalt.node.v1.GetManyRequest.branch:type_name -> basalt.node.v1.Branch
+	39,  // 24: basalt.node.v1.GetManyRequest.at:type_name -> basalt.node.v1.ReadAt
+	41,  // 25: basalt.node.v1.GetManyReply.rows:type_name -> basalt.node.v1.GetReply
+	38,  // 26: basalt.node.v1.ScanRequest.branch:type_name -> basalt.node.v1.Branch
+	39,  // 27: basalt.node.v1.ScanRequest.at:type_name -> basalt.node.v1.ReadAt
+	38,  // 28: basalt.node.v1.LockRequest.branch:type_name -> basalt.node.v1.Branch
+	39,  // 29: basalt.node.v1.LockRequest.at:type_name -> basalt.node.v1.ReadAt
+	46,  // 30: basalt.node.v1.LockRequest.writes:type_name -> basalt.node.v1.BranchWrite
+	48,  // 31: basalt.node.v1.LockReply.newest:type_name -> basalt.node.v1.Newest
+	38,  // 32: basalt.node.v1.WriteRequest.branch:type_name -> basalt.node.v1.Branch
+	39,  // 33: basalt.node.v1.WriteRequest.at:type_name -> basalt.node.v1.ReadAt
+	46,  // 34: basalt.node.v1.WriteRequest.writes:type_name -> basalt.node.v1.BranchWrite
+	38,  // 35: basalt.node.v1.LockRelationRequest.branch:type_name -> basalt.node.v1.Branch
+	38,  // 36: basalt.node.v1.RollbackToRequest.branch:type_name -> basalt.node.v1.Branch
+	38,  // 37: basalt.node.v1.OwnRequest.branch:type_name -> basalt.node.v1.Branch
+	38,  // 38: basalt.node.v1.PrepareRequest.branch:type_name -> basalt.node.v1.Branch
+	38,  // 39: basalt.node.v1.ApplyRequest.branch:type_name -> basalt.node.v1.Branch
+	38,  // 40: basalt.node.v1.BranchRequest.branch:type_name -> basalt.node.v1.Branch
+	16,  // 41: basalt.node.v1.LockInfo.advisory:type_name -> basalt.node.v1.AdvisoryKey
+	62,  // 42: basalt.node.v1.LocksReply.locks:type_name -> basalt.node.v1.LockInfo
+	64,  // 43: basalt.node.v1.WaitsReply.waits:type_name -> basalt.node.v1.Wait
+	1,   // 44: basalt.node.v1.CancelWaitRequest.error:type_name -> basalt.node.v1.Error
+	0,   // 45: basalt.node.v1.JoinRequest.role:type_name -> basalt.node.v1.Role
+	75,  // 46: basalt.node.v1.JoinReply.status:type_name -> basalt.node.v1.StatusReply
+	74,  // 47: basalt.node.v1.HeartbeatRequest.tablets:type_name -> basalt.node.v1.TabletInfo
+	71,  // 48: basalt.node.v1.HeartbeatRequest.rows:type_name -> basalt.node.v1.RowCount
+	75,  // 49: basalt.node.v1.HeartbeatReply.status:type_name -> basalt.node.v1.StatusReply
+	71,  // 50: basalt.node.v1.HeartbeatReply.rows:type_name -> basalt.node.v1.RowCount
+	0,   // 51: basalt.node.v1.NodeInfo.role:type_name -> basalt.node.v1.Role
+	73,  // 52: basalt.node.v1.StatusReply.nodes:type_name -> basalt.node.v1.NodeInfo
+	74,  // 53: basalt.node.v1.StatusReply.tablets:type_name -> basalt.node.v1.TabletInfo
+	74,  // 54: basalt.node.v1.PlacementReply.tablets:type_name -> basalt.node.v1.TabletInfo
+	38,  // 55: basalt.node.v1.RunRequest.branch:type_name -> basalt.node.v1.Branch
+	39,  // 56: basalt.node.v1.RunRequest.at:type_name -> basalt.node.v1.ReadAt
+	79,  // 57: basalt.node.v1.RunRequest.sources:type_name -> basalt.node.v1.Source
+	80,  // 58: basalt.node.v1.Source.producers:type_name -> basalt.node.v1.Producer
+	82,  // 59: basalt.node.v1.RunEvent.batch:type_name -> basalt.node.v1.Batch
+	84,  // 60: basalt.node.v1.RunEvent.stats:type_name -> basalt.node.v1.FragmentStats
+	85,  // 61: basalt.node.v1.FragmentStats.ops:type_name -> basalt.node.v1.OpStats
+	2,   // 62: basalt.node.v1.Oracle.Snapshot:input_type -> basalt.node.v1.Empty
+	33,  // 63: basalt.node.v1.Oracle.NextIDs:input_type -> basalt.node.v1.NextIDsRequest
+	35,  // 64: basalt.node.v1.Oracle.BeginCommit:input_type -> basalt.node.v1.BeginCommitRequest
+	37,  // 65: basalt.node.v1.Oracle.FinishCommit:input_type -> basalt.node.v1.FinishCommitRequest
+	24,  // 66: basalt.node.v1.Oracle.BeginSerializable:input_type -> basalt.node.v1.BeginSerializableRequest
+	27,  // 67: basalt.node.v1.Oracle.Note:input_type -> basalt.node.v1.NoteRequest
+	29,  // 68: basalt.node.v1.Oracle.EndSerializable:input_type -> basalt.node.v1.EndSerializableRequest
+	23,  // 69: basalt.node.v1.Oracle.AwaitSafe:input_type -> basalt.node.v1.SerialTxn
+	30,  // 70: basalt.node.v1.Oracle.SafeSnapshotBlockers:input_type -> basalt.node.v1.SafeSnapshotBlockersRequest
+	17,  // 71: basalt.node.v1.Oracle.LockAdvisory:input_type -> basalt.node.v1.LockAdvisoryRequest
+	19,  // 72: basalt.node.v1.Oracle.UndoAdvisory:input_type -> basalt.node.v1.UndoAdvisoryRequest
+	20,  // 73: basalt.node.v1.Oracle.UnlockAdvisory:input_type -> basalt.node.v1.UnlockAdvisoryRequest
+	22,  // 74: basalt.node.v1.Oracle.ReleaseAdvisory:input_type -> basalt.node.v1.ReleaseAdvisoryRequest
+	15,  // 75: basalt.node.v1.Oracle.EndAdvisory:input_type -> basalt.node.v1.AdvisorySession
+	35,  // 76: basalt.node.v1.Oracle.CommitNotifications:input_type -> basalt.node.v1.BeginCommitRequest
+	10,  // 77: basalt.node.v1.Oracle.Subscribe:input_type -> basalt.node.v1.Subscription
+	10,  // 78: basalt.node.v1.Oracle.Unsubscribe:input_type -> basalt.node.v1.Subscription
+	12,  // 79: basalt.node.v1.Oracle.AwaitNotifications:input_type -> basalt.node.v1.AwaitNotificationsRequest
+	2,   // 80: basalt.node.v1.Oracle.NotificationUsage:input_type -> basalt.node.v1.Empty
+	5,   // 81: basalt.node.v1.Oracle.ReservePrepared:input_type -> basalt.node.v1.PreparedRequest
+	5,   // 82: basalt.node.v1.Oracle.ConfirmPrepared:input_type -> basalt.node.v1.PreparedRequest
+	6,   // 83: basalt.node.v1.Oracle.ForgoPrepared:input_type -> basalt.node.v1.ForgoPreparedRequest
+	2,   // 84: basalt.node.v1.Oracle.ListPrepared:input_type -> basalt.node.v1.Empty
+	8,   // 85: basalt.node.v1.Oracle.FinishPrepared:input_type -> basalt.node.v1.FinishPreparedRequest
+	40,  // 86: basalt.node.v1.Participant.Get:input_type -> basalt.node.v1.GetRequest
+	42,  // 87: basalt.node.v1.Participant.GetMany:input_type -> basalt.node.v1.GetManyRequest
+	44,  // 88: basalt.node.v1.Participant.Scan:input_type -> basalt.node.v1.ScanRequest
+	47,  // 89: basalt.node.v1.Participant.Lock:input_type -> basalt.node.v1.LockRequest
+	50,  // 90: basalt.node.v1.Participant.Write:input_type -> basalt.node.v1.WriteRequest
+	51,  // 91: basalt.node.v1.Participant.LockRelation:input_type -> basalt.node.v1.LockRelationRequest
+	52,  // 92: basalt.node.v1.Participant.RollbackTo:input_type -> basalt.node.v1.RollbackToRequest
+	53,  // 93: basalt.node.v1.Participant.Own:input_type -> basalt.node.v1.OwnRequest
+	55,  // 94: basalt.node.v1.Participant.Prepare:input_type -> basalt.node.v1.PrepareRequest
+	55,  // 95: basalt.node.v1.Participant.Hold:input_type -> basalt.node.v1.PrepareRequest
+	56,  // 96: basalt.node.v1.Participant.Decide:input_type -> basalt.node.v1.ApplyRequest
+	56,  // 97: basalt.node.v1.Participant.Apply:input_type -> basalt.node.v1.ApplyRequest
+	57,  // 98: basalt.node.v1.Participant.Release:input_type -> basalt.node.v1.BranchRequest
+	57,  // 99: basalt.node.v1.Participant.Abort:input_type -> basalt.node.v1.BranchRequest
+	58,  // 100: basalt.node.v1.Participant.Outcome:input_type -> basalt.node.v1.OutcomeRequest
+	58,  // 101: basalt.node.v1.Participant.Forget:input_type -> basalt.node.v1.OutcomeRequest
+	60,  // 102: basalt.node.v1.Participant.ReadNow:input_type -> basalt.node.v1.NowRequest
+	60,  // 103: basalt.node.v1.Participant.SwapNow:input_type -> basalt.node.v1.NowRequest
+	2,   // 104: basalt.node.v1.Participant.SyncNow:input_type -> basalt.node.v1.Empty
+	2,   // 105: basalt.node.v1.Participant.Locks:input_type -> basalt.node.v1.Empty
+	2,   // 106: basalt.node.v1.Participant.Waits:input_type -> basalt.node.v1.Empty
+	66,  // 107: basalt.node.v1.Participant.CancelWait:input_type -> basalt.node.v1.CancelWaitRequest
+	67,  // 108: basalt.node.v1.Participant.EndGateway:input_type -> basalt.node.v1.EndGatewayRequest
+	68,  // 109: basalt.node.v1.Cluster.Join:input_type -> basalt.node.v1.JoinRequest
+	70,  // 110: basalt.node.v1.Cluster.Heartbeat:input_type -> basalt.node.v1.HeartbeatRequest
+	2,   // 111: basalt.node.v1.Cluster.Status:input_type -> basalt.node.v1.Empty
+	2,   // 112: basalt.node.v1.Cluster.Place:input_type -> basalt.node.v1.Empty
+	78,  // 113: basalt.node.v1.Fragments.Run:input_type -> basalt.node.v1.RunRequest
+	83,  // 114: basalt.node.v1.Fragments.Fetch:input_type -> basalt.node.v1.FetchRequest
+	2,   // 115: basalt.node.v1.Fragments.Active:input_type -> basalt.node.v1.Empty
+	32,  // 116: basalt.node.v1.Oracle.Snapshot:output_type -> basalt.node.v1.SnapshotReply
+	34,  // 117: basalt.node.v1.Oracle.NextIDs:output_type -> basalt.node.v1.NextIDsReply
+	36,  // 118: basalt.node.v1.Oracle.BeginCommit:output_type -> basalt.node.v1.TimestampReply
+	2,   // 119: basalt.node.v1.Oracle.FinishCommit:output_type -> basalt.node.v1.Empty
+	25,  // 120: basalt.node.v1.Oracle.BeginSerializable:output_type -> basalt.node.v1.BeginSerializableReply
+	28,  // 121: basalt.node.v1.Oracle.Note:output_type -> basalt.node.v1.SafeReply
+	2,   // 122: basalt.node.v1.Oracle.EndSerializable:output_type -> basalt.node.v1.Empty
+	28,  // 123: basalt.node.v1.Oracle.AwaitSafe:output_type -> basalt.node.v1.SafeReply
+	31,  // 124: basalt.node.v1.Oracle.SafeSnapshotBlockers:output_type -> basalt.node.v1.ProcessesReply
+	18,  // 125: basalt.node.v1.Oracle.LockAdvisory:output_type -> basalt.node.v1.LockAdvisoryReply
+	2,   // 126: basalt.node.v1.Oracle.UndoAdvisory:output_type -> basalt.node.v1.Empty
+	21,  // 127: basalt.node.v1.Oracle.UnlockAdvisory:output_type -> basalt.node.v1.UnlockAdvisoryReply
+	2,   // 128: basalt.node.v1.Oracle.ReleaseAdvisory:output_type -> basalt.node.v1.Empty
+	2,   // 129: basalt.node.v1.Oracle.EndAdvisory:output_type -> basalt.node.v1.Empty
+	36,  // 130: basalt.node.v1.Oracle.CommitNotifications:output_type -> basalt.node.v1.TimestampReply
+	11,  // 131: basalt.node.v1.Oracle.Subscribe:output_type -> basalt.node.v1.SubscribeReply
+	2,   // 132: basalt.node.v1.Oracle.Unsubscribe:output_type -> basalt.node.v1.Empty
+	13,  // 133: basalt.node.v1.Oracle.AwaitNotifications:output_type -> basalt.node.v1.NotificationsReply
+	14,  // 134: basalt.node.v1.Oracle.NotificationUsage:output_type -> basalt.node.v1.NotificationUsageReply
+	2,   // 135: basalt.node.v1.Oracle.ReservePrepared:output_type -> basalt.node.v1.Empty
+	2,   // 136: basalt.node.v1.Oracle.ConfirmPrepared:output_type -> basalt.node.v1.Empty
+	2,   // 137: basalt.node.v1.Oracle.ForgoPrepared:output_type -> basalt.node.v1.Empty
+	7,   // 138: basalt.node.v1.Oracle.ListPrepared:output_type -> basalt.node.v1.PreparedReply
+	36,  // 139: basalt.node.v1.Oracle.FinishPrepared:output_type -> basalt.node.v1.TimestampReply
+	41,  // 140: basalt.node.v1.Participant.Get:output_type -> basalt.node.v1.GetReply
+	43,  // 141: basalt.node.v1.Participant.GetMany:output_type -> basalt.node.v1.GetManyReply
+	45,  // 142: basalt.node.v1.Participant.Scan:output_type -> basalt.node.v1.ScanReply
+	49,  // 143: basalt.node.v1.Participant.Lock:output_type -> basalt.node.v1.LockReply
+	2,   // 144: basalt.node.v1.Participant.Write:output_type -> basalt.node.v1.Empty
+	2,   // 145: basalt.node.v1.Participant.LockRelation:output_type -> basalt.node.v1.Empty
+	2,   // 146: basalt.node.v1.Participant.RollbackTo:output_type -> basalt.node.v1.Empty
+	54,  // 147: basalt.node.v1.Participant.Own:output_type -> basalt.node.v1.OwnReply
+	2,   // 148: basalt.node.v1.Participant.Prepare:output_type -> basalt.node.v1.Empty
+	2,   // 149: basalt.node.v1.Participant.Hold:output_type -> basalt.node.v1.Empty
+	2,   // 150: basalt.node.v1.Participant.Decide:output_type -> basalt.node.v1.Empty
+	2,   // 151: basalt.node.v1.Participant.Apply:output_type -> basalt.node.v1.Empty
+	2,   // 152: basalt.node.v1.Participant.Release:output_type -> basalt.node.v1.Empty
+	2,   // 153: basalt.node.v1.Participant.Abort:output_type -> basalt.node.v1.Empty
+	59,  // 154: basalt.node.v1.Participant.Outcome:output_type -> basalt.node.v1.OutcomeReply
+	2,   // 155: basalt.node.v1.Participant.Forget:output_type -> basalt.node.v1.Empty
+	61,  // 156: basalt.node.v1.Participant.ReadNow:output_type -> basalt.node.v1.NowReply
+	61,  // 157: basalt.node.v1.Participant.SwapNow:output_type -> basalt.node.v1.NowReply
+	2,   // 158: basalt.node.v1.Participant.SyncNow:output_type -> basalt.node.v1.Empty
+	63,  // 159: basalt.node.v1.Participant.Locks:output_type -> basalt.node.v1.LocksReply
+	65,  // 160: basalt.node.v1.Participant.Waits:output_type -> basalt.node.v1.WaitsReply
+	2,   // 161: basalt.node.v1.Participant.CancelWait:output_type -> basalt.node.v1.Empty
+	2,   // 162: basalt.node.v1.Participant.EndGateway:output_type -> basalt.node.v1.Empty
+	69,  // 163: basalt.node.v1.Cluster.Join:output_type -> basalt.node.v1.JoinReply
+	72,  // 164: basalt.node.v1.Cluster.Heartbeat:output_type -> basalt.node.v1.HeartbeatReply
+	75,  // 165: basalt.node.v1.Cluster.Status:output_type -> basalt.node.v1.StatusReply
+	76,  // 166: basalt.node.v1.Cluster.Place:output_type -> basalt.node.v1.PlacementReply
+	81,  // 167: basalt.node.v1.Fragments.Run:output_type -> basalt.node.v1.RunEvent
+	82,  // 168: basalt.node.v1.Fragments.Fetch:output_type -> basalt.node.v1.Batch
+	77,  // 169: basalt.node.v1.Fragments.Active:output_type -> basalt.node.v1.ActiveReply
+	116, // [116:170] is the sub-list for method output_type
+	62,  // [62:116] is the sub-list for method input_type
+	62,  // [62:62] is the sub-list for extension type_name
+	62,  // [62:62] is the sub-list for extension extendee
+	0,   // [0:62] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_node_proto_init() }
@@ -6048,7 +6517,7 @@ func file_rpc_proto_node_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_node_proto_rawDesc), len(file_rpc_proto_node_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   79,
+			NumMessages:   85,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

@@ -2,7 +2,7 @@
 // protocol; this file is its wire form.
 //
 // Versioning: every call carries the metadata "basalt-protocol" (this file's
-// version, now 4) and "basalt-cluster" (the database's id, 16 bytes in hex). A node
+// version, now 5) and "basalt-cluster" (the database's id, 16 bytes in hex). A node
 // refuses what it does not know: FAILED_PRECONDITION. Field numbers are never reused.
 //
 // Errors are gRPC statuses with one Error among their details, which carries the
@@ -48,6 +48,11 @@ const (
 	Oracle_Unsubscribe_FullMethodName          = "/basalt.node.v1.Oracle/Unsubscribe"
 	Oracle_AwaitNotifications_FullMethodName   = "/basalt.node.v1.Oracle/AwaitNotifications"
 	Oracle_NotificationUsage_FullMethodName    = "/basalt.node.v1.Oracle/NotificationUsage"
+	Oracle_ReservePrepared_FullMethodName      = "/basalt.node.v1.Oracle/ReservePrepared"
+	Oracle_ConfirmPrepared_FullMethodName      = "/basalt.node.v1.Oracle/ConfirmPrepared"
+	Oracle_ForgoPrepared_FullMethodName        = "/basalt.node.v1.Oracle/ForgoPrepared"
+	Oracle_ListPrepared_FullMethodName         = "/basalt.node.v1.Oracle/ListPrepared"
+	Oracle_FinishPrepared_FullMethodName       = "/basalt.node.v1.Oracle/FinishPrepared"
 )
 
 // OracleClient is the client API for Oracle service.
@@ -76,6 +81,12 @@ type OracleClient interface {
 	Unsubscribe(ctx context.Context, in *Subscription, opts ...grpc.CallOption) (*Empty, error)
 	AwaitNotifications(ctx context.Context, in *AwaitNotificationsRequest, opts ...grpc.CallOption) (*NotificationsReply, error)
 	NotificationUsage(ctx context.Context, in *Empty, opts ...grpc.CallOption) (*NotificationUsageReply, error)
+	// PREPARE TRANSACTION (txn.PreparedHost).
+	ReservePrepared(ctx context.Context, in *PreparedRequest, opts ...grpc.CallOption) (*Empty, error)
+	ConfirmPrepared(ctx context.Context, in *PreparedRequest, opts ...grpc.CallOption) (*Empty, error)
+	ForgoPrepared(ctx context.Context, in *ForgoPreparedRequest, opts ...grpc.CallOption) (*Empty, error)
+	ListPrepared(ctx context.Context, in *Empty, opts ...grpc.CallOption) (*PreparedReply, error)
+	FinishPrepared(ctx context.Context, in *FinishPreparedRequest, opts ...grpc.CallOption) (*TimestampReply, error)
 }
 
 type oracleClient struct {
@@ -276,6 +287,56 @@ func (c *oracleClient) NotificationUsage(ctx context.Context, in *Empty, opts ..
 	return out, nil
 }
 
+func (c *oracleClient) ReservePrepared(ctx context.Context, in *PreparedRequest, opts ...grpc.CallOption) (*Empty, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Empty)
+	err := c.cc.Invoke(ctx, Oracle_ReservePrepared_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *oracleClient) ConfirmPrepared(ctx context.Context, in *PreparedRequest, opts ...grpc.CallOption) (*Empty, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Empty)
+	err := c.cc.Invoke(ctx, Oracle_ConfirmPrepared_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *oracleClient) ForgoPrepared(ctx context.Context, in *ForgoPreparedRequest, opts ...grpc.CallOption) (*Empty, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Empty)
+	err := c.cc.Invoke(ctx, Oracle_ForgoPrepared_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *oracleClient) ListPrepared(ctx context.Context, in *Empty, opts ...grpc.CallOption) (*PreparedReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PreparedReply)
+	err := c.cc.Invoke(ctx, Oracle_ListPrepared_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *oracleClient) FinishPrepared(ctx context.Context, in *FinishPreparedRequest, opts ...grpc.CallOption) (*TimestampReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(TimestampReply)
+	err := c.cc.Invoke(ctx, Oracle_FinishPrepared_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // OracleServer is the server API for Oracle service.
 // All implementations must embed UnimplementedOracleServer
 // for forward compatibility.
@@ -302,6 +363,12 @@ type OracleServer interface {
 	Unsubscribe(context.Context, *Subscription) (*Empty, error)
 	AwaitNotifications(context.Context, *AwaitNotificationsRequest) (*NotificationsReply, error)
 	NotificationUsage(context.Context, *Empty) (*NotificationUsageReply, error)
+	// PREPARE TRANSACTION (txn.PreparedHost).
+	ReservePrepared(context.Context, *PreparedRequest) (*Empty, error)
+	ConfirmPrepared(context.Context, *PreparedRequest) (*Empty, error)
+	ForgoPrepared(context.Context, *ForgoPreparedRequest) (*Empty, error)
+	ListPrepared(context.Context, *Empty) (*PreparedReply, error)
+	FinishPrepared(context.Context, *FinishPreparedRequest) (*TimestampReply, error)
 	mustEmbedUnimplementedOracleServer()
 }
 
@@ -368,6 +435,21 @@ func (UnimplementedOracleServer) AwaitNotifications(context.Context, *AwaitNotif
 }
 func (UnimplementedOracleServer) NotificationUsage(context.Context, *Empty) (*NotificationUsageReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method NotificationUsage not implemented")
+}
+func (UnimplementedOracleServer) ReservePrepared(context.Context, *PreparedRequest) (*Empty, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReservePrepared not implemented")
+}
+func (UnimplementedOracleServer) ConfirmPrepared(context.Context, *PreparedRequest) (*Empty, error) {
+	return nil, status.Error(codes.Unimplemented, "method ConfirmPrepared not implemented")
+}
+func (UnimplementedOracleServer) ForgoPrepared(context.Context, *ForgoPreparedRequest) (*Empty, error) {
+	return nil, status.Error(codes.Unimplemented, "method ForgoPrepared not implemented")
+}
+func (UnimplementedOracleServer) ListPrepared(context.Context, *Empty) (*PreparedReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListPrepared not implemented")
+}
+func (UnimplementedOracleServer) FinishPrepared(context.Context, *FinishPreparedRequest) (*TimestampReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method FinishPrepared not implemented")
 }
 func (UnimplementedOracleServer) mustEmbedUnimplementedOracleServer() {}
 func (UnimplementedOracleServer) testEmbeddedByValue()                {}
@@ -732,6 +814,96 @@ func _Oracle_NotificationUsage_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Oracle_ReservePrepared_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PreparedRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OracleServer).ReservePrepared(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Oracle_ReservePrepared_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OracleServer).ReservePrepared(ctx, req.(*PreparedRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Oracle_ConfirmPrepared_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PreparedRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OracleServer).ConfirmPrepared(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Oracle_ConfirmPrepared_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OracleServer).ConfirmPrepared(ctx, req.(*PreparedRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Oracle_ForgoPrepared_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ForgoPreparedRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OracleServer).ForgoPrepared(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Oracle_ForgoPrepared_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OracleServer).ForgoPrepared(ctx, req.(*ForgoPreparedRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Oracle_ListPrepared_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(Empty)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OracleServer).ListPrepared(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Oracle_ListPrepared_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OracleServer).ListPrepared(ctx, req.(*Empty))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Oracle_FinishPrepared_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FinishPreparedRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OracleServer).FinishPrepared(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Oracle_FinishPrepared_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OracleServer).FinishPrepared(ctx, req.(*FinishPreparedRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Oracle_ServiceDesc is the grpc.ServiceDesc for Oracle service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -815,6 +987,26 @@ var Oracle_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "NotificationUsage",
 			Handler:    _Oracle_NotificationUsage_Handler,
 		},
+		{
+			MethodName: "ReservePrepared",
+			Handler:    _Oracle_ReservePrepared_Handler,
+		},
+		{
+			MethodName: "ConfirmPrepared",
+			Handler:    _Oracle_ConfirmPrepared_Handler,
+		},
+		{
+			MethodName: "ForgoPrepared",
+			Handler:    _Oracle_ForgoPrepared_Handler,
+		},
+		{
+			MethodName: "ListPrepared",
+			Handler:    _Oracle_ListPrepared_Handler,
+		},
+		{
+			MethodName: "FinishPrepared",
+			Handler:    _Oracle_FinishPrepared_Handler,
+		},
 	},
 	Streams:  []grpc.StreamDesc{},
 	Metadata: "rpc/proto/node.proto",
@@ -830,6 +1022,7 @@ const (
 	Participant_RollbackTo_FullMethodName   = "/basalt.node.v1.Participant/RollbackTo"
 	Participant_Own_FullMethodName          = "/basalt.node.v1.Participant/Own"
 	Participant_Prepare_FullMethodName      = "/basalt.node.v1.Participant/Prepare"
+	Participant_Hold_FullMethodName         = "/basalt.node.v1.Participant/Hold"
 	Participant_Decide_FullMethodName       = "/basalt.node.v1.Participant/Decide"
 	Participant_Apply_FullMethodName        = "/basalt.node.v1.Participant/Apply"
 	Participant_Release_FullMethodName      = "/basalt.node.v1.Participant/Release"
@@ -860,6 +1053,7 @@ type ParticipantClient interface {
 	RollbackTo(ctx context.Context, in *RollbackToRequest, opts ...grpc.CallOption) (*Empty, error)
 	Own(ctx context.Context, in *OwnRequest, opts ...grpc.CallOption) (*OwnReply, error)
 	Prepare(ctx context.Context, in *PrepareRequest, opts ...grpc.CallOption) (*Empty, error)
+	Hold(ctx context.Context, in *PrepareRequest, opts ...grpc.CallOption) (*Empty, error)
 	Decide(ctx context.Context, in *ApplyRequest, opts ...grpc.CallOption) (*Empty, error)
 	Apply(ctx context.Context, in *ApplyRequest, opts ...grpc.CallOption) (*Empty, error)
 	Release(ctx context.Context, in *BranchRequest, opts ...grpc.CallOption) (*Empty, error)
@@ -967,6 +1161,16 @@ func (c *participantClient) Prepare(ctx context.Context, in *PrepareRequest, opt
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Empty)
 	err := c.cc.Invoke(ctx, Participant_Prepare_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *participantClient) Hold(ctx context.Context, in *PrepareRequest, opts ...grpc.CallOption) (*Empty, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Empty)
+	err := c.cc.Invoke(ctx, Participant_Hold_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -1118,6 +1322,7 @@ type ParticipantServer interface {
 	RollbackTo(context.Context, *RollbackToRequest) (*Empty, error)
 	Own(context.Context, *OwnRequest) (*OwnReply, error)
 	Prepare(context.Context, *PrepareRequest) (*Empty, error)
+	Hold(context.Context, *PrepareRequest) (*Empty, error)
 	Decide(context.Context, *ApplyRequest) (*Empty, error)
 	Apply(context.Context, *ApplyRequest) (*Empty, error)
 	Release(context.Context, *BranchRequest) (*Empty, error)
@@ -1167,6 +1372,9 @@ func (UnimplementedParticipantServer) Own(context.Context, *OwnRequest) (*OwnRep
 }
 func (UnimplementedParticipantServer) Prepare(context.Context, *PrepareRequest) (*Empty, error) {
 	return nil, status.Error(codes.Unimplemented, "method Prepare not implemented")
+}
+func (UnimplementedParticipantServer) Hold(context.Context, *PrepareRequest) (*Empty, error) {
+	return nil, status.Error(codes.Unimplemented, "method Hold not implemented")
 }
 func (UnimplementedParticipantServer) Decide(context.Context, *ApplyRequest) (*Empty, error) {
 	return nil, status.Error(codes.Unimplemented, "method Decide not implemented")
@@ -1386,6 +1594,24 @@ func _Participant_Prepare_Handler(srv interface{}, ctx context.Context, dec func
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(ParticipantServer).Prepare(ctx, req.(*PrepareRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Participant_Hold_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PrepareRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ParticipantServer).Hold(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Participant_Hold_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ParticipantServer).Hold(ctx, req.(*PrepareRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -1666,6 +1892,10 @@ var Participant_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Prepare",
 			Handler:    _Participant_Prepare_Handler,
+		},
+		{
+			MethodName: "Hold",
+			Handler:    _Participant_Hold_Handler,
 		},
 		{
 			MethodName: "Decide",

@@ -79,7 +79,11 @@ func registerActivity(r *expr.Registry) {
 		return nil
 	})
 	addSet(r, "pg_prepared_xact()", func(_ *expr.Context, s Session, _ []types.Datum, emit func(row ...types.Datum) error) error {
-		for _, p := range s.PreparedTransactions() {
+		all, err := s.PreparedTransactions()
+		if err != nil {
+			return err
+		}
+		for _, p := range all {
 			if err := emit(p.Transaction, p.GID, p.Prepared, p.Owner, p.Database); err != nil {
 				return err
 			}

@@ -64,7 +64,7 @@ type Session interface {
 	StorageBytes(storageID uint64) int64
 	PreparedStatements() []PreparedStatement
 	CursorRows() []CursorRow
-	PreparedTransactions() []PreparedTransaction
+	PreparedTransactions() ([]PreparedTransaction, error)
 	// Merges describes tables with rows in column segments, or on their way there.
 	Merges() []Merge
 	// ClusterNodes and ClusterTablets describe the database's processes.
