@@ -48,7 +48,7 @@ func start(t testing.TB) *cluster {
 	for id := txn.NodeID(1); id <= 3; id++ {
 		eng, err := engine.Open("data", engine.Options{FS: vfs.NewMem(), MemoryBytes: 16 << 20})
 		must(t, err)
-		mgr, err := txn.NewManager(eng, txn.Config{})
+		mgr, err := txn.NewManager(eng, txn.Config{PreparedMax: 2})
 		must(t, err)
 		br, err := txn.NewBranches(mgr, func(n txn.NodeID) (txn.Participant, error) { return c.parts[n], nil })
 		must(t, err)
@@ -63,6 +63,11 @@ func start(t testing.TB) *cluster {
 		if id == 1 {
 			service, err := txn.NewOracleService(mgr)
 			must(t, err)
+			run, stop := context.WithCancel(ctx)
+			var ending sync.WaitGroup
+			service.SetCluster(txn.Cluster{Node: func(n txn.NodeID) (txn.Participant, error) { return c.parts[n], nil }, Dead: func(txn.NodeID) bool { return false },
+				Go: func(f func(ctx context.Context)) { ending.Go(func() { f(run) }) }})
+			defer t.Cleanup(func() { stop(); ending.Wait() }) // before the nodes are closed
 			txnrpc.RegisterOracle(s, service)
 			c.oracle = txnrpc.NewOracle(cc)
 		}
