@@ -86,7 +86,7 @@ func runDemo(cmd *cobra.Command, dir, addr string, sf float64) (err error) {
 	defer conn.Close(context.WithoutCancel(ctx))
 	fmt.Fprintf(out, "Basalt runs on %s, data in %s, log in %s\n\n", addr, dir, server.log)
 
-	bar := progressBar{w: os.Stderr}
+	bar := newProgressBar()
 	took, err := tpch.Load(ctx, conn, sf, func(t dbgen.Table, done, total int64) { bar.update(string(t), done, total) })
 	bar.finish()
 	if err != nil {

@@ -81,7 +81,7 @@ func runClusterDemo(cmd *cobra.Command, dir, addr string, sf float64, keep bool)
 	}
 	fmt.Fprintf(out, "A gateway runs on %s and %d storage processes behind it, data in %s\n\n", addr, clusterStorageNodes, dir)
 
-	bar := progressBar{w: os.Stderr}
+	bar := newProgressBar()
 	took, err := tpch.Load(ctx, conn, sf, func(t dbgen.Table, done, total int64) { bar.update(string(t), done, total) })
 	bar.finish()
 	if err != nil {

@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -134,7 +133,7 @@ func initTransfer(ctx context.Context, t Target, scale int) error {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	bar := progressBar{w: os.Stderr}
+	bar := newProgressBar()
 	defer bar.finish()
 	if err := transfer.Init(ctx, conn, scale, func(done, total int) { bar.update("accounts", int64(done), int64(total)) }); err != nil {
 		return fmt.Errorf("%s: %w", t.Name, err)

@@ -48,16 +48,23 @@ func median[T int64 | float64 | time.Duration](v []T) T {
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.3f", d.Seconds()) }
 
-// progressBar draws one line of progress on a terminal-like writer; a bar per name.
+// progressBar draws one line of progress, a bar per name, on standard error if that is a terminal.
 type progressBar struct {
-	w    io.Writer
+	w    io.Writer // nil: nowhere
 	name string
 	last time.Time
 }
 
+func newProgressBar() *progressBar {
+	if i, err := os.Stderr.Stat(); err != nil || i.Mode()&os.ModeCharDevice == 0 {
+		return &progressBar{}
+	}
+	return &progressBar{w: os.Stderr}
+}
+
 func (p *progressBar) update(name string, done, total int64) {
 	now := time.Now()
-	if name == p.name && done < total && now.Sub(p.last) < 100*time.Millisecond {
+	if p.w == nil || name == p.name && done < total && now.Sub(p.last) < 100*time.Millisecond {
 		return
 	}
 	if name != p.name && p.name != "" {

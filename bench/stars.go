@@ -121,7 +121,7 @@ func generateStars(dir string, sf float64) error {
 	if err := os.WriteFile(filepath.Join(dir, "schema.sql"), []byte(stars.Schema()), 0o644); err != nil {
 		return err
 	}
-	bar := progressBar{w: os.Stderr}
+	bar := newProgressBar()
 	defer bar.finish()
 	for _, name := range stars.Tables() {
 		f, err := os.Create(filepath.Join(dir, name+".csv"))
@@ -165,7 +165,7 @@ func (s *starsRun) open(ctx context.Context, ts []Target, load bool) error {
 		r := &starsResult{Target: t.Name}
 		s.results = append(s.results, r)
 		if load {
-			bar := progressBar{w: os.Stderr}
+			bar := newProgressBar()
 			before := processCPU(s.processes[t.Name])
 			took, err := stars.Load(ctx, conn, s.sf, bar.update)
 			bar.finish()

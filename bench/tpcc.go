@@ -79,7 +79,7 @@ func (f *tpccFlags) load(ctx context.Context, t Target) (time.Duration, error) {
 		return 0, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	bar := progressBar{w: os.Stderr}
+	bar := newProgressBar()
 	took, err := tpcc.Load(ctx, conn, f.o.Size, f.o.Seed, f.foreignKeys, bar.update)
 	bar.finish()
 	if err != nil {

@@ -114,10 +114,10 @@ func generateFiles(dir string, sf float64) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	bar := progressBar{w: os.Stderr}
+	bar := newProgressBar()
 	defer bar.finish()
 	for _, t := range dbgen.Tables {
-		if err := generateFile(filepath.Join(dir, string(t)+".tbl"), t, sf, &bar); err != nil {
+		if err := generateFile(filepath.Join(dir, string(t)+".tbl"), t, sf, bar); err != nil {
 			return err
 		}
 	}
@@ -162,7 +162,7 @@ func runTPCH(ctx context.Context, t Target, sf float64, only []int, runs int, lo
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	if load {
-		bar := progressBar{w: os.Stderr}
+		bar := newProgressBar()
 		took, err := tpch.Load(ctx, conn, sf, func(tab dbgen.Table, done, total int64) { bar.update(string(tab), done, total) })
 		bar.finish()
 		if err != nil {

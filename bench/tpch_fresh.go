@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -77,7 +76,7 @@ func freshTarget(ctx context.Context, t Target, pid int, sf, share float64, only
 		return nil, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	bar := progressBar{w: os.Stderr}
+	bar := newProgressBar()
 	defer bar.finish()
 	if load {
 		if _, err := tpch.Load(ctx, conn, sf, func(tab dbgen.Table, done, total int64) { bar.update(string(tab), done, total) }); err != nil {

@@ -591,7 +591,7 @@ func (s *OracleService) settlePrepared(ctx context.Context, p *PreparedTxn, ts T
 		batch.Close()
 		return // the next start does it
 	}
-	_ = batch.Commit(false)
+	_ = batch.Commit(false) // likewise
 }
 
 // releasePrepared ends the branches of a transaction that has committed on all nodes, and with

@@ -188,6 +188,17 @@ func TestMemoryLimit(t *testing.T) {
 			t.Fatalf("%T: %d rows, %v", p.Op, len(rows), err)
 		}
 	}
+	// an ordered aggregation holds the groups it has not given out: a limit that all of them exceed is not reached
+	wide := newRelation("w", []types.T{tInt}, nil)
+	for i := range 200000 {
+		wide.data.Rows = append(wide.data.Rows, []types.Datum{int32(i)})
+	}
+	grouped := Node([]types.T{tInt, tBig}, &planpb.Agg{Input: wide.scan(), Strategy: planpb.Agg_SORTED, Keys: []*planpb.Expr{planpb.NewColumn(tInt, 0)},
+		Calls: []*planpb.AggCall{{Func: Proc("sum(int4)"), Result: planpb.NewType(tBig), Args: []*planpb.Expr{planpb.NewColumn(tInt, 0)}}}})
+	got, _, err := Run(e, &planpb.Statement{Root: grouped}, vexec.Exec{Store: &Store{Tables: map[string]*Table{"w": wide.data}}})
+	if err != nil || len(got) != len(wide.data.Rows) {
+		t.Fatalf("%d groups, %v", len(got), err)
+	}
 	// the memory is given back: a sort of the same rows spills and succeeds
 	s := Node(rel.ts, &planpb.Sort{Input: rel.scan(), Keys: []*planpb.SortKey{{Expr: planpb.NewColumn(tBig, 3), Descending: true}}})
 	rows, _, err := Run(e, &planpb.Statement{Root: s}, vexec.Exec{Store: &Store{Tables: map[string]*Table{"t": rel.data}}})

@@ -22,25 +22,8 @@ func TestTwoPhaseKills(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	defer cancel()
 	n := nodetest.Start(t, filepath.Join(t.TempDir(), "data"), "--max-prepared-transactions", "5", "--tablets", "3")
-	run := func(c *pgx.Conn, want string, statements ...string) {
-		t.Helper()
-		for i, q := range statements {
-			_, err := c.Exec(ctx, q)
-			if last := i == len(statements)-1; last && want != "" {
-				if !hasCode(err, want) {
-					t.Fatalf("%s: %v, want %s", q, err, want)
-				}
-			} else if err != nil {
-				t.Fatalf("%s: %v", q, err)
-			}
-		}
-	}
-	same := func(c *pgx.Conn, q, want string) {
-		t.Helper()
-		if got := text(c, q); got != want {
-			t.Fatalf("%s: %s, want %s", q, got, want)
-		}
-	}
+	x := script{t, ctx}
+	run, same := x.run, x.same
 	c := session(t, n)
 	run(c, "", "CREATE TABLE a (k int PRIMARY KEY, v int)", "INSERT INTO a SELECT g, 0 FROM generate_series(1, 100) g",
 		"CREATE TABLE wide (k int PRIMARY KEY, v text)", "CREATE DATABASE other",

@@ -87,6 +87,7 @@ type Node struct {
 
 	ctx    context.Context
 	cancel context.CancelFunc
+	ending sync.Mutex // between the end of ctx and what background adds to done
 	done   sync.WaitGroup
 
 	beatState beatState
@@ -261,8 +262,13 @@ func (n *Node) lead() {
 	}
 }
 
-// background runs f until the node is closed.
+// background runs f until the node is closed; calls still under way then get nothing done.
 func (n *Node) background(f func(ctx context.Context)) {
+	n.ending.Lock()
+	defer n.ending.Unlock()
+	if n.ctx.Err() != nil {
+		return
+	}
 	n.done.Add(1)
 	go func() {
 		defer n.done.Done()
@@ -272,7 +278,9 @@ func (n *Node) background(f func(ctx context.Context)) {
 
 // Close leaves: the others notice when the lease ends. Sessions must be closed before.
 func (n *Node) Close() error {
+	n.ending.Lock()
 	n.cancel()
+	n.ending.Unlock()
 	n.srv.Stop()
 	n.lis.Close()
 	var err error

@@ -68,7 +68,7 @@ type Runner interface {
 	// Connections counts the sessions in a database.
 	Connections(db types.OID) int
 	// Prepared counts the prepared transactions of a database.
-	Prepared(db types.OID) (int, error)
+	Prepared(ctx context.Context, db types.OID) (int, error)
 	// Terminate ends the sessions of a database; they may take a while to go.
 	Terminate(db types.OID)
 }

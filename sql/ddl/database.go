@@ -242,7 +242,7 @@ func dropDatabase(ctx context.Context, c *Context, s *pg_query.DropdbStmt) (stri
 		if c.Runner == nil || o.GetDefElem().GetDefname() != "force" {
 			continue
 		}
-		n, err := c.Runner.Prepared(oid)
+		n, err := c.Runner.Prepared(ctx, oid)
 		if err != nil {
 			return "", err
 		}
@@ -316,7 +316,7 @@ func (c *Context) waitForOthers(ctx context.Context, database types.OID, own int
 	}
 	for deadline := time.Now().Add(othersWait); ; {
 		users = max(c.Runner.Connections(database)-own, 0)
-		if prepared, err = c.Runner.Prepared(database); err != nil {
+		if prepared, err = c.Runner.Prepared(ctx, database); err != nil {
 			return 0, 0, err
 		}
 		if users+prepared == 0 || time.Now().After(deadline) {

@@ -145,7 +145,9 @@ func (d ddlRunner) Connections(db types.OID) int {
 }
 
 // Prepared implements ddl.Runner.
-func (d ddlRunner) Prepared(db types.OID) (int, error) { return d.s.node.Prepared(db) }
+func (d ddlRunner) Prepared(ctx context.Context, db types.OID) (int, error) {
+	return d.s.node.Prepared(ctx, db)
+}
 
 // Terminate implements ddl.Runner.
 func (d ddlRunner) Terminate(db types.OID) {

@@ -243,12 +243,12 @@ func (n *Notifications) channels(s *Session) []string {
 
 // usage is the part of the queue that is in use; over several nodes of the first node's, or
 // of this process's, if that is more.
-func (n *Notifications) usage() float64 {
+func (n *Notifications) usage(ctx context.Context) float64 {
 	n.mu.Lock()
 	u := float64(n.bytes) / notifyQueueBytesMax
 	n.mu.Unlock()
 	if n.feed != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), usageWait)
+		ctx, cancel := context.WithTimeout(ctx, usageWait)
 		defer cancel()
 		if there, err := n.feed.Usage(ctx); err == nil {
 			u = max(u, there)

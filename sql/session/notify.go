@@ -84,8 +84,8 @@ func (s *Session) ListeningChannels() []string {
 }
 
 // NotificationQueueUsage implements sys.Session.
-func (s *Session) NotificationQueueUsage() float64 {
-	return s.node.Notifications.usage()
+func (s *Session) NotificationQueueUsage(ctx context.Context) float64 {
+	return s.node.Notifications.usage(ctx)
 }
 
 func (s *Session) listenStmt(st *pg_query.ListenStmt) error {

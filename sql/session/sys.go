@@ -158,10 +158,10 @@ func (s *Session) waitEvents(rows []sys.Activity) {
 	}
 }
 
-func (s *Session) LockRows() []sys.LockRow {
+func (s *Session) LockRows(ctx context.Context) []sys.LockRow {
 	var out []sys.LockRow
 	backends := map[txn.ID]int32{} // of prepared transactions
-	all, _ := s.node.prepared()    // nodes that do not answer are left out below too
+	all, _ := s.node.prepared(ctx) // nodes that do not answer are left out below too
 	for _, i := range all {
 		backends[i.Txn] = i.Backend
 	}

@@ -206,8 +206,8 @@ func (n *Node) carryOut(db types.OID, note *preparedNote) {
 }
 
 // PreparedTransactions implements sys.Session.
-func (s *Session) PreparedTransactions() ([]sys.PreparedTransaction, error) {
-	all, err := s.node.prepared()
+func (s *Session) PreparedTransactions(ctx context.Context) ([]sys.PreparedTransaction, error) {
+	all, err := s.node.prepared(ctx)
 	var out []sys.PreparedTransaction
 	for _, i := range all {
 		out = append(out, sys.PreparedTransaction{Transaction: types.OID(i.Txn), GID: i.GID, Prepared: types.TimestampOf(i.Time), Owner: types.OID(i.Owner), Database: types.OID(i.Database)})
@@ -219,19 +219,19 @@ func (s *Session) PreparedTransactions() ([]sys.PreparedTransaction, error) {
 const listPreparedWait = 10 * time.Second
 
 // prepared lists the prepared transactions.
-func (n *Node) prepared() ([]txn.PreparedInfo, error) {
+func (n *Node) prepared(ctx context.Context) ([]txn.PreparedInfo, error) {
 	d, ok := n.DB.(txn.TwoPhase)
 	if !ok {
 		return nil, nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), listPreparedWait)
+	ctx, cancel := context.WithTimeout(ctx, listPreparedWait)
 	defer cancel()
 	return d.Prepared(ctx)
 }
 
 // Prepared counts the prepared transactions of a database.
-func (n *Node) Prepared(db types.OID) (count int, err error) {
-	all, err := n.prepared()
+func (n *Node) Prepared(ctx context.Context, db types.OID) (count int, err error) {
+	all, err := n.prepared(ctx)
 	for _, i := range all {
 		if types.OID(i.Database) == db {
 			count++

@@ -46,41 +46,28 @@ func (t *Table) findTogether(hash, key []uint64, numbers []int32) {
 			left++
 		}
 	}
-	for d := uint64(1); left > 0; d++ {
-		rows := open[:left]
-		for k, i := range rows {
-			first[k] = slots[(hash[i]+d)&mask]
-		}
-		left = 0
-		for k, i := range rows {
-			s := first[k]
-			at := int32(s.number) - 1
-			numbers[i] = at
-			if at >= 0 && (s.tag != uint32(hash[i]>>32) || u64[at] != key[i]) {
-				open[left] = i
-				left++
-			}
-		}
-	}
+	t.findOpen(hash, key, numbers, &first, open[:left], 1)
 }
 
 // findWide is findTogether for keys of several words.
 func (t *Table) findWide(hash, key []uint64, numbers []int32) {
 	var first [probeRows]slot
 	var open [probeRows]int32
-	slots, mask, u64, w := t.slots, t.mask, t.u64, t.words
-	n := len(hash)
-	for i := range n {
+	for i := range hash {
 		open[i] = int32(i)
 	}
-	left := n
-	for d := uint64(0); left > 0; d++ {
-		rows := open[:left]
-		for k, i := range rows {
+	t.findOpen(hash, key, numbers, &first, open[:len(hash)], 0)
+}
+
+// findOpen looks the rows open up from the d-th slot after their first on. first is scratch.
+func (t *Table) findOpen(hash, key []uint64, numbers []int32, first *[probeRows]slot, open []int32, d uint64) {
+	slots, mask, u64, w := t.slots, t.mask, t.u64, max(t.words, 1)
+	for ; len(open) > 0; d++ {
+		for k, i := range open {
 			first[k] = slots[(hash[i]+d)&mask]
 		}
-		left = 0
-		for k, i := range rows {
+		left := 0
+		for k, i := range open {
 			s := first[k]
 			at := int(s.number) - 1
 			numbers[i] = int32(at)
@@ -89,5 +76,6 @@ func (t *Table) findWide(hash, key []uint64, numbers []int32) {
 				left++
 			}
 		}
+		open = open[:left]
 	}
 }

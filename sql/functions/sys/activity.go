@@ -41,8 +41,8 @@ func registerActivity(r *expr.Registry) {
 		}
 		return nil
 	})
-	addSet(r, "pg_lock_status()", func(_ *expr.Context, s Session, _ []types.Datum, emit func(row ...types.Datum) error) error {
-		for _, l := range s.LockRows() {
+	addSet(r, "pg_lock_status()", func(c *expr.Context, s Session, _ []types.Datum, emit func(row ...types.Datum) error) error {
+		for _, l := range s.LockRows(c.Ctx) {
 			// locktype database relation page tuple virtualxid transactionid classid objid
 			// objsubid virtualtransaction pid mode granted fastpath waitstart
 			kind, db, rel, xid := types.Datum("relation"), types.Datum(l.Database), types.Datum(l.Relation), types.Datum(nil)
@@ -78,8 +78,8 @@ func registerActivity(r *expr.Registry) {
 		}
 		return nil
 	})
-	addSet(r, "pg_prepared_xact()", func(_ *expr.Context, s Session, _ []types.Datum, emit func(row ...types.Datum) error) error {
-		all, err := s.PreparedTransactions()
+	addSet(r, "pg_prepared_xact()", func(c *expr.Context, s Session, _ []types.Datum, emit func(row ...types.Datum) error) error {
+		all, err := s.PreparedTransactions(c.Ctx)
 		if err != nil {
 			return err
 		}

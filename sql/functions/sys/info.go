@@ -211,7 +211,7 @@ func registerSession(r *expr.Registry) {
 		v, _ := s.Setting("client_encoding")
 		return v, nil
 	}))
-	add(r, "pg_notification_queue_usage()", zero(func(_ *expr.Context, s Session) (types.Datum, error) { return s.NotificationQueueUsage(), nil }))
+	add(r, "pg_notification_queue_usage()", zero(func(c *expr.Context, s Session) (types.Datum, error) { return s.NotificationQueueUsage(c.Ctx), nil }))
 }
 
 func toDatum[V any](v V, err error) (types.Datum, error) {

@@ -34,7 +34,7 @@ type Session interface {
 	CancelBackend(pid int32) bool
 	TerminateBackend(pid int32) bool
 	Activities() []Activity
-	LockRows() []LockRow
+	LockRows(ctx context.Context) []LockRow
 	// Blockers are the processes that a process waits for.
 	Blockers(pid int32) []int32
 	// AdvisoryLock takes an advisory lock for the session, or for its transaction; got
@@ -45,7 +45,7 @@ type Session interface {
 	// Notify is NOTIFY, ListeningChannels what the session listens to.
 	Notify(channel, payload string) error
 	ListeningChannels() []string
-	NotificationQueueUsage() float64
+	NotificationQueueUsage(ctx context.Context) float64
 	// SafeSnapshotBlockers are the processes that keep a DEFERRABLE transaction waiting.
 	SafeSnapshotBlockers(pid int32) []int32
 	// TransactionID is the transaction's ID; assign gives it one if it has none yet (ok false then never).
@@ -64,7 +64,7 @@ type Session interface {
 	StorageBytes(storageID uint64) int64
 	PreparedStatements() []PreparedStatement
 	CursorRows() []CursorRow
-	PreparedTransactions() ([]PreparedTransaction, error)
+	PreparedTransactions(ctx context.Context) ([]PreparedTransaction, error)
 	// Merges describes tables with rows in column segments, or on their way there.
 	Merges() []Merge
 	// ClusterNodes and ClusterTablets describe the database's processes.
