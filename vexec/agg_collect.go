@@ -103,7 +103,7 @@ func (a *collectAcc) sorted() (*Batch, []int32) {
 	if len(a.batches) == 0 {
 		return nil, nil
 	}
-	all := concatBatches(a.allTypes(), a.batches)
+	all := a.w.concat(a.allTypes(), a.batches)
 	a.batches = nil
 	return all, sortedRows(a.w, a.specs(), all.Cols[len(all.Cols)-len(a.specs()):], all.N)
 }

@@ -395,17 +395,19 @@ func concatBatches(ts []types.T, bs []*Batch) *Batch {
 	for _, b := range bs {
 		out.N += b.N
 	}
-	parts := make([]arrow.Array, len(bs))
 	for c, t := range ts {
-		there := true
-		for i, b := range bs {
-			parts[i] = b.Cols[c]
-			there = there && b.Cols[c] != nil
-		}
-		if !there { // nobody looks at it
-			continue
-		}
-		out.Cols[c] = kernel.ConcatCoded(t, parts)
+		out.Cols[c] = concatColumn(t, bs, c)
 	}
 	return out
+}
+
+// concatColumn joins column c of batches; nil: nobody looks at it.
+func concatColumn(t types.T, bs []*Batch, c int) arrow.Array {
+	parts := make([]arrow.Array, len(bs))
+	for i, b := range bs {
+		if parts[i] = b.Cols[c]; parts[i] == nil {
+			return nil
+		}
+	}
+	return kernel.ConcatCoded(t, parts)
 }

@@ -163,7 +163,7 @@ func (s *sortOp) sortAll() (*Batch, []int32) {
 	if len(s.batches) == 0 {
 		return nil, nil
 	}
-	all := concatBatches(s.allTypes(), s.batches)
+	all := s.w.concat(s.allTypes(), s.batches)
 	s.batches = []*Batch{all}
 	return all, sortedRows(s.w, s.keys.specs, all.Cols[len(s.ts):], all.N)
 }

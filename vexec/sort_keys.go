@@ -7,6 +7,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
+	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec/expr"
 	"github.com/basaltdb/basalt/vexec/kernel"
 	"github.com/basaltdb/basalt/vexec/planpb"
@@ -66,6 +67,9 @@ type sortRow struct {
 	row    int32
 }
 
+// sortStep is how many rows are prepared for sorting between looks at the context.
+const sortStep = 1 << 16
+
 // sortedRows gives the order of n rows by their key columns; equal rows keep
 // their order. limit > 0: only the first limit are wanted.
 func sortedRows(w *worker, specs []kernel.SortSpec, keys []arrow.Array, n int) []int32 {
@@ -76,10 +80,15 @@ func sortedRows(w *worker, specs []kernel.SortSpec, keys []arrow.Array, n int) [
 		}
 		return out
 	}
-	prefix, exact := kernel.SortPrefix(specs[0], keys[0])
-	rows := make([]sortRow, n)
-	for i := range rows {
-		rows[i] = sortRow{prefix[i], int32(i)}
+	rows, exact := make([]sortRow, n), true
+	for lo := 0; lo < n; lo += sortStep {
+		w.interrupt()
+		hi := min(lo+sortStep, n)
+		prefix, all := kernel.SortPrefix(specs[0], kernel.Slice(keys[0], lo, hi))
+		for i, p := range prefix {
+			rows[lo+i] = sortRow{p, int32(lo + i)}
+		}
+		exact = exact && all
 	}
 	rest, restKeys := specs, keys
 	if exact {
@@ -102,6 +111,29 @@ func sortedRows(w *worker, specs []kernel.SortSpec, keys []arrow.Array, n int) [
 	})
 	for i, r := range rows {
 		out[i] = r.row
+	}
+	return out
+}
+
+// interrupt ends what cannot return an error when the statement is cancelled, as interruptible does.
+func (w *worker) interrupt() {
+	if w.frame.Ctx != nil && w.frame.Ctx.Ctx != nil && w.frame.Ctx.Ctx.Err() != nil {
+		panic(pgerror.From(context.Cause(w.frame.Ctx.Ctx)))
+	}
+}
+
+// concat is concatBatches of many rows, which may take long.
+func (w *worker) concat(ts []types.T, bs []*Batch) *Batch {
+	if len(bs) == 1 {
+		return bs[0]
+	}
+	out := &Batch{Cols: make([]arrow.Array, len(ts))}
+	for _, b := range bs {
+		out.N += b.N
+	}
+	for c, t := range ts {
+		w.interrupt()
+		out.Cols[c] = concatColumn(t, bs, c)
 	}
 	return out
 }
