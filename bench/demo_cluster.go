@@ -17,6 +17,7 @@ import (
 
 	"github.com/basaltdb/basalt/bench/tpch"
 	"github.com/basaltdb/basalt/bench/tpch/dbgen"
+	"github.com/basaltdb/basalt/internal/loopback"
 )
 
 // clusterStorageNodes is the number of storage processes of the cluster demo.
@@ -41,7 +42,7 @@ func runClusterDemo(cmd *cobra.Command, dir, addr string, sf float64, keep bool)
 	if err != nil {
 		return fmt.Errorf("--sql-addr: %w", err)
 	}
-	rpc, err := freeAddresses(1 + clusterStorageNodes)
+	rpc, err := reserve(1 + clusterStorageNodes)
 	if err != nil {
 		return err
 	}
@@ -123,7 +124,7 @@ func runClusterDemo(cmd *cobra.Command, dir, addr string, sf float64, keep bool)
 
 // loneAnswers fills answers with those of one process, over the same data.
 func loneAnswers(ctx context.Context, dir string, sf float64, answers map[int][]byte) error {
-	addrs, err := freeAddresses(1)
+	addrs, err := reserve(1)
 	if err != nil {
 		return err
 	}
@@ -221,16 +222,15 @@ func awaitNodes(ctx context.Context, conn *pgconn.PgConn, n int) error {
 	}
 }
 
-// freeAddresses finds loopback addresses that nobody listens on.
-func freeAddresses(n int) ([]string, error) {
-	var out []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+// reserve finds loopback addresses to listen on.
+func reserve(n int) ([]string, error) {
+	out := make([]string, n)
+	for i := range out {
+		addr, err := loopback.Reserve()
 		if err != nil {
 			return nil, err
 		}
-		defer l.Close()
-		out = append(out, l.Addr().String())
+		out[i] = addr.String()
 	}
 	return out, nil
 }

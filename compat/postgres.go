@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -13,6 +12,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/basaltdb/basalt/internal/loopback"
 )
 
 // StartPostgres starts a PostgreSQL from the installed server binaries in a
@@ -56,13 +57,11 @@ func StartPostgres(ctx context.Context) (dsn string, stop func(), err error) {
 		os.RemoveAll(dir)
 		return "", nil, err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := loopback.Reserve()
 	if err != nil {
 		return "", nil, err
 	}
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
-	opts := fmt.Sprintf("-p %d -k %s -c listen_addresses=127.0.0.1 -c fsync=off -c timezone=UTC -c max_prepared_transactions=20", port, dir)
+	opts := fmt.Sprintf("-p %d -k %s -c listen_addresses=127.0.0.1 -c fsync=off -c timezone=UTC -c max_prepared_transactions=20", addr.Port, dir)
 	if err := run("pg_ctl", "-D", data, "-w", "-t", "60", "-l", filepath.Join(dir, "log"), "-o", opts, "start"); err != nil {
 		os.RemoveAll(dir)
 		return "", nil, err
@@ -77,7 +76,7 @@ func StartPostgres(ctx context.Context) (dsn string, stop func(), err error) {
 		}
 		os.RemoveAll(dir)
 	}
-	return fmt.Sprintf("host=127.0.0.1 port=%d user=postgres dbname=postgres sslmode=disable", port), stop, nil
+	return fmt.Sprintf("host=127.0.0.1 port=%d user=postgres dbname=postgres sslmode=disable", addr.Port), stop, nil
 }
 
 func postgresBinaries() (string, error) {

@@ -3,11 +3,12 @@ package nodetest
 import (
 	"context"
 	"fmt"
-	"net"
 	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/basaltdb/basalt/internal/loopback"
 )
 
 // Cluster is a database of several processes on loopback: a first gateway and
@@ -75,15 +76,14 @@ func (c *Cluster) waitNodes(nodes int) {
 	}
 }
 
-// FreeAddr is a loopback address that nobody listens on now.
+// FreeAddr is a loopback address that nobody listens on and no other test is given.
 func FreeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := loopback.Reserve()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return addr.String()
 }
 
 // restartStorage starts a process that serves no sessions.

@@ -10,7 +10,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +20,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/basaltdb/basalt/internal/loopback"
 )
 
 var binary = sync.OnceValues(func() (string, error) {
@@ -109,12 +110,11 @@ func (n *Node) Restart() {
 		n.restartStorage()
 		return
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := loopback.Reserve()
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	n.port = l.Addr().(*net.TCPAddr).Port
-	l.Close()
+	n.port = addr.Port
 	n.log.Reset()
 	n.cmd = n.command("--sql-addr", fmt.Sprintf("%s:%d", n.host, n.port))
 	n.cmd.Stdout, n.cmd.Stderr = &n.log, &n.log

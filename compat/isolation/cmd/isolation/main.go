@@ -28,6 +28,7 @@ import (
 
 	"github.com/basaltdb/basalt/compat"
 	"github.com/basaltdb/basalt/compat/isolation"
+	"github.com/basaltdb/basalt/internal/loopback"
 )
 
 func main() {
@@ -188,9 +189,12 @@ func start(ctx context.Context, binary string, nodes int, joined bool) (dsn stri
 		running = append(running, cmd)
 		return nil
 	}
-	addrs, err := freeAddrs(3)
-	if err != nil {
-		return "", nil, err
+	var addrs [3]*net.TCPAddr
+	for i := range addrs {
+		var err error
+		if addrs[i], err = loopback.Reserve(); err != nil {
+			return "", nil, err
+		}
 	}
 	args := []string{"--sql-addr", addrs[0].String(), "--max-prepared-transactions", "10"}
 	if nodes > 0 {
@@ -224,20 +228,6 @@ func start(ctx context.Context, binary string, nodes int, joined bool) (dsn stri
 	}
 	dsn = at(addrs[2])
 	return dsn, stop, await(ctx, dsn, fmt.Sprint(members))
-}
-
-// freeAddrs are loopback addresses that nobody listens on now.
-func freeAddrs(n int) ([]*net.TCPAddr, error) {
-	var out []*net.TCPAddr
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		out = append(out, l.Addr().(*net.TCPAddr))
-	}
-	return out, nil
 }
 
 // await waits until a server answers, and until it knows so many nodes ("": any).
