@@ -375,6 +375,17 @@ func (b *callBlock) run(t *testing.T, args string) (result string) {
 			return fmt.Sprintf("%s, with constants %s", first, got)
 		}
 		first = got
+		if f.Value == nil || isNull {
+			continue
+		}
+		d, err := f.Value(ctx, call, ds)
+		one := show(d)
+		if err != nil {
+			one = fail(err)
+		}
+		if one != first {
+			return fmt.Sprintf("%s, of a single row %s", first, one)
+		}
 	}
 	return first
 }

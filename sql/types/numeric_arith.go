@@ -369,9 +369,9 @@ func (n Numeric) ApplyTypmod(mod int32) (Numeric, error) {
 	if !ok || n.form == numNaN {
 		return n, nil
 	}
-	overflow := pgerror.New(pgerror.NumericValueOutOfRange, "numeric field overflow")
+	overflow := func() *pgerror.Error { return pgerror.New(pgerror.NumericValueOutOfRange, "numeric field overflow") }
 	if n.form != numFinite {
-		return n, overflow.WithDetail("A field with precision %d, scale %d cannot hold an infinite value.", precision, scale)
+		return n, overflow().WithDetail("A field with precision %d, scale %d cannot hold an infinite value.", precision, scale)
 	}
 	r := n.roundTo(scale)
 	if !r.IsZero() && int32(r.digits())-r.scale > precision-scale {
@@ -379,7 +379,7 @@ func (n Numeric) ApplyTypmod(mod int32) (Numeric, error) {
 		if p == 0 {
 			p, base = 1, ""
 		}
-		return n, overflow.WithDetail("A field with precision %d, scale %d must round to an absolute value less than %s%d.", precision, scale, base, p)
+		return n, overflow().WithDetail("A field with precision %d, scale %d must round to an absolute value less than %s%d.", precision, scale, base, p)
 	}
 	return r, nil
 }

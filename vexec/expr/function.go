@@ -92,6 +92,11 @@ type Function struct {
 	Select func(ctx *Context, call *Call, a arrow.Array, sel, out []int32) (keep []int32, done bool, err error)
 	// CannotFail: no argument makes it raise an error, so that it may be computed for rows nobody asked for.
 	CannotFail bool
+	// Value, when set, is Eval for one row, none of whose arguments is NULL: point statements call it.
+	// It keeps no reference to args. Its result is not NULL.
+	Value func(ctx *Context, call *Call, args []types.Datum) (types.Datum, error)
+	// Grows: Value may reserve memory (Context.Grow).
+	Grows bool
 }
 
 // SetFunction is a set-returning function: for one row of arguments it yields

@@ -27,6 +27,8 @@ type ScalarInput struct {
 	Row []types.Datum
 	// folded are the values of ScalarMaker.Fold.
 	folded []types.Datum
+	// stack holds arguments of the calls under way.
+	stack []types.Datum
 }
 
 type scalarFunc func(in *ScalarInput) (types.Datum, error)
@@ -248,9 +250,27 @@ func (m *ScalarMaker) callNode(k *planpb.Func, t types.T, coll types.OID) (n sca
 	if fn.Prepare != nil { // its state would belong to one run
 		return n, false
 	}
-	m.general = true
 	call := &Call{OID: oid, ArgTypes: typesOf(k.GetArgs()), Result: t, Collation: coll, Variadic: k.GetVariadic(),
 		Const: make([]types.Datum, len(args)), IsConst: make([]bool, len(args))}
+	if fn.Value != nil && fn.Strict {
+		m.general = m.general || fn.Grows
+		n.eval = func(in *ScalarInput) (types.Datum, error) {
+			base := len(in.stack)
+			for _, a := range args {
+				d, err := a(in)
+				if err != nil || d == nil {
+					in.stack = in.stack[:base]
+					return nil, err
+				}
+				in.stack = append(in.stack, d)
+			}
+			d, err := fn.Value(in.Ctx, call, in.stack[base:])
+			in.stack = in.stack[:base]
+			return d, err
+		}
+		return n, true
+	}
+	m.general = true
 	c := &funcNode{fn: fn, call: call, fast: fast, prepared: true}
 	n.eval = func(in *ScalarInput) (types.Datum, error) {
 		vecs := make([]arrow.Array, len(args))

@@ -56,6 +56,9 @@ func Select(f func(ctx *expr.Context, call *expr.Call, a arrow.Array, sel, out [
 // CannotFail marks a function that raises no error whatever its arguments are.
 func CannotFail(fn *expr.Function) { fn.CannotFail = true }
 
+// Grows marks a function whose form for single rows may reserve memory (Context.Grow).
+func Grows(fn *expr.Function) { fn.Grows = true }
+
 // NeedsSession marks a function that runs at the gateway only.
 func NeedsSession(fn *expr.Function) { fn.NeedsSession = true }
 

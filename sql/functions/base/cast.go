@@ -57,12 +57,12 @@ func boolText(b bool) string {
 
 func registerCasts(r *expr.Registry) {
 	// integers
-	adapt.Add(r, "int2(int4)", adapt.E1(narrow[int32, int16]))
+	adapt.Add(r, "int2(int4)", adapt.E1(narrow[int32, int16]), adapt.Value1(narrow[int32, int16]))
 	adapt.Add(r, "int2(int8)", adapt.E1(narrow[int64, int16]))
 	adapt.Add(r, "int4(int2)", adapt.F1(func(a int16) int32 { return int32(a) }))
-	adapt.Add(r, "int4(int8)", adapt.E1(narrow[int64, int32]))
+	adapt.Add(r, "int4(int8)", adapt.E1(narrow[int64, int32]), adapt.Value1(narrow[int64, int32]))
 	adapt.Add(r, "int8(int2)", adapt.F1(func(a int16) int64 { return int64(a) }))
-	adapt.Add(r, "int8(int4)", adapt.F1(func(a int32) int64 { return int64(a) }))
+	adapt.Add(r, "int8(int4)", adapt.F1(func(a int32) int64 { return int64(a) }), adapt.Value1(func(a int32) (int64, error) { return int64(a), nil }))
 	adapt.Add(r, "int8(oid)", adapt.F1(func(a types.OID) int64 { return int64(a) }))
 	adapt.Add(r, "oid(int8)", adapt.E1(func(a int64) (types.OID, error) {
 		if a < 0 || a > math.MaxUint32 {
@@ -106,8 +106,8 @@ func registerCasts(r *expr.Registry) {
 	}))
 	// numeric
 	adapt.Add(r, "int2(numeric)", adapt.E1(numericToInt[int16]))
-	adapt.Add(r, "int4(numeric)", adapt.E1(numericToInt[int32]))
-	adapt.Add(r, "int8(numeric)", adapt.E1(numericToInt[int64]))
+	adapt.Add(r, "int4(numeric)", adapt.E1(numericToInt[int32]), adapt.Value1(numericToInt[int32]))
+	adapt.Add(r, "int8(numeric)", adapt.E1(numericToInt[int64]), adapt.Value1(numericToInt[int64]))
 	adapt.Add(r, "float8(numeric)", adapt.E1(func(n types.Numeric) (float64, error) {
 		f := n.Float64()
 		if isInf(f) && n.IsFinite() || f == 0 && !n.IsZero() {
@@ -123,10 +123,10 @@ func registerCasts(r *expr.Registry) {
 		return f, nil
 	}))
 	// strings
-	adapt.Add(r, "varchar(varchar,int4,bool)", adapt.E3(types.VarCharTypmod))
-	adapt.Add(r, "bpchar(bpchar,int4,bool)", adapt.E3(types.BPCharTypmod))
+	adapt.Add(r, "varchar(varchar,int4,bool)", adapt.E3(types.VarCharTypmod), adapt.Value3(types.VarCharTypmod))
+	adapt.Add(r, "bpchar(bpchar,int4,bool)", adapt.E3(types.BPCharTypmod), adapt.Value3(types.BPCharTypmod))
 	same := adapt.F1(func(s string) string { return s })
-	adapt.Add(r, "text(bpchar)", adapt.F1(types.TrimBPChar))
+	adapt.Add(r, "text(bpchar)", adapt.F1(types.TrimBPChar), adapt.Value1(adapt.Never1(types.TrimBPChar)))
 	adapt.Add(r, "text(name)", same)
 	adapt.Add(r, "varchar(name)", same)
 	adapt.Add(r, "bpchar(name)", same)

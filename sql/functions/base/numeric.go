@@ -270,16 +270,20 @@ func intToNumeric[A int16 | int32 | int64](_ *expr.Context, call *expr.Call, arg
 	return decResult(0, out, args, n), nil
 }
 
+func numericOf[A int16 | int32 | int64](v A) (types.Numeric, error) {
+	return types.NumericFromInt64(int64(v), 0), nil
+}
+
 func registerNumeric(r *expr.Registry) {
-	adapt.Add(r, "numeric_add(numeric,numeric)", numericAdd(false))
-	adapt.Add(r, "numeric_sub(numeric,numeric)", numericAdd(true))
-	adapt.Add(r, "numeric_mul(numeric,numeric)", numericMul)
-	adapt.Add(r, "numeric_div(numeric,numeric)", adapt.E2(types.Numeric.Div))
+	adapt.Add(r, "numeric_add(numeric,numeric)", numericAdd(false), adapt.Value2(types.Numeric.Add))
+	adapt.Add(r, "numeric_sub(numeric,numeric)", numericAdd(true), adapt.Value2(types.Numeric.Sub))
+	adapt.Add(r, "numeric_mul(numeric,numeric)", numericMul, adapt.Value2(types.Numeric.Mul))
+	adapt.Add(r, "numeric_div(numeric,numeric)", adapt.E2(types.Numeric.Div), adapt.Value2(types.Numeric.Div))
 	adapt.Add(r, "numeric_mod(numeric,numeric)", adapt.E2(types.Numeric.Mod))
 	adapt.Add(r, "mod(numeric,numeric)", adapt.E2(types.Numeric.Mod))
 	adapt.Add(r, "numeric_div_trunc(numeric,numeric)", adapt.E2(types.Numeric.DivTrunc))
 	adapt.Add(r, "div(numeric,numeric)", adapt.E2(types.Numeric.DivTrunc))
-	adapt.Add(r, "numeric_uminus(numeric)", numericNeg)
+	adapt.Add(r, "numeric_uminus(numeric)", numericNeg, adapt.Value1(adapt.Never1(types.Numeric.Neg)))
 	adapt.Add(r, "numeric_uplus(numeric)", adapt.F1(func(n types.Numeric) types.Numeric { return n }))
 	adapt.Add(r, "numeric_abs(numeric)", adapt.F1(types.Numeric.Abs))
 	adapt.Add(r, "abs(numeric)", adapt.F1(types.Numeric.Abs))
@@ -299,10 +303,10 @@ func registerNumeric(r *expr.Registry) {
 	for _, name := range []string{"numeric_power", "power", "pow"} {
 		adapt.Add(r, name+"(numeric,numeric)", adapt.E2(types.Numeric.Pow))
 	}
-	adapt.Add(r, "numeric(numeric,int4)", numericTypmod)
-	adapt.Add(r, "numeric(int2)", intToNumeric[int16])
-	adapt.Add(r, "numeric(int4)", intToNumeric[int32])
-	adapt.Add(r, "numeric(int8)", intToNumeric[int64])
+	adapt.Add(r, "numeric(numeric,int4)", numericTypmod, adapt.Value2(types.Numeric.ApplyTypmod))
+	adapt.Add(r, "numeric(int2)", intToNumeric[int16], adapt.Value1(numericOf[int16]))
+	adapt.Add(r, "numeric(int4)", intToNumeric[int32], adapt.Value1(numericOf[int32]))
+	adapt.Add(r, "numeric(int8)", intToNumeric[int64], adapt.Value1(numericOf[int64]))
 	adapt.Add(r, "numeric(float4)", adapt.E1(types.NumericFromFloat32))
 	adapt.Add(r, "numeric(float8)", adapt.E1(types.NumericFromFloat64))
 }

@@ -112,7 +112,7 @@ func registerOperators(r *expr.Registry) {
 		return ctx.Env.FromLocal(v)
 	}))
 
-	adapt.Add(r, "timestamp_pl_interval(timestamp,interval)", adapt.E2(ts.AddInterval))
+	adapt.Add(r, "timestamp_pl_interval(timestamp,interval)", adapt.E2(ts.AddInterval), adapt.Value2(ts.AddInterval))
 	adapt.Add(r, "interval_pl_timestamp(interval,timestamp)", adapt.E2(func(v iv, t ts) (ts, error) { return t.AddInterval(v) }))
 	adapt.Add(r, "timestamp_mi_interval(timestamp,interval)", adapt.E2(func(t ts, v iv) (ts, error) { return t.AddInterval(minus(v)) }))
 	adapt.Add(r, "timestamp_mi(timestamp,timestamp)", adapt.E2(ts.Sub))
@@ -168,10 +168,12 @@ func registerOperators(r *expr.Registry) {
 		return types.AgeTZ(ctx.Env, midnight, t)
 	}))
 
+	xactTime := func(ctx *expr.Context, _ *expr.Call) (ts, error) { return ctx.Env.XactTime, nil }
 	for _, f := range []string{"now()", "transaction_timestamp()"} {
-		adapt.Add(r, f, adapt.C0(func(ctx *expr.Context, _ *expr.Call) (ts, error) { return ctx.Env.XactTime, nil }))
+		adapt.Add(r, f, adapt.C0(xactTime), adapt.Value0(xactTime))
 	}
-	adapt.Add(r, "statement_timestamp()", adapt.C0(func(ctx *expr.Context, _ *expr.Call) (ts, error) { return ctx.Env.StmtTime, nil }))
+	stmtTime := func(ctx *expr.Context, _ *expr.Call) (ts, error) { return ctx.Env.StmtTime, nil }
+	adapt.Add(r, "statement_timestamp()", adapt.C0(stmtTime), adapt.Value0(stmtTime))
 	adapt.Add(r, "clock_timestamp()", adapt.C0(func(*expr.Context, *expr.Call) (ts, error) { return types.TimestampOf(time.Now()), nil }))
 	adapt.Add(r, "timeofday()", adapt.C0(func(ctx *expr.Context, _ *expr.Call) (string, error) {
 		return time.Now().In(ctx.Env.TimeZone).Format("Mon Jan 02 15:04:05.000000 2006 MST"), nil
@@ -188,14 +190,16 @@ func registerCasts(r *expr.Registry) {
 	adapt.Add(r, "date(timestamptz)", adapt.C1(func(ctx *expr.Context, _ *expr.Call, t ts) (types.Date, error) {
 		return types.TimestampToDate(ctx.Env.ToLocal(t)), nil
 	}))
-	adapt.Add(r, "timestamp(timestamptz)", adapt.C1(func(ctx *expr.Context, _ *expr.Call, t ts) (ts, error) {
+	local := func(ctx *expr.Context, _ *expr.Call, t ts) (ts, error) {
 		local := ctx.Env.ToLocal(t)
 		if local.Finite() && !types.ValidTimestamp(local) {
 			return 0, outOfRange("timestamp")
 		}
 		return local, nil
-	}))
-	adapt.Add(r, "timestamptz(timestamp)", adapt.C1(func(ctx *expr.Context, _ *expr.Call, t ts) (ts, error) { return ctx.Env.FromLocal(t) }))
+	}
+	adapt.Add(r, "timestamp(timestamptz)", adapt.C1(local), adapt.ValueC1(local))
+	zoned := func(ctx *expr.Context, _ *expr.Call, t ts) (ts, error) { return ctx.Env.FromLocal(t) }
+	adapt.Add(r, "timestamptz(timestamp)", adapt.C1(zoned), adapt.ValueC1(zoned))
 	adapt.Add(r, "time(timestamp)", adapt.F1(func(t ts) types.Datum {
 		if !t.Finite() {
 			return nil

@@ -14,6 +14,7 @@
 package functest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -232,9 +233,23 @@ func (c *testCase) eval(r *expr.Registry, env *types.Env) (answer string) {
 	}
 	v, err := f.Eval(ctx, call, vecs, n)
 	if err != nil {
+		if f.Value != nil {
+			if _, e := f.Value(ctx, call, row); e == nil || report(e) != report(err) {
+				return fmt.Sprintf("single row: %v, vectors: %v", e, err)
+			}
+		}
 		return report(err)
 	}
 	d := types.Get(call.Result, v, 0)
+	if f.Value != nil { // both forms have to say the same
+		got, err := f.Value(ctx, call, row)
+		if err != nil {
+			return "single row: " + report(err)
+		}
+		if !bytes.Equal(types.AppendDatum(call.Result, nil, got), types.AppendDatum(call.Result, nil, d)) {
+			return fmt.Sprintf("single row: %v, vectors: %v", got, d)
+		}
+	}
 	if d == nil {
 		return "\\N"
 	}

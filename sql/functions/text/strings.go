@@ -313,7 +313,7 @@ func length(s string) int32 { return int32(types.CharLen(s)) }
 func registerStrings(r *expr.Registry) {
 	bpLength := adapt.F1(func(s string) int32 { return length(types.TrimBPChar(s)) })
 	for _, n := range []string{"length", "char_length", "character_length"} {
-		adapt.Add(r, n+"(text)", adapt.F1(length), adapt.CannotFail)
+		adapt.Add(r, n+"(text)", adapt.F1(length), adapt.CannotFail, adapt.Value1(adapt.Never1(length)))
 		adapt.Add(r, n+"(bpchar)", bpLength, adapt.CannotFail)
 	}
 	adapt.Add(r, "textlen(text)", adapt.F1(length))
@@ -321,12 +321,12 @@ func registerStrings(r *expr.Registry) {
 	adapt.Add(r, "octet_length(text)", octets, adapt.CannotFail)
 	adapt.Add(r, "octet_length(bpchar)", octets, adapt.CannotFail)
 	adapt.Add(r, "bit_length(text)", adapt.F1(func(s string) int32 { return int32(len(s)) * 8 }))
-	adapt.Add(r, "lower(text)", adapt.F1(lowerASCII))
-	adapt.Add(r, "upper(text)", adapt.F1(upperASCII))
+	adapt.Add(r, "lower(text)", adapt.F1(lowerASCII), adapt.Value1(adapt.Never1(lowerASCII)))
+	adapt.Add(r, "upper(text)", adapt.F1(upperASCII), adapt.Value1(adapt.Never1(upperASCII)))
 	adapt.Add(r, "initcap(text)", adapt.F1(initcap))
-	adapt.Add(r, "textcat(text,text)", adapt.C2(textcat))
+	adapt.Add(r, "textcat(text,text)", adapt.C2(textcat), adapt.ValueC2(textcat), adapt.Grows)
 	for _, n := range []string{"substr", "substring"} {
-		adapt.Add(r, n+"(text,int4,int4)", adapt.E3(substr))
+		adapt.Add(r, n+"(text,int4,int4)", adapt.E3(substr), adapt.Value3(substr))
 		adapt.Add(r, n+"(text,int4)", adapt.F2(substrFrom))
 	}
 	adapt.Add(r, "overlay(text,text,int4,int4)", adapt.E4(overlay))
