@@ -67,7 +67,8 @@ func newScanTest(t *testing.T, seed uint64, tablets int) *scanTest {
 	n := openMem(t, vfs.NewMem(), o)
 	s := &scanTest{t: t, r: r, n: n, tb: measurements(), rows: map[[2]int32][]types.Datum{}}
 	t.Cleanup(func() {
-		t.Logf("%d chunks of the delta served again", n.Columns().TestingOverlayHits())
+		hits, patched := n.Columns().TestingOverlayHits()
+		t.Logf("%d chunks of the delta served again, %d patched", hits, patched)
 		for _, o := range s.olds {
 			o.tx.Rollback()
 		}

@@ -17,7 +17,8 @@
 // Which of engine and segments decides on a key is said in storage/engine/columns.go.
 //
 // An overlay (overlay.go) keeps in memory what scans have read of a space's delta: versions in the
-// engine that its segments lack.
+// engine that its segments lack. Commits make parts of it stale key by key, and the next scan reads these
+// keys again (overlay_patch.go).
 //
 // Invariants. (1) A directory record refers to a file only after the file and its
 // name are durable; a file without a record is removed by the next start. (2) A swap

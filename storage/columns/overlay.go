@@ -12,7 +12,6 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 
 	"github.com/basaltdb/basalt/storage/engine"
-	"github.com/basaltdb/basalt/storage/rowcodec"
 	"github.com/basaltdb/basalt/storage/segment"
 	"github.com/basaltdb/basalt/vexec/kernel"
 )
@@ -33,6 +32,9 @@ import (
 // of commits that nobody noted down the overlay only knows that they are at or below
 // lost. A chunk is built from an iterator that was opened when seq versions had been
 // heard of: what was heard of later, or is newer than T, may be missing in it.
+//
+// A chunk remembers the keys that were written since T. For a later reader it is patched: these keys are
+// read again, and the next version of the chunk shares all else with the one before it (overlay_patch.go).
 type overlay struct {
 	watched atomic.Bool
 
@@ -47,7 +49,9 @@ type overlay struct {
 	idle    int       // versions heard of since a scan has asked
 	used    time.Time // when a scan has asked last
 	closed  bool
-	hits    int64 // chunks that served again
+	dirt    int // keys that the chunks remember
+	// chunks that served again, and that were patched
+	hits, patched int64
 }
 
 type recentVersion struct {
@@ -66,6 +70,8 @@ const (
 	chunkBytes = 4 << 20
 	// chunksMax bounds the chunks of a space: ranges of scans that cut others leave small ones.
 	chunksMax = 16 << 10
+	// dirtMax bounds the keys that the chunks of a space remember.
+	dirtMax = 64 << 10
 )
 
 // Chunk is the delta of a range of locators. Immutable but for its decoded columns.
@@ -76,34 +82,34 @@ type Chunk struct {
 	// keys are the locators that have an entry; live lists those that have a row (nil: all).
 	keys segment.Keys
 	live []int32
-	// rows are the stored rows of those that have one.
-	rows  []byte
-	ends  []uint32
-	spans []*span
-	loose []*Segment
-	over  []chunkOver
-	seen  atomic.Pointer[state] // a state known to have these spans and loose segments
+	// rows has the rows, in the order in which they were read, perhaps with those of other versions of
+	// the chunk; the first stored are this one's and older ones'. pick are the chunk's; nil: all of these.
+	rows   *chunkStore
+	stored int
+	pick   []int32
+	spans  []*span
+	loose  []*Segment
+	over   []chunkOver
+	seen   atomic.Pointer[state] // a state known to have these spans and loose segments
 
-	// dirty is the timestamp of the oldest commit since at, 0 for none; under overlay.mu.
-	dirty engine.Timestamp
+	// dirty is the timestamp of the oldest commit since at, 0 for none, and dirt what was written by all of
+	// them, in the order heard of, unless that is not known (dirtLost); under overlay.mu.
+	dirty    engine.Timestamp
+	dirt     []recentVersion
+	dirtLost bool
 
 	mu   sync.Mutex
-	cols map[chunkColumn]arrow.Array
-	held bool         // the overlay has the chunk, and its memory is accounted
-	size atomic.Int64 // bytes
+	cols map[chunkColumn]arrow.Array // that were picked
+	mem  overlayMemory               // without rows; its one user is the overlay
 }
 
 // chunkOver says where the entries of a chunk lie in a segment.
 type chunkOver struct {
+	seg  *Segment
 	file *segment.File
 	// rows has per entry the first row at or above it, hides a bit per entry that hides that row.
 	rows  []int32
 	hides []byte
-}
-
-type chunkColumn struct {
-	attnum int
-	typ    string
 }
 
 // DeltaWalk walks the delta of a range of a pinned space in pieces, ascending. It belongs to
@@ -114,8 +120,9 @@ type DeltaWalk struct {
 	it  *engine.Iter
 	seq uint64
 	at  engine.Timestamp
-	pos []byte
+	lo  []byte
 	hi  []byte // nil: the end of the space
+	pos []byte
 	end bool
 }
 
@@ -150,7 +157,8 @@ func (p *Pin) Walk(it *engine.Iter, seq uint64, lower, upper []byte, at engine.T
 		return nil
 	}
 	w := &DeltaWalk{pin: p, o: &c.overlay, it: it, seq: seq, at: at}
-	w.pos, w.hi = p.bounds(lower, upper)
+	w.lo, w.hi = p.bounds(lower, upper)
+	w.pos = w.lo
 	return w
 }
 
@@ -159,7 +167,13 @@ func (w *DeltaWalk) Next(ctx context.Context) (*DeltaPiece, error) {
 	if w.end {
 		return nil, nil
 	}
-	c, limit := w.o.find(w.pos, w.hi, w.at, w.pin.st)
+	c, old, limit := w.o.find(w.pos, w.hi, w.at, w.pin.st)
+	if old != nil {
+		var err error
+		if c, err = w.patch(ctx, old); err != nil {
+			return nil, err
+		}
+	}
 	if c == nil {
 		var err error
 		if c, err = w.build(ctx, w.pos, limit); err != nil {
@@ -184,8 +198,9 @@ func (c *Chunk) seek(loc []byte) int {
 	return sort.Search(c.keys.Len(), func(i int) bool { return bytes.Compare(c.keys.At(i), loc) >= 0 })
 }
 
-// find gives the chunk that has pos and serves a reader; else nil, and where one built from pos on ends at most.
-func (o *overlay) find(pos, hi []byte, at engine.Timestamp, st *state) (c *Chunk, limit []byte) {
+// find gives the chunk that has pos and serves a reader; else nil, the chunk there that may be patched to serve it,
+// nil for none, and where one built from pos on ends at most.
+func (o *overlay) find(pos, hi []byte, at engine.Timestamp, st *state) (c, old *Chunk, limit []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.idle, o.used = 0, time.Now()
@@ -194,16 +209,20 @@ func (o *overlay) find(pos, hi []byte, at engine.Timestamp, st *state) (c *Chunk
 	if i < len(o.chunks) {
 		c := o.chunks[i]
 		if bytes.Compare(c.lower, pos) <= 0 {
-			if c.serves(at, st) {
-				o.hits++
-				return c, nil
+			clean := c.dirty == 0 || c.dirty > at
+			if (clean || !c.dirtLost) && c.serves(at, st) {
+				if clean {
+					o.hits++
+					return c, nil, nil
+				}
+				old = c
 			}
 			limit = lowest(limit, c.upper)
 		} else {
 			limit = lowest(limit, c.lower)
 		}
 	}
-	return nil, limit
+	return nil, old, limit
 }
 
 // lowest of two upper bounds, nil for none.
@@ -221,9 +240,9 @@ func (o *overlay) indexOf(loc []byte) int {
 	})
 }
 
-// serves reports whether the chunk is what a reader at at of st wants. REQUIRES: overlay.mu held.
+// serves reports whether the chunk is what a reader at at of st wants, but for what is dirty. REQUIRES: overlay.mu held.
 func (c *Chunk) serves(at engine.Timestamp, st *state) bool {
-	if at < c.at || c.dirty > 0 && c.dirty <= at {
+	if at < c.at {
 		return false
 	}
 	if c.seen.Load() == st {
@@ -256,6 +275,7 @@ func (st *state) in(lower, upper []byte) (spans []*span, loose []*Segment) {
 func (w *DeltaWalk) build(ctx context.Context, pos, limit []byte) (*Chunk, error) {
 	space := w.pin.space
 	c := &Chunk{store: w.pin.st.store, lower: bytes.Clone(pos), upper: limit, at: w.at}
+	c.rows = &chunkStore{store: c.store}
 	w.it.SeekGE(append(space[:len(space):len(space)], pos...))
 	var stamps []engine.Timestamp
 	anyDead := false
@@ -265,7 +285,7 @@ func (w *DeltaWalk) build(ctx context.Context, pos, limit []byte) (*Chunk, error
 			break
 		}
 		n := len(stamps)
-		if n >= c.store.opts.ChunkRows || n > 0 && len(c.rows)+len(c.keys.Data)+len(w.it.Value()) > chunkBytes {
+		if n >= c.store.opts.ChunkRows || n > 0 && len(c.rows.rows)+len(c.keys.Data)+len(w.it.Value()) > chunkBytes {
 			c.upper = bytes.Clone(loc)
 			break
 		}
@@ -287,31 +307,50 @@ func (w *DeltaWalk) build(ctx context.Context, pos, limit []byte) (*Chunk, error
 		if anyDead {
 			c.live = append(c.live, int32(n))
 		}
-		c.rows = append(c.rows, w.it.Value()...)
-		c.ends = append(c.ends, uint32(len(c.rows)))
+		c.rows.append(w.it.Value())
 	}
 	if err := w.it.Err(); err != nil {
 		return nil, err
 	}
 	spans, loose := w.pin.st.in(c.lower, c.upper)
-	c.spans, c.loose = slices.Clone(spans), loose
+	c.stored, c.spans, c.loose = len(c.rows.ends), slices.Clone(spans), loose
 	c.seen.Store(w.pin.st)
-	for _, sp := range spans {
-		if sp.seg != nil {
-			if err := c.lay(ctx, sp.seg, stamps); err != nil {
-				return nil, err
-			}
-		}
+	if err := c.layAll(ctx, stamps); err != nil {
+		return nil, err
 	}
-	for _, g := range loose {
-		if g.ts <= w.at {
-			if err := c.lay(ctx, g, stamps); err != nil {
-				return nil, err
-			}
-		}
-	}
-	c.size.Store(int64(len(c.rows) + 4*len(c.ends) + len(c.keys.Data) + 4*len(c.keys.Offs) + 4*len(c.live) + len(c.over)*(5*len(stamps)+64) + 256))
+	c.rows.mem.add(c.store, c.rows.stored())
+	c.weigh()
 	return c, nil
+}
+
+// weigh notes the memory of a new chunk.
+func (c *Chunk) weigh() {
+	c.mem.add(c.store, int64(len(c.keys.Data)+4*len(c.keys.Offs)+4*len(c.live)+4*len(c.pick)+len(c.over)*(5*c.keys.Len()+64)+256))
+}
+
+// layAll is lay for the segments that reach into the chunk and that it has not been laid over.
+func (c *Chunk) layAll(ctx context.Context, stamps []engine.Timestamp) error {
+	lay := func(g *Segment) error {
+		if slices.ContainsFunc(c.over, func(v chunkOver) bool { return v.seg == g }) {
+			return nil
+		}
+		return c.lay(ctx, g, stamps)
+	}
+	for _, sp := range c.spans {
+		if sp.seg != nil {
+			if err := lay(sp.seg); err != nil {
+				return err
+			}
+		}
+	}
+	for _, g := range c.loose {
+		if g.ts <= c.at {
+			if err := lay(g); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // lay finds the places of the entries, made at stamps, in a segment.
@@ -324,7 +363,7 @@ func (c *Chunk) lay(ctx context.Context, g *Segment, stamps []engine.Timestamp) 
 	if err != nil {
 		return err
 	}
-	v := chunkOver{file: f, rows: make([]int32, n), hides: make([]byte, kernel.BitmapLen(n))}
+	v := chunkOver{seg: g, file: f, rows: make([]int32, n), hides: make([]byte, kernel.BitmapLen(n))}
 	for i, ts := range stamps {
 		row, exact, err := f.Locate(ctx, c.keys.At(i))
 		if err != nil {
@@ -392,67 +431,4 @@ func (c *Chunk) Entry(r int) int {
 		return r
 	}
 	return int(c.live[r])
-}
-
-// Columns gives columns of all the chunk's rows.
-func (c *Chunk) Columns(cols []rowcodec.Column) ([]arrow.Array, error) {
-	out := make([]arrow.Array, len(cols))
-	ids := make([]chunkColumn, len(cols))
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var missing []int
-	var decode []rowcodec.Column
-	for i := range cols {
-		ids[i] = columnID(&cols[i])
-		if out[i] = c.cols[ids[i]]; out[i] == nil {
-			missing, decode = append(missing, i), append(decode, cols[i])
-		}
-	}
-	if len(missing) == 0 {
-		return out, nil
-	}
-	dec := rowcodec.NewDecoder(decode, max(len(c.ends), 1))
-	from := uint32(0)
-	for _, end := range c.ends {
-		if err := dec.Append(c.rows[from:end:end]); err != nil {
-			return nil, err
-		}
-		from = end
-	}
-	made := dec.Finish()
-	size := int64(0)
-	for k, i := range missing {
-		out[i] = made[k]
-		size += vectorBytes(made[k])
-	}
-	if c.grow(size) {
-		if c.cols == nil {
-			c.cols = map[chunkColumn]arrow.Array{}
-		}
-		for _, i := range missing {
-			c.cols[ids[i]] = out[i]
-		}
-	}
-	return out, nil
-}
-
-// columnID names what a column decodes to.
-func columnID(c *rowcodec.Column) chunkColumn {
-	id := make([]byte, 0, 24)
-	for _, x := range [...]uint32{uint32(c.T.OID), uint32(c.T.Mod), uint32(c.T.Class), uint32(c.T.Elem), uint32(c.T.ElemClass)} {
-		id = append(id, byte(x), byte(x>>8), byte(x>>16), byte(x>>24))
-	}
-	if c.HasMissing && c.Missing != nil {
-		id = rowcodec.AppendValue(id, c.Missing)
-	}
-	return chunkColumn{c.Attnum, string(id)}
-}
-
-func vectorBytes(a arrow.Array) (n int64) {
-	for _, b := range a.Data().Buffers() {
-		if b != nil {
-			n += int64(b.Len())
-		}
-	}
-	return n
 }

@@ -3,6 +3,7 @@ package columns
 import (
 	"bytes"
 	"slices"
+	"sync"
 
 	"github.com/basaltdb/basalt/storage/engine"
 )
@@ -13,7 +14,7 @@ import (
 // keep adds a chunk that was built by an iterator from when seq versions had been heard of,
 // unless it may lack some.
 func (s *Store) keep(o *overlay, c *Chunk, seq uint64) {
-	if !s.overlayFits(o, c.size.Load()) {
+	if !s.overlayFits(o, c.mem.needs()+c.rows.mem.needs()) {
 		return
 	}
 	o.mu.Lock()
@@ -38,8 +39,9 @@ func (s *Store) keep(o *overlay, c *Chunk, seq uint64) {
 		if v.ts <= c.at {
 			return // it came after the iterator was opened
 		}
-		c.soil(v.ts)
+		c.soil(*v)
 	}
+	slices.Reverse(c.dirt)
 	i := o.indexOf(c.lower)
 	j := i
 	for j < len(o.chunks) && (c.upper == nil || bytes.Compare(o.chunks[j].lower, c.upper) < 0) {
@@ -56,17 +58,30 @@ func (s *Store) keep(o *overlay, c *Chunk, seq uint64) {
 		i, j = 0, 0
 	}
 	o.chunks = slices.Replace(o.chunks, i, j, c)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.held = true
-	s.overlayBytes.Add(c.size.Load())
+	o.dirt += len(c.dirt)
+	s.held(c)
 }
 
-// soil notes that a key of the chunk has a version made at ts. REQUIRES: overlay.mu held.
-func (c *Chunk) soil(ts engine.Timestamp) {
-	if c.dirty == 0 || ts < c.dirty {
-		c.dirty = ts
+// held notes that an overlay has c now.
+func (s *Store) held(c *Chunk) {
+	c.rows.mem.hold(s)
+	c.mem.hold(s)
+}
+
+// soil notes that a key of the chunk has a newer version. REQUIRES: overlay.mu held.
+func (c *Chunk) soil(v recentVersion) {
+	if c.dirty == 0 || v.ts < c.dirty {
+		c.dirty = v.ts
 	}
+	if !c.dirtLost {
+		c.dirt = append(c.dirt, v)
+	}
+}
+
+// forget gives up to remember the dirt of a chunk that o has. REQUIRES: o.mu held.
+func (o *overlay) forget(c *Chunk) {
+	o.dirt -= len(c.dirt)
+	c.dirt, c.dirtLost = nil, true
 }
 
 func (c *Chunk) covers(loc []byte) bool {
@@ -75,12 +90,9 @@ func (c *Chunk) covers(loc []byte) bool {
 
 // dropped gives the memory of a chunk back that the overlay no longer has. REQUIRES: o.mu held.
 func (s *Store) dropped(o *overlay, c *Chunk) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.held {
-		c.held = false
-		s.overlayBytes.Add(-c.size.Load())
-	}
+	o.dirt -= len(c.dirt)
+	c.mem.release(s)
+	c.rows.mem.release(s)
 }
 
 func (s *Store) clearLocked(o *overlay) {
@@ -90,19 +102,69 @@ func (s *Store) clearLocked(o *overlay) {
 	o.chunks = nil
 }
 
-// grow makes room for size bytes more of a chunk. REQUIRES: c.mu held.
-func (c *Chunk) grow(size int64) bool {
-	s := c.store
-	if !c.held {
-		c.size.Add(size)
-		return true
+// overlayMemory is what the parts of overlays need. It is accounted while they have users. Commits wait for
+// its lock, which is held for moments only.
+type overlayMemory struct {
+	mu    sync.Mutex
+	users int
+	bytes int64
+}
+
+// hold and release count users.
+func (m *overlayMemory) hold(s *Store) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.users++; m.users == 1 {
+		s.overlayBytes.Add(m.bytes)
 	}
-	if s.overlayBytes.Load()+size > s.opts.OverlayBytes {
-		return false
+}
+
+func (m *overlayMemory) release(s *Store) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.users--; m.users == 0 {
+		s.overlayBytes.Add(-m.bytes)
 	}
-	s.overlayBytes.Add(size)
-	c.size.Add(size)
+}
+
+// add notes n bytes more.
+func (m *overlayMemory) add(s *Store, n int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.bytes += n
+	if m.users > 0 {
+		s.overlayBytes.Add(n)
+	}
+}
+
+// grow is add if there is room.
+func (m *overlayMemory) grow(s *Store, n int64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.users > 0 {
+		if n > 0 && s.overlayBytes.Load()+n > s.opts.OverlayBytes {
+			return false
+		}
+		s.overlayBytes.Add(n)
+	}
+	m.bytes += n
 	return true
+}
+
+// has is the memory, needs what a new user adds to what is accounted.
+func (m *overlayMemory) has() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.bytes
+}
+
+func (m *overlayMemory) needs() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.users > 0 {
+		return 0
+	}
+	return m.bytes
 }
 
 // overlayFits makes room for size bytes, at the cost of spaces that were scanned less lately than o's.
@@ -161,10 +223,15 @@ func (s *Store) Written(key []byte, ts engine.Timestamp) {
 		}
 		o.recent = slices.Delete(o.recent, 0, half)
 	}
-	o.recent = append(o.recent, recentVersion{bytes.Clone(loc), ts, o.seq})
+	v := recentVersion{bytes.Clone(loc), ts, o.seq}
+	o.recent = append(o.recent, v)
 	if i := o.indexOf(loc); i < len(o.chunks) && o.chunks[i].covers(loc) {
 		if x := o.chunks[i]; ts > x.at {
-			x.soil(ts)
+			if x.soil(v); !x.dirtLost {
+				if o.dirt++; o.dirt > dirtMax {
+					o.forget(x)
+				}
+			}
 		} else {
 			s.dropped(o, x)
 			o.chunks = slices.Delete(o.chunks, i, i+1)

@@ -50,12 +50,13 @@ func (s *Store) TestingSpans(sp Space) (spans, loose int) {
 	return spans, loose
 }
 
-// TestingOverlayHits is how often chunks of the delta have served a scan again.
-func (s *Store) TestingOverlayHits() (n int64) {
+// TestingOverlayHits is how often chunks of the delta have served a scan again, as they were and patched.
+func (s *Store) TestingOverlayHits() (hits, patched int64) {
 	for _, c := range s.cells.Load().list {
 		c.overlay.mu.Lock()
-		n += c.overlay.hits
+		hits += c.overlay.hits
+		patched += c.overlay.patched
 		c.overlay.mu.Unlock()
 	}
-	return n
+	return hits, patched
 }

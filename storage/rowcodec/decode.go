@@ -57,6 +57,9 @@ func NewDecoder(cols []Column, capacity int) *Decoder {
 	return d
 }
 
+// Reserve makes room for n rows at the start of the next batch.
+func (d *Decoder) Reserve(n int) { d.room = min(max(n, 1), d.cap) }
+
 // Len is the number of rows collected.
 func (d *Decoder) Len() int { return d.n }
 

@@ -30,7 +30,8 @@ type overlayReader struct {
 	columns []arrow.Array     // of due's chunk
 }
 
-// overlayBlocksMin is how many blocks a range must have for pieces of the delta to be worth keeping.
+// overlayBlocksMin is how many blocks a range that is no part of a larger scan must have for pieces of the delta to be
+// worth keeping.
 const overlayBlocksMin = 8
 
 func newOverlayReader(walk *columns.DeltaWalk, out *output, sc *schema, columns []int32) *overlayReader {

@@ -42,6 +42,7 @@ type columnReader struct {
 	overlay *overlayReader   // the delta in pieces instead, nil where it is walked entry by entry
 	columns []int32
 	small   bool // a few rows are wanted
+	part    bool // of a scan in parts, which is a large one whatever the ranges here
 
 	// rows between two keys, read one by one
 	it    txn.Iter
@@ -52,7 +53,7 @@ type columnReader struct {
 // newColumnReader reads ranges, each in one tablet.
 func newColumnReader(view txn.ColumnView, sc *schema, ranges []keyRange, columns []int32, ordered bool, limitHint uint64, req *vexec.ScanRequest) *columnReader {
 	return &columnReader{view: view, sc: sc, filter: req.Filter, ordered: ordered, ranges: ranges,
-		columns: columns, small: limitHint > 0 && limitHint < batchRows,
+		columns: columns, small: limitHint > 0 && limitHint < batchRows, part: req.Parts > 1,
 		out: newOutput(sc, columns, capacityFor(limitHint, ranges)), blocks: newBlockReader(sc, columns, limitHint, req)}
 }
 
@@ -168,7 +169,7 @@ func (r *columnReader) nextRange(ctx context.Context) (*vexec.Batch, error) {
 		r.it, err = r.view.NewIter(ctx, txn.IterOptions{Lower: kr.lower, Upper: kr.upper})
 		return nil, err
 	}
-	if parts.Walk != nil && len(r.pending) >= overlayBlocksMin && !r.small {
+	if parts.Walk != nil && (len(r.pending) >= overlayBlocksMin || r.part && len(r.pending) > 0) && !r.small {
 		r.overlay = newOverlayReader(parts.Walk, r.out, r.sc, r.columns)
 		return nil, nil
 	}
