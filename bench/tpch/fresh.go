@@ -39,7 +39,7 @@ where l_orderkey in (`+keys+")").Close(); err != nil {
 			if err := conn.Exec(ctx, `begin;
 insert into orders select o_orderkey + 8, o_custkey, o_orderstatus, o_totalprice + 100, o_orderdate, o_orderpriority, o_clerk, o_shippriority, 'new ' || o_comment::varchar(70)
 from orders where o_orderkey in (`+keys+`);
-insert into lineitem select l_orderkey + 8, l_partkey, l_suppkey, l_linenumber, 51 - l_quantity, l_extendedprice, l_discount, l_tax, l_returnflag, l_linestatus,
+insert into lineitem select l_orderkey + 8, l_partkey, l_suppkey, l_linenumber, 51 - l_quantity, l_extendedprice + 1, l_discount, l_tax, l_returnflag, l_linestatus,
   l_shipdate, l_commitdate, l_receiptdate + 1, l_shipinstruct, l_shipmode, 'new'
 from lineitem where l_orderkey in (`+keys+`);
 commit`).Close(); err != nil {

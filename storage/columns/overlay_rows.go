@@ -66,7 +66,11 @@ func (r *chunkStore) add(rows *chunkStore) (first int) {
 // stored is the memory of the rows without the columns. REQUIRES: as append.
 func (r *chunkStore) stored() int64 { return int64(cap(r.rows) + 4*cap(r.ends)) }
 
-// columns gives columns of the first n rows.
+// chunkCodedShare: strings of a chunk are dictionary-coded when this many rows or more share a value, on average,
+// as they are in segments: what filters and groups by codes there goes on doing so.
+const chunkCodedShare = 8
+
+// columns gives columns of the first n rows; strings may be dictionary-coded.
 func (r *chunkStore) columns(cols []rowcodec.Column, n int) ([]arrow.Array, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -102,8 +106,10 @@ func (r *chunkStore) columnsLocked(cols []rowcodec.Column, n int) ([]arrow.Array
 		}
 		for k, c := range at {
 			size := -vectorBytes(out[c])
-			if out[c] != nil {
-				made[k] = kernel.Concat(cols[c].T, []arrow.Array{out[c], made[k]})
+			if out[c] == nil {
+				made[k] = kernel.Code(made[k], len(r.ends)/chunkCodedShare)
+			} else {
+				made[k] = kernel.Append(cols[c].T, out[c], made[k], len(r.ends)/chunkCodedShare)
 			}
 			out[c], have[c] = made[k], len(r.ends)
 			r.put(ids[c], chunkVector{cols[c], made[k]}, size+vectorBytes(made[k]))
@@ -223,11 +229,19 @@ func columnID(c *rowcodec.Column) chunkColumn {
 	return chunkColumn{c.Attnum, string(id)}
 }
 
-func vectorBytes(a arrow.Array) (n int64) {
+func vectorBytes(a arrow.Array) int64 {
 	if a == nil {
 		return 0
 	}
-	for _, b := range a.Data().Buffers() {
+	n := dataBytes(a.Data())
+	if d := kernel.DictionaryID(a); d != nil {
+		n += dataBytes(d)
+	}
+	return n
+}
+
+func dataBytes(d arrow.ArrayData) (n int64) {
+	for _, b := range d.Buffers() {
 		if b != nil {
 			n += int64(b.Len())
 		}

@@ -271,7 +271,7 @@ func (r *columnReader) mergedBlock(ctx context.Context, c *columnBlock) (*vexec.
 		if o >= 0 {
 			t = r.sc.cols[o].T
 		}
-		out.Cols[i] = kernel.Take(kernel.Concat(t, vectors), order)
+		out.Cols[i] = kernel.Take(kernel.ConcatCoded(t, vectors), order)
 	}
 	return out, nil
 }
