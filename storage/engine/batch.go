@@ -117,11 +117,13 @@ func (b *Batch) Commit(sync bool) error {
 	if sync {
 		b.e.covered(n)
 	}
+	b.e.rows.wrote(repr)
 	if b.tally.tell(b.e.columns) {
 		b.tellVersions(repr)
 	}
 	for _, r := range b.forgotten {
 		b.e.presence.forget(r[0], r[1])
+		b.e.rows.forget(r[0], r[1])
 	}
 	return nil
 }

@@ -15,6 +15,9 @@
 // engine is failed for good: every later call returns the same error, since
 // what the disk holds is unknown until the store is opened again.
 //
+// Point reads go through a cache of the newest versions of keys that are asked for often
+// (row_cache.go), which commits keep true.
+//
 // Threading. Everything is safe for concurrent use, but for iterators and
 // batches, which belong to one goroutine.
 //

@@ -64,6 +64,7 @@ type Engine struct {
 
 	space    diskSpace
 	presence presence
+	rows     rowCache
 
 	// unlogged counts unsynced local writes; synced is how many of them a later sync covered.
 	unlogged, synced atomic.Uint64
@@ -97,7 +98,8 @@ func Open(dir string, o Options) (*Engine, error) {
 		lock.Close()
 		return nil, err
 	}
-	e.cache = pebble.NewCache(o.MemoryBytes * 5 / 8)
+	e.cache = pebble.NewCache(o.MemoryBytes * 9 / 16)
+	e.rows.init(o.MemoryBytes)
 	e.popt = e.pebbleOptions(lock)
 	db, err := pebble.Open(dir, e.popt)
 	if err != nil {

@@ -22,6 +22,24 @@ func (e *Engine) GetColumns(key []byte, at Timestamp, buf []byte, atts []int) (v
 	if err := e.Failed(); err != nil {
 		return nil, 0, false, false, err
 	}
+	value, ts, found, fill := e.rows.get(key, at, buf)
+	if found {
+		return value, ts, true, false, nil
+	}
+	if fill.wanted {
+		value, ts, found, deleted, err := e.search(key, MaxTimestamp, buf, nil)
+		if err == nil && found && !deleted {
+			e.rows.fill(fill, key, value[len(buf):], ts)
+		}
+		if err != nil || !found || ts <= at {
+			return value, ts, found, deleted, err
+		}
+	}
+	return e.search(key, at, buf, atts)
+}
+
+// search is GetColumns past the row cache.
+func (e *Engine) search(key []byte, at Timestamp, buf []byte, atts []int) (value []byte, ts Timestamp, found, deleted bool, err error) {
 	if e.lacks(key) {
 		if value, ts, found, covered, err := e.columns.Get(key, at, buf, atts); covered {
 			return value, ts, found, false, e.wrap(err)

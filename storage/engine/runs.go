@@ -135,6 +135,7 @@ func (e *Engine) Ingest(ctx context.Context, paths []string, ts Timestamp) error
 		return err
 	}
 	err := e.finish(e.ingest(ctx, paths))
+	e.rows.ingested()
 	if err == nil && e.columns != nil {
 		e.columns.Ingested(ts)
 	}
