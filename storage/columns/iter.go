@@ -279,7 +279,7 @@ func (c *cursor) enter() (err error) {
 	}
 	switch {
 	case c.keys.Len() > 0:
-	case c.singleKeys < singleRowsMax:
+	case c.singleKeys < singleKeysMax:
 		c.singleKeys++
 		c.rowKey, err = c.f.AppendKey(bg, c.rowKey[:0], c.row)
 	default:
@@ -388,8 +388,12 @@ func (c *cursor) appendRow(dst []byte) ([]byte, error) {
 	return c.enc.enc.AppendRow(dst, c.cols, c.row-c.blockFirst)
 }
 
-// singleRowsMax is how many rows, and keys, a cursor reads one by one before it decodes blocks.
-const singleRowsMax = 32
+// How many rows, and keys, a cursor reads one by one before it decodes blocks: about as many as take
+// the time that decoding a block takes.
+const (
+	singleRowsMax = 128
+	singleKeysMax = 512
+)
 
 // cursorHeap has the cursor with the next key at its root; of several with the same
 // key the newest.
