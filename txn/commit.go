@@ -89,7 +89,11 @@ func (t *transaction) commitBatch() (Timestamp, error) {
 	err = t.writes.ascend(func(x *write) error {
 		// Over a row of a segment alone there is nothing to collect but tombstones.
 		if x.overwrites && (x.del || !t.m.eng.Lacks(x.key)) {
-			stale = append(stale, staleKey{key: x.key, ts: slot.ts})
+			k := staleKey{key: x.key, ts: slot.ts}
+			if known := t.locked.find(x.key); known != nil && !x.del {
+				k.old = known.ts
+			}
+			stale = append(stale, k)
 		}
 		if x.del {
 			return b.DeleteMoved(x.key, x.value, ts)

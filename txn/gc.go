@@ -10,10 +10,12 @@ import (
 )
 
 // staleKey is a key whose versions below ts are garbage once no snapshot is
-// older than ts; a tombstone at ts is garbage then as well.
+// older than ts; a tombstone at ts is garbage then as well. Unless old is 0, the key has
+// a value at ts, and the version that it replaced is the one at old: all that needs to
+// be removed, since what that one had replaced was told before.
 type staleKey struct {
-	key []byte
-	ts  Timestamp
+	key     []byte
+	ts, old Timestamp
 }
 
 // collector removes versions that no snapshot can see. Commits tell it the keys
@@ -50,7 +52,7 @@ type collector struct {
 
 const (
 	gcQueueBytesMax  = 32 << 20
-	gcStaleOverhead  = 48
+	gcStaleOverhead  = 56
 	gcBatchKeys      = 2048
 	gcInterval       = 100 * time.Millisecond
 	gcSweepVersions  = 16 << 10
@@ -185,19 +187,19 @@ func (c *collector) collectQueue() error {
 	c.run.Lock()
 	defer c.run.Unlock()
 	for {
-		keys := c.take()
-		if len(keys) == 0 {
+		keys, known := c.take()
+		if len(keys)+len(known) == 0 {
 			return nil
 		}
-		if err := c.collect(keys); err != nil {
+		if err := c.collect(keys, known); err != nil {
 			return err
 		}
 	}
 }
 
-// take removes from the queue what the horizon has passed, sorted by key, one per
-// key, at most gcBatchKeys.
-func (c *collector) take() []staleKey {
+// take removes from the queue what the horizon has passed, at most gcBatchKeys: known
+// are those whose old versions are, keys the others, sorted by key, one per key.
+func (c *collector) take() (keys, known []staleKey) {
 	horizon := c.m.oracle.horizon()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -206,14 +208,17 @@ func (c *collector) take() []staleKey {
 		c.bytes -= int64(len(c.queue[n].key)) + gcStaleOverhead
 		n++
 	}
-	if n == 0 {
-		return nil
+	for _, k := range c.queue[:n] {
+		if k.old != 0 {
+			known = append(known, k)
+		} else {
+			keys = append(keys, k)
+		}
 	}
-	out := slices.Clone(c.queue[:n])
 	if c.queue = c.queue[n:]; len(c.queue) == 0 {
 		c.queue = nil
 	}
-	slices.SortFunc(out, func(a, b staleKey) int {
+	slices.SortFunc(keys, func(a, b staleKey) int {
 		if d := bytes.Compare(a.key, b.key); d != 0 {
 			return d
 		}
@@ -222,17 +227,23 @@ func (c *collector) take() []staleKey {
 		}
 		return 1
 	})
-	return slices.CompactFunc(out, func(a, b staleKey) bool { return bytes.Equal(a.key, b.key) })
+	return slices.CompactFunc(keys, func(a, b staleKey) bool { return bytes.Equal(a.key, b.key) }), known
 }
 
-// collect removes the versions below the newest of the keys' stale timestamps.
-func (c *collector) collect(keys []staleKey) error {
+// collect removes the versions below the newest of the keys' stale timestamps, and the known ones.
+func (c *collector) collect(keys, known []staleKey) error {
 	v, err := c.m.eng.NewVersions()
 	if err != nil {
 		return err
 	}
 	defer v.Close()
 	b := c.m.eng.NewBatch(0)
+	for _, k := range known {
+		if err := b.Forget(k.key, engine.Timestamp(k.old)); err != nil {
+			b.Close()
+			return err
+		}
+	}
 	if c.kept == nil || len(c.kept) > gcKeptMax {
 		c.kept = map[string]Timestamp{}
 	}
