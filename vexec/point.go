@@ -41,6 +41,8 @@ type Point struct {
 	strength  uint32
 	// keyKept: UPDATE leaves the columns of the primary key and of indexes alone.
 	keyKept bool
+	// wanted are the ordinals whose values are looked at of a row that is locked; nil: all.
+	wanted []int32
 }
 
 type pointKind uint8
@@ -63,8 +65,9 @@ type RowStore interface {
 	// LockKeyed finds the row with a key in the snapshot, asks match (unless nil)
 	// whether it is wanted, and locks it as LockRow does, waiting. The locator is
 	// valid until the next call; it is nil when the snapshot has no such row. It may
-	// be RowUnchanged or RowUpdated with a row, another state without.
-	LockKeyed(ctx context.Context, table *planpb.Table, key []types.Datum, strength uint32, match func(row []types.Datum) (bool, error)) (locator []byte, st RowState, row []types.Datum, err error)
+	// be RowUnchanged or RowUpdated with a row, another state without. Unless wanted is
+	// nil, values of other columns may be LazyValues; match gets none.
+	LockKeyed(ctx context.Context, table *planpb.Table, key []types.Datum, strength uint32, wanted []int32, match func(row []types.Datum) (bool, error)) (locator []byte, st RowState, row []types.Datum, err error)
 	// InsertRow inserts a row that must not conflict.
 	InsertRow(ctx context.Context, table *planpb.Table, row []types.Datum) error
 	// ScanRows calls f with the rows of a span in the order of its keys, until f wants no
@@ -72,8 +75,15 @@ type RowStore interface {
 	// when the span has more than the scan's maxima or is not for reading row by row;
 	// f may have been called before.
 	ScanRows(ctx context.Context, scan *RowScan, f func(locator []byte, row []types.Datum) (more bool, err error)) (done bool, err error)
-	// UpdateInPlace is Update for a row whose keys and index entries stay what they are.
+	// UpdateInPlace is Update for a row whose keys and index entries stay what they are. It takes
+	// LazyValues of the table's rows.
 	UpdateInPlace(ctx context.Context, table *planpb.Table, locator []byte, row []types.Datum) error
+}
+
+// LazyValue is a value, not NULL, that a store has not read yet: what is in no expression need not be
+// made a Datum only to be stored again.
+type LazyValue interface {
+	Value() (types.Datum, error)
 }
 
 // NewPoint prepares a statement as a point; nil when it is none.
@@ -206,7 +216,20 @@ func (p *Point) prepareLock(m *expr.ScalarMaker, l *planpb.LockRows, above [][]*
 		return false
 	}
 	p.kind, p.strength = pointLock, t.GetStrength()
+	p.wanted = lookedAt(m.TakeReads(), p.row)
 	return true
+}
+
+// lookedAt adds to reads the columns that expressions are. It is not nil.
+func lookedAt(reads []int32, es []*expr.Scalar) []int32 {
+	out := append([]int32{}, reads...)
+	for _, e := range es {
+		if c := e.Column(); c >= 0 {
+			out = append(out, int32(c))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // same: the expressions are the columns as they are.
@@ -300,6 +323,9 @@ func (p *Point) prepareModify(m *expr.ScalarMaker, mod *planpb.Modify) (ok bool)
 		}
 	}
 	p.modify, p.table = mod, t
+	if p.kind == pointUpdate && p.keyKept && !mod.GetNotify() {
+		p.wanted = lookedAt(m.TakeReads(), nil)
+	}
 	if !mod.GetHasReturning() {
 		return true
 	}
@@ -309,6 +335,11 @@ func (p *Point) prepareModify(m *expr.ScalarMaker, mod *planpb.Modify) (ok bool)
 	}
 	m.SetColumns(rowColumns(ts, at))
 	p.returning, ok = compileList(m, mod.GetReturning())
+	if ok && p.wanted != nil {
+		for _, c := range lookedAt(m.TakeReads(), p.returning) { // of the new row
+			p.wanted = lookedAt(p.wanted, p.row[c:c+1])
+		}
+	}
 	return ok
 }
 
@@ -438,7 +469,7 @@ func (p *Point) change(ctx context.Context, store RowStore, in *expr.ScalarInput
 			return p.matches(in)
 		}
 	}
-	loc, st, old, err := store.LockKeyed(ctx, p.table, key, p.strength, match)
+	loc, st, old, err := store.LockKeyed(ctx, p.table, key, p.strength, p.wanted, match)
 	if err != nil || loc == nil {
 		return nil, 0, err
 	}
@@ -502,11 +533,26 @@ func (p *Point) changed(in *expr.ScalarInput, obs RowObserver, old, row []types.
 func checkNotNull(env *types.Env, t *planpb.Table, row []types.Datum) error {
 	for i, c := range t.GetColumns() {
 		if row[i] == nil && c.GetNotNull() {
+			if err := readLazy(row); err != nil {
+				return err
+			}
 			detail, err := describeRow(env, t, row)
 			if err != nil {
 				return err
 			}
 			return notNullViolation(t, i, detail)
+		}
+	}
+	return nil
+}
+
+// readLazy reads what a store has left unread.
+func readLazy(row []types.Datum) (err error) {
+	for i, d := range row {
+		if l, ok := d.(LazyValue); ok {
+			if row[i], err = l.Value(); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -267,6 +267,8 @@ func AppendValue(dst []byte, d types.Datum) []byte {
 		return types.AppendRecord(dst, v)
 	case types.Unit:
 		return dst
+	case *lazyValue:
+		return append(dst, v.b...)
 	}
 	panic(pgerror.Internal("a %T cannot be stored", d))
 }

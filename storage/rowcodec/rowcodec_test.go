@@ -1,8 +1,10 @@
 package rowcodec
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -188,6 +190,64 @@ func TestMissing(t *testing.T) {
 		r[3] = s
 		if got := fmt.Sprint(r); got != want {
 			t.Error(got)
+		}
+	}
+}
+
+// TestLazyRow stores rows again of which a part has been decoded.
+func TestLazyRow(t *testing.T) {
+	cols := []Column{
+		{Attnum: 2, T: types.Of(types.Text)},
+		{Attnum: 1, T: types.Of(types.Int4)},
+		{Attnum: 4, T: types.Of(types.NumericOID)},
+		{Attnum: 5, T: types.Of(types.Text)},
+		{Attnum: 7, T: types.Of(types.Int8), HasMissing: true, Missing: int64(5)},
+	}
+	old, err := NewEncoder(cols[:4])
+	if err != nil {
+		t.Fatal(err)
+	}
+	enc, err := NewEncoder(cols)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, err := old.AppendDatums(nil, []types.Datum{"text", int32(7), types.NumericFromInt64(150, 2), nil})
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := Row(cols, stored)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := enc.AppendDatums(nil, whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, wanted := range [][]int32{{}, {0}, {1, 2}, {3}, {0, 4}, {0, 1, 2, 3, 4}} {
+		row, err := LazyRow(cols, wanted, stored)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := enc.AppendDatums(nil, row)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%v: %x, want %x", wanted, got, want)
+		}
+		for i := range row {
+			l, lazy := row[i].(*lazyValue)
+			if lazy == slices.Contains(wanted, int32(i)) && whole[i] != nil && i != 4 {
+				t.Errorf("%v: column %d is lazy: %v", wanted, i, lazy)
+			}
+			if lazy {
+				if row[i], err = l.Value(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if fmt.Sprint(row) != fmt.Sprint(whole) {
+			t.Errorf("%v: %v, want %v", wanted, row, whole)
 		}
 	}
 }

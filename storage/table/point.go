@@ -77,7 +77,7 @@ const valueKeepBytes = 64 << 10
 // LockKeyed implements vexec.RowStore. Where nobody is in the way and the newest
 // version is one the snapshot sees, which is nearly always, one look at the store
 // is enough.
-func (s *Store) LockKeyed(ctx context.Context, table *planpb.Table, vals []types.Datum, strength uint32, match func(row []types.Datum) (bool, error)) ([]byte, vexec.RowState, []types.Datum, error) {
+func (s *Store) LockKeyed(ctx context.Context, table *planpb.Table, vals []types.Datum, strength uint32, wanted []int32, match func(row []types.Datum) (bool, error)) ([]byte, vexec.RowState, []types.Datum, error) {
 	sc, err := s.schema(ctx, table)
 	if err != nil {
 		return nil, 0, nil, err
@@ -94,7 +94,12 @@ func (s *Store) LockKeyed(ctx context.Context, table *planpb.Table, vals []types
 		switch {
 		case n.Skipped:
 		case n.Exists && n.OwnStatement == 0 && !n.Changed:
-			row, err := rowcodec.Row(sc.cols, n.Value)
+			var row []types.Datum
+			if wanted == nil {
+				row, err = rowcodec.Row(sc.cols, n.Value)
+			} else {
+				row, err = rowcodec.LazyRow(sc.cols, wanted, n.Value)
+			}
 			return s.keyBuf[keyenc.PrefixLen:], vexec.RowUnchanged, row, err
 		case !n.Exists && n.OwnStatement == 0 && !n.Changed:
 			return nil, 0, nil, s.tx.RollbackTo(sp) // gives the lock back

@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"slices"
+
 	"github.com/apache/arrow/go/v17/arrow"
 
 	"github.com/basaltdb/basalt/sql/types"
@@ -47,6 +49,7 @@ type ScalarMaker struct {
 	general bool
 	// volatile: a function was met whose calls must be as many as operators make.
 	volatile bool
+	reads    []int32 // see TakeReads
 }
 
 // NewScalarMaker makes a maker for expressions without columns.
@@ -79,6 +82,14 @@ func (m *ScalarMaker) use(index uint32) *Scalar {
 	}
 	m.uses[index]++
 	return m.columns[index]
+}
+
+// TakeReads gives the row's columns that what was compiled since the last call computes
+// with; columns that expressions are, and no more, are not among them.
+func (m *ScalarMaker) TakeReads() []int32 {
+	r := m.reads
+	m.reads = nil
+	return r
 }
 
 // General reports whether functions are called that account memory (Context.Memory).
@@ -163,6 +174,9 @@ func (m *ScalarMaker) node(e *planpb.Expr) (n scalarNode, ok bool) {
 		c := m.use(k.Column.GetIndex())
 		if c == nil {
 			return n, false
+		}
+		if c.column >= 0 && !slices.Contains(m.reads, int32(c.column)) {
+			m.reads = append(m.reads, int32(c.column))
 		}
 		return scalarNode{eval: c.Eval}, true
 	case *planpb.Expr_Const:
