@@ -302,12 +302,30 @@ func decimalScale(a arrow.Array) (scale int32, ok bool) {
 
 // addSlow adds values one by one: those of the fast scale to the fast sum.
 func (s *sumNumericAcc) addSlow(groups []int32, a arrow.Array, v kernel.Bits) error {
-	t := types.Of(types.NumericOID)
+	if d, ok := a.(*types.Dec64Array); ok {
+		x, scale := d.Int64Values(), d.Scale()
+		return s.addEach(groups, v, func(i int) types.Numeric { return types.NumericFromInt64(x[i], scale) })
+	}
+	x := kernel.Strings(kernel.Flatten(a))
+	value := func(i int) types.Numeric { return types.NumericFromBinary(x.At(i)) }
+	if !s.scaled { // the largest is that of columns and results, where constants have less
+		for i := range groups {
+			if v.Get(i) {
+				if _, scale, ok := value(i).Int64(); ok {
+					s.scale, s.scaled = max(s.scale, scale), true
+				}
+			}
+		}
+	}
+	return s.addEach(groups, v, value)
+}
+
+func (s *sumNumericAcc) addEach(groups []int32, v kernel.Bits, value func(int) types.Numeric) error {
 	for i, g := range groups {
 		if !v.Get(i) {
 			continue
 		}
-		if err := s.addNumeric(g, types.Get(t, a, i).(types.Numeric)); err != nil {
+		if err := s.addNumeric(g, value(i)); err != nil {
 			return err
 		}
 		s.n[g]++

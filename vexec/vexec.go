@@ -60,7 +60,7 @@ type ScanRequest struct {
 	Part, Parts int
 	// Filter, when not nil, decides which rows are wanted. It belongs to the goroutine of the reader.
 	Filter ScanFilter
-	// Fleeting: a batch and its vectors are done with when the next one is asked for.
+	// Fleeting: a batch and its vectors are done with when the next one is asked for, or the reader closed.
 	Fleeting bool
 	// Need, when not nil, are the columns that are looked at once Filter has decided: the
 	// others may be nil in the batches delivered. A store may ignore it.

@@ -239,6 +239,9 @@ const (
 	numTagBigNeg
 )
 
+// NumericSmallBytes is the length of the vector form of a value that fits an int64.
+const NumericSmallBytes = 11
+
 // AppendBinary appends the vector form of n.
 func (n Numeric) AppendBinary(buf []byte) []byte {
 	switch n.form {
@@ -272,7 +275,7 @@ func NumericFromBinary(b []byte) Numeric {
 	case numTagNegInf:
 		return NumericNegInf
 	case numTagSmall:
-		if len(b) == 11 {
+		if len(b) == NumericSmallBytes {
 			return Numeric{small: int64(binary.LittleEndian.Uint64(b[3:])), scale: int32(binary.LittleEndian.Uint16(b[1:]))}
 		}
 	case numTagBig, numTagBigNeg:

@@ -1,8 +1,11 @@
 package types
 
 import (
+	"encoding/binary"
+	"math/bits"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
 )
@@ -46,17 +49,31 @@ func invalidUTF8(s string) error {
 	return pgerror.New(pgerror.CharacterNotInRepertoire, "invalid byte sequence for encoding \"UTF8\": %s", b.String())
 }
 
-// CharLen is the number of characters of s.
+// CharLen is the number of characters of s, which is valid UTF-8.
 func CharLen(s string) int {
-	for i := 0; i < len(s); i++ {
-		if s[i] >= utf8.RuneSelf {
-			return i + utf8.RuneCountInString(s[i:])
+	n, b := len(s), unsafe.Slice(unsafe.StringData(s), len(s))
+	for len(b) >= 8 {
+		n -= continuations(binary.LittleEndian.Uint64(b))
+		b = b[8:]
+	}
+	for _, c := range b {
+		if c&0xc0 == 0x80 {
+			n--
 		}
 	}
-	return len(s)
+	return n
 }
 
-// CharPrefix is the first n characters of s.
+// continuations counts the bytes of w that are not the first of their character.
+func continuations(w uint64) int {
+	w = w >> 7 & (^w >> 6) & 0x0101010101010101
+	if w == 0 {
+		return 0
+	}
+	return bits.OnesCount64(w)
+}
+
+// CharPrefix is the first n characters of s, which is valid UTF-8.
 func CharPrefix(s string, n int) string {
 	if n <= 0 {
 		return ""
@@ -64,14 +81,19 @@ func CharPrefix(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}
-	i := 0
-	for ; n > 0 && i < len(s); n-- {
-		if s[i] < utf8.RuneSelf {
-			i++
-			continue
+	i, b := 0, unsafe.Slice(unsafe.StringData(s), len(s))
+	for n >= 8 && i+8 <= len(b) { // 8 bytes begin at most 8 characters
+		n -= 8 - continuations(binary.LittleEndian.Uint64(b[i:]))
+		i += 8
+	}
+	for ; i < len(b); i++ {
+		if b[i]&0xc0 == 0x80 {
+			continue // of the character before
 		}
-		_, w := utf8.DecodeRuneInString(s[i:])
-		i += w
+		if n == 0 {
+			break
+		}
+		n--
 	}
 	return s[:i]
 }

@@ -2,6 +2,7 @@ package segment
 
 import (
 	"encoding/binary"
+	"sync"
 	"unsafe"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -170,6 +171,23 @@ type Scratch struct {
 	words []uint64
 	offs  []int32
 	data  []byte
+}
+
+// scratches are those that nobody uses: parts of a scan come one after the other, and fresh memory costs more
+// to fill than memory that was just in use.
+var scratches = sync.Pool{New: func() any { return new(Scratch) }}
+
+// scratchBytesMax bounds what is kept of one.
+const scratchBytesMax = 8 << 20
+
+// NewScratch gives one that may have been used.
+func NewScratch() *Scratch { return scratches.Get().(*Scratch) }
+
+// Release gives s up. REQUIRES: vectors made in it are no longer needed.
+func (s *Scratch) Release() {
+	if 8*cap(s.words)+4*cap(s.offs)+cap(s.data) <= scratchBytesMax {
+		scratches.Put(s)
+	}
 }
 
 // take gives n words that hold anything, zeros without a Scratch.

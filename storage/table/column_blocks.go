@@ -311,9 +311,19 @@ func (r *blockReader) row(i int32) int32 {
 
 func (r *blockReader) scratchOf(i int) *segment.Scratch {
 	if r.scratch[i] == nil {
-		r.scratch[i] = &segment.Scratch{}
+		r.scratch[i] = segment.NewScratch()
 	}
 	return r.scratch[i]
+}
+
+// release gives up the memory that columns were made in; what was delivered for good has its own.
+func (r *blockReader) release() {
+	for i, s := range r.scratch {
+		if s != nil {
+			s.Release()
+			r.scratch[i] = nil
+		}
+	}
 }
 
 // read reads output column i of the rows of a frame.

@@ -317,5 +317,6 @@ func (r *columnReader) Close() {
 		r.parts.Close()
 		r.parts = nil
 	}
+	r.blocks.release()
 	r.view.Close()
 }

@@ -74,7 +74,7 @@ func (c *caseNode) eval(f *Frame, in *Input) (arrow.Array, error) {
 		}
 		in = in.bind(c.slot, v)
 	}
-	p := newPieces(c.t, in.N)
+	p := newPieces(c.t, in)
 	cur, rows := in, []int32(nil)
 	for k, w := range c.whens {
 		if cur.N == 0 {
@@ -125,11 +125,12 @@ func (in *Input) compose(outer, inner []int32) []int32 {
 type pieces struct {
 	t    types.T
 	n    int
+	mem  *kernel.Arena
 	rows [][]int32
 	vecs []arrow.Array
 }
 
-func newPieces(t types.T, n int) *pieces { return &pieces{t: t, n: n} }
+func newPieces(t types.T, in *Input) *pieces { return &pieces{t: t, n: in.N, mem: in.mem} }
 
 // add gives the values of rows (nil: all).
 func (p *pieces) add(rows []int32, v arrow.Array) {
@@ -143,18 +144,7 @@ func (p *pieces) finish() arrow.Array {
 	if len(p.vecs) == 1 && p.vecs[0].Len() == p.n {
 		return p.vecs[0]
 	}
-	idx := make([]int32, p.n)
-	for i := range idx {
-		idx[i] = -1
-	}
-	at := int32(0)
-	for k, rows := range p.rows {
-		for i, r := range rows {
-			idx[r] = at + int32(i)
-		}
-		at += int32(p.vecs[k].Len())
-	}
-	return kernel.Take(kernel.Concat(p.t, p.vecs), idx)
+	return kernel.AssembleIn(p.mem, p.t, p.n, p.rows, p.vecs)
 }
 
 // coalesceNode evaluates each argument on the rows still NULL.
@@ -166,7 +156,7 @@ type coalesceNode struct {
 func (c *coalesceNode) constant() bool { return allConstant(c.args) }
 
 func (c *coalesceNode) eval(f *Frame, in *Input) (arrow.Array, error) {
-	p := newPieces(c.t, in.N)
+	p := newPieces(c.t, in)
 	cur, rows := in, []int32(nil)
 	for _, a := range c.args {
 		v, err := a.eval(f, cur)
@@ -177,7 +167,7 @@ func (c *coalesceNode) eval(f *Frame, in *Input) (arrow.Array, error) {
 			p.add(rows, v)
 			break
 		}
-		var have, left []int32
+		have, left := kernel.MakeIn[int32](in.mem, cur.N)[:0], kernel.MakeIn[int32](in.mem, v.NullN())[:0]
 		valid := kernel.Valid(v)
 		for i := range cur.N {
 			if valid.Get(i) {
