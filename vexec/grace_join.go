@@ -12,14 +12,15 @@ import (
 // partitions on disk, then each pair of partitions is joined by a hash join of
 // its own, which may split again.
 type graceJoin struct {
-	j     *hashJoinOp
-	level int
-	left  []*spillFile
-	right []*spillFile
-	owned bool // right belongs to this worker
-	at    int
-	sub   *hashJoinOp
-	facts *rightFacts
+	j      *hashJoinOp
+	level  int
+	left   []*spillFile
+	right  []*spillFile
+	owned  bool // right belongs to this worker
+	common bool // neither does left
+	at     int
+	sub    *hashJoinOp
+	facts  *rightFacts
 }
 
 const (
@@ -158,8 +159,10 @@ func (g *graceJoin) close() {
 		g.sub.close()
 		g.sub = nil
 	}
-	for _, f := range g.left {
-		f.close()
+	if !g.common {
+		for _, f := range g.left {
+			f.close()
+		}
 	}
 	if g.owned {
 		for _, f := range g.right {

@@ -243,7 +243,7 @@ func (j *hashJoinOp) nextCoded(ctx context.Context) (*Batch, error) {
 		}
 		if lb == nil {
 			j.left.close()
-			j.phase, j.tail = joinTail, &tailScan{spec: &j.spec, t: j.table, size: rowsWithin(j.w.q.env.BatchSize, j.table.rows)}
+			j.phase = j.startTail()
 			break
 		}
 		if err := j.probe.start(lb); err != nil {

@@ -36,6 +36,11 @@ type sharedBuild struct {
 	err     error
 	table   *joinTable
 	done    chan struct{}
+
+	// Of joins that give out right rows by whether they matched: whoever ends the last part of the left side does.
+	probed int          // parts of the left side that are done
+	marks  [][]bool     // rows of table that matched, as each of those at work saw it; one takes any
+	left   []*spillFile // with grace: the left side's rows
 }
 
 func (p *pool) build(plan *planpb.Plan, j *hashJoinOp) *sharedBuild {
@@ -60,6 +65,9 @@ func (p *pool) close() {
 		s.mu.Lock()
 		s.mem.free()
 		for _, f := range s.files {
+			f.close()
+		}
+		for _, f := range s.left {
 			f.close()
 		}
 		if s.store != nil {
@@ -115,6 +123,9 @@ func (j *hashJoinOp) buildShared(ctx context.Context) error {
 		return s.err
 	}
 	if s.grace {
+		if j.sharesTail() {
+			return j.graceShared(ctx, s)
+		}
 		g, err := (&graceJoin{j: j, right: s.files, at: -1, facts: &s.facts}).splitLeft(ctx)
 		if err == nil {
 			j.spilled = g
@@ -130,7 +141,12 @@ func (j *hashJoinOp) buildShared(ctx context.Context) error {
 		return err
 	}
 	j.table = s.table
-	j.probe = newJoinProbe(j, s.table)
+	if j.spec.tracksRight() {
+		t := *s.table
+		t.matched = s.takeMarks()
+		j.table = &t
+	}
+	j.probe = newJoinProbe(j, j.table)
 	return nil
 }
 
@@ -145,6 +161,9 @@ func (s *sharedBuild) finish(j *hashJoinOp) (err error) {
 		return err
 	}
 	s.batches = nil
+	if s.table.matched != nil {
+		s.marks = append(s.marks, s.table.matched)
+	}
 	s.mem.set(s.table.bytes)
 	j.w.q.env.Stats.update(j.id, func(o *OpStats) { o.HashBuckets, o.HashBatches = int64(s.table.keys), 1 })
 	return nil
@@ -240,7 +259,7 @@ func partitionable(p *planpb.Plan) bool {
 	case *planpb.Plan_ProjectSet:
 		return partitionable(k.ProjectSet.GetInput())
 	case *planpb.Plan_HashJoin:
-		return !(&joinSpec{typ: k.HashJoin.GetType()}).tracksRight() && partitionable(k.HashJoin.GetLeft())
+		return partitionable(k.HashJoin.GetLeft())
 	case *planpb.Plan_NestLoop:
 		return !(&joinSpec{typ: k.NestLoop.GetType()}).tracksRight() && partitionable(k.NestLoop.GetLeft())
 	case *planpb.Plan_Apply:

@@ -88,7 +88,9 @@ func (p *planner) partitionable(n *Node) bool {
 	case *joinOp:
 		switch o.typ {
 		case planpb.JoinType_RIGHT, planpb.JoinType_FULL, planpb.JoinType_RIGHT_SEMI, planpb.JoinType_RIGHT_ANTI:
-			return false
+			if o.method != methodHash || p.opts.Sites > 0 {
+				return false
+			}
 		}
 		for _, q := range o.residual {
 			if p.isVolatile(q) {

@@ -360,8 +360,10 @@ func (p *planner) physJoin(x *relJoin, rq physReq) *Node {
 	}
 	switch o.typ {
 	case planpb.JoinType_RIGHT, planpb.JoinType_FULL, planpb.JoinType_RIGHT_SEMI, planpb.JoinType_RIGHT_ANTI:
-		// The join itself runs in one piece; its inputs need not.
-		l, r = p.parallelize(l), p.parallelize(r)
+		if o.method != methodHash || p.opts.Sites > 0 || !p.partitionable(l) {
+			// The join itself runs in one piece; its inputs need not.
+			l, r = p.parallelize(l), p.parallelize(r)
+		}
 	default:
 		if !p.partitionable(l) {
 			// So does this one: its right side may still be read by workers.
