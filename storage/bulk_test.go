@@ -2,15 +2,19 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/storage/columns"
@@ -63,7 +67,7 @@ func readAccounts(t testing.TB, n *Node, tx txn.Txn, tb *planpb.Table, rnd *rand
 			collect(r, err)
 		}
 	case 3:
-		r, _, err := s.IndexScan(ctx, &planpb.IndexScan{Table: tb, Index: 0, Columns: []int32{0, 1, 2}}, vexec.ScanRequest{Parts: 1})
+		r, _, err := s.IndexScan(ctx, &planpb.IndexScan{Table: tb, Index: uint32(rnd.IntN(2)), Columns: []int32{0, 1, 2}}, vexec.ScanRequest{Parts: 1})
 		collect(r, err)
 	}
 	for _, l := range lines {
@@ -309,6 +313,61 @@ func TestBulkCancel(t *testing.T) {
 	if len(names) != 0 {
 		t.Fatal(names)
 	}
+	must(t, n.Close())
+}
+
+// TestBulkEntriesLost: when index entries of bulk inserts cannot be written between two statements, the
+// transaction neither reads nor commits without them; rolled back to a savepoint before, it goes on.
+func TestBulkEntriesLost(t *testing.T) {
+	var full atomic.Bool
+	fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if full.Load() && op.Kind == errorfs.OpCreate && strings.HasSuffix(op.Path, ".run") {
+			return syscall.ENOSPC
+		}
+		return nil
+	}))
+	n := openMem(t, fs, Options{SpillBytes: 8 << 10, Columns: columns.Options{RowsMin: 10, FileRowsMax: 64}})
+	tb := bulkAccounts()
+	rows := func(from int32) (out [][]types.Datum) {
+		for i := range int32(1000) {
+			out = append(out, accountRow(from+i, 1))
+		}
+		return out
+	}
+	for _, back := range []bool{false, true} {
+		tx := n.DB().Begin(txn.Options{})
+		tx.BeginStatement()
+		must(t, n.Store(tx, nil).InsertBatch(ctx, tb, batchOf(tb, rows(0)...)))
+		sp := tx.Savepoint()
+		tx.BeginStatement()
+		must(t, n.Store(tx, nil).InsertBatch(ctx, tb, batchOf(tb, rows(5000)...)))
+		full.Store(true)
+		tx.BeginStatement()
+		full.Store(false)
+		r, _, err := n.Store(tx, nil).IndexScan(ctx, &planpb.IndexScan{Table: tb, Index: 1, Columns: []int32{0}}, vexec.ScanRequest{Parts: 1})
+		if err == nil {
+			_, err = r.Next(ctx)
+			r.Close()
+		}
+		if !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("a read: %v", err)
+		}
+		if !back {
+			if _, err := tx.Commit(ctx); !errors.Is(err, syscall.ENOSPC) {
+				t.Errorf("commit: %v", err)
+			}
+			continue
+		}
+		must(t, tx.RollbackTo(sp))
+		_, err = tx.Commit(ctx)
+		must(t, err)
+	}
+	tx := n.DB().Begin(txn.Options{})
+	tx.BeginStatement()
+	if got := len(scanIDs(t, n, tx, tb, false)); got != 1000 {
+		t.Errorf("%d rows", got)
+	}
+	tx.Rollback()
 	must(t, n.Close())
 }
 

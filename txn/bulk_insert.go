@@ -46,6 +46,9 @@ type BulkTxn interface {
 	// BulkRowsMin is how many rows a statement should insert before it is worth it;
 	// 0: not at all.
 	BulkRowsMin() int
+	// AddEntry writes the entry that a row has in an index which is not unique. Both are
+	// copied. REQUIRES: InsertRows has inserted the row, in this statement.
+	AddEntry(ctx context.Context, key, value []byte) error
 }
 
 var _ BulkTxn = (*transaction)(nil)
@@ -80,6 +83,11 @@ type bulkWrites struct {
 	// sealed buffers that are being written or failed to be.
 	sealed []*bulkBuffer
 	segs   []ownSegment
+	// lost is why entries could not be kept, lostSeq the number of the first of them.
+	lost    error
+	lostSeq uint64
+
+	entries *bulkEntries // nil: none wait
 }
 
 // bulkBuffer is rows of one space and one statement that will be segments.
@@ -366,10 +374,13 @@ func (b *bulkWrites) settle(stmt uint32) error {
 	return nil
 }
 
-// failed is the error of a buffer that could not be written.
+// failed is the error of a buffer or of entries that could not be written.
 func (b *bulkWrites) failed() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.lost != nil {
+		return b.lost
+	}
 	for _, buf := range b.sealed {
 		if buf.err != nil {
 			return buf.err
@@ -532,6 +543,7 @@ func (b *bulkWrites) newest(key []byte, stmt uint32) (*write, error) {
 // cut takes back the rows inserted after seq. A buffer is all before or all after:
 // Savepoint seals.
 func (b *bulkWrites) cut(seq uint64) {
+	b.cutEntries(seq)
 	b.mu.Lock()
 	b.open = slices.DeleteFunc(b.open, func(x *bulkBuffer) bool { return x.first > seq })
 	sealed := slices.Clone(b.sealed)

@@ -47,8 +47,10 @@ func (t *transaction) Commit(ctx context.Context) (Timestamp, error) {
 		return 0, err
 	}
 	var ts Timestamp
-	if b := t.bulk.Load(); b != nil {
-		err = b.settle(noStatement)
+	if err = t.closeEntries(ctx); err == nil {
+		if b := t.bulk.Load(); b != nil {
+			err = b.settle(noStatement)
+		}
 	}
 	if err == nil && t.spill.Load() != nil {
 		ts, err = t.commitBulk(ctx)

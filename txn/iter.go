@@ -28,6 +28,12 @@ func (t *transaction) newIter(ctx context.Context, o IterOptions, at Timestamp, 
 	if o.CommittedOnly || !t.HasWrites() {
 		return committedIter{committed}, nil
 	}
+	if b := t.bulk.Load(); b != nil {
+		if err := b.failed(); err != nil {
+			committed.Recycle()
+			return nil, err
+		}
+	}
 	src, err := t.ownRows(o.Lower, o.Upper, stmt, o.Reverse)
 	if err == nil && t.bulk.Load() != nil {
 		src, err = t.withBulk(src, o.Lower, o.Upper, stmt, o.Reverse)

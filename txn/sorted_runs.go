@@ -75,7 +75,7 @@ func (s *SortedRuns) Writer() *SortedWriter { return &SortedWriter{set: s} }
 
 // Add writes a key, which nobody wrote before. Both are copied.
 func (w *SortedWriter) Add(ctx context.Context, key, value []byte) error {
-	if n := len(w.data) + len(key) + len(value) + (len(w.entries)+1)*sortedEntryBytes; n > w.set.budget && len(w.entries) > 0 {
+	if n := w.bytes() + len(key) + len(value) + sortedEntryBytes; n > w.set.budget && len(w.entries) > 0 {
 		if err := w.flush(ctx); err != nil {
 			return err
 		}
@@ -106,6 +106,9 @@ func (w *SortedWriter) Close(ctx context.Context) error {
 	}
 	return w.flush(ctx)
 }
+
+// bytes is the memory that the writes take.
+func (w *SortedWriter) bytes() int { return len(w.data) + len(w.entries)*sortedEntryBytes }
 
 func (w *SortedWriter) keyOf(e *sortedEntry) []byte { return w.data[e.at : e.at+e.key] }
 

@@ -70,7 +70,12 @@ func (t *transaction) ID() ID {
 
 func (t *transaction) Options() Options  { return t.opts }
 func (t *transaction) Statement() uint32 { return t.stmt }
-func (t *transaction) NextCommand()      { t.stmt++ }
+
+func (t *transaction) NextCommand() {
+	_ = t.closeEntries(context.Background()) // kept: reads and the commit fail
+	t.stmt++
+}
+
 func (t *transaction) HasWrites() bool {
 	if t.writes.len() > 0 || t.spill.Load() != nil {
 		return true
@@ -80,7 +85,7 @@ func (t *transaction) HasWrites() bool {
 }
 
 func (t *transaction) BeginStatement() {
-	t.stmt++
+	t.NextCommand()
 	if t.snap != nil && t.opts.Isolation != ReadCommitted {
 		return
 	}
@@ -444,6 +449,7 @@ func (t *transaction) HoldsRelation(id uint64, mode RelationLock) bool {
 
 func (t *transaction) Savepoint() Savepoint {
 	if b := t.bulk.Load(); b != nil {
+		_ = t.closeEntries(context.Background()) // kept, as in NextCommand
 		b.sealAll(noStatement)
 	}
 	return Savepoint{Statement: t.stmt, Seq: t.seq}

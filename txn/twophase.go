@@ -213,6 +213,9 @@ func (t *transaction) Prepare(ctx context.Context, info PreparedInfo, locks Sess
 	if err == nil && ctx.Err() != nil {
 		err = contextError(ctx)
 	}
+	if err == nil {
+		err = t.closeEntries(ctx)
+	}
 	if b := t.bulk.Load(); err == nil && b != nil {
 		err = b.settle(noStatement)
 	}

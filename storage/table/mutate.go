@@ -61,7 +61,8 @@ func (s *Store) InsertBatch(ctx context.Context, table *planpb.Table, ext *vexec
 	var violation error
 	// rowKeys are the keys of the rows that go one by one, numbered by rowsLeft (nil: all).
 	rowKeys, rowsLeft := keys, []int(nil)
-	if tx := s.bulkTxn(sc, table, n); tx != nil {
+	tx := s.bulkTxn(sc, table, n)
+	if tx != nil {
 		rest, taken, err := s.insertBulk(ctx, sc, tx, ext, stored, keys)
 		if err != nil {
 			return err
@@ -106,7 +107,12 @@ func (s *Store) InsertBatch(ctx context.Context, table *planpb.Table, ext *vexec
 	var rows []int
 	for _, x := range sc.indexes {
 		entryKeys, rows = entryKeys[:0], rows[:0]
+		left := rowsLeft
 		for j := range n {
+			bulk := tx != nil
+			if bulk && len(left) > 0 && left[0] == j {
+				bulk, left = false, left[1:]
+			}
 			e, ok, err := x.entryOf(s.env, sc, at(j), keys[j])
 			if err != nil {
 				return err
@@ -116,7 +122,12 @@ func (s *Store) InsertBatch(ctx context.Context, table *planpb.Table, ext *vexec
 			}
 			if !e.unique {
 				s.valBuf = e.value(s.valBuf[:0], keys[j][keyenc.PrefixLen:])
-				if err := s.put(ctx, sc, e.key, s.valBuf); err != nil {
+				if bulk {
+					err = tx.AddEntry(ctx, e.key, s.valBuf)
+				} else {
+					err = s.put(ctx, sc, e.key, s.valBuf)
+				}
+				if err != nil {
 					return err
 				}
 				continue
