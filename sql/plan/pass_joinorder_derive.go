@@ -123,33 +123,15 @@ func (o *joinOrder) derive(conds []query.Expr) {
 func (o *joinOrder) constants(class map[Col]int, members [][]Col) {
 	p := o.p
 	known := map[Col]*query.OpExpr{} // col = value without columns
-	var look func(r rel)
-	look = func(r rel) {
-		f, ok := r.(*relFilter)
-		if !ok {
-			return
-		}
-		for _, q := range f.quals {
-			l, rr, ok := p.equalitySides(q)
-			if !ok {
-				continue
-			}
-			if exprCols(l).empty() {
-				c, can := p.commute(q.(*query.OpExpr))
-				if !can {
-					continue
-				}
-				l, rr = c.Args[0], c.Args[1]
-				q = c
-			}
-			if c, isCol := asCol(l); isCol && exprCols(rr).empty() && p.worst(rr) != 'v' {
-				known[c] = q.(*query.OpExpr)
-			}
-		}
-	}
 	for _, u := range o.units {
 		if u.free() {
-			look(u.rel)
+			p.constantsOf(u.rel, known)
+		}
+	}
+	inner := map[Col]*query.OpExpr{} // of the right sides of other joins
+	for _, u := range o.units {
+		if u.typ == joinLeft || u.typ == joinSemi || u.typ == joinAnti {
+			p.constantsOf(u.rel, inner)
 		}
 	}
 	give := func(u *joinUnit, to Col, from *query.OpExpr) {
@@ -198,7 +180,7 @@ func (o *joinOrder) constants(class map[Col]int, members [][]Col) {
 			if right.has(a) {
 				a, b = b, a
 			}
-			if right.has(b) && known[a] != nil {
+			if right.has(b) && known[a] != nil && inner[b] == nil && (u.orig == nil || !u.orig.given.has(b)) {
 				give(u, b, known[a])
 			}
 		}

@@ -436,6 +436,9 @@ func (p *planner) pushJoin(x *relJoin, qs []query.Expr) rel {
 		keep = qs
 	}
 	x.left = p.push(x.left, toLeft)
+	if !apply {
+		toRight = append(toRight, p.constantsForRight(x)...)
+	}
 	x.right = p.push(x.right, toRight)
 	return filtered(x, keep)
 }

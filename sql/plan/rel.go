@@ -153,6 +153,8 @@ type relJoin struct {
 	subplan string
 	// hint fixes left/right roles and the method chosen by the join_order pass.
 	hint joinHint
+	// given are columns of the right side that are known to be equal to values (constantsForRight).
+	given ColSet
 }
 
 // exact: a mark whose NULL is told from FALSE.
