@@ -319,12 +319,22 @@ func (s *sharedAgg) plan(set int) error {
 		return nil
 	}
 	sizes := make([]int, 1<<waitBits)
+	var cut []func() error // side by side: the other workers wait
 	for _, m := range s.members {
-		g := m.groups[set]
-		g.plainKeys()
-		by := &groupParts{keys: g.keyValues()}
-		by.rows, by.start = g.table.PartitionOf(waitBits)
-		m.by[set] = by
+		cut = append(cut, func() error {
+			g := m.groups[set]
+			g.plainKeys()
+			by := &groupParts{keys: g.keyValues()}
+			by.rows, by.start = g.table.PartitionOf(waitBits)
+			m.by[set] = by
+			return nil
+		})
+	}
+	if err := together(cut); err != nil {
+		return err
+	}
+	for _, m := range s.members {
+		g, by := m.groups[set], m.by[set]
 		for p := range sizes {
 			sizes[p] += int(by.start[p+1] - by.start[p])
 			if g.wait != nil {

@@ -115,6 +115,9 @@ func (c *windowCall) aggregate(w *worker, r *windowRows, f *frames) (arrow.Array
 	if v, err := c.running(w, r, f, before, args); v != nil || err != nil {
 		return v, err
 	}
+	if v, err := c.sharedFrames(w, r, f, before, args); v != nil || err != nil {
+		return v, err
+	}
 	meter := expr.NewMeter(w.frame.Ctx, n)
 	agg := &frameAggregate{c: c, w: w, each: func(s span, f func([]arrow.Array, int) (bool, error)) error {
 		lo, hi := int(before[s.lo]), int(before[s.hi])
