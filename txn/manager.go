@@ -56,7 +56,7 @@ var (
 // Chunks of numbers that become durable at once.
 const (
 	timestampChunk = 1 << 20
-	idChunk        = 1 << 16
+	idChunk        = 1 << 18
 )
 
 // NewManager starts transactions over an engine. Close it before the engine.
@@ -82,10 +82,11 @@ func NewManager(eng *engine.Engine, cfg Config) (*Manager, error) {
 	if err := m.bulk.init(m); err != nil {
 		return nil, err
 	}
-	if err := m.recoverPrepared(); err != nil {
-		return nil, err
+	if err = m.recoverPrepared(); err == nil {
+		m.gc, err = startCollector(m)
 	}
-	if m.gc, err = startCollector(m); err != nil {
+	if err != nil {
+		m.closeCounters()
 		return nil, err
 	}
 	return m, nil
@@ -94,7 +95,14 @@ func NewManager(eng *engine.Engine, cfg Config) (*Manager, error) {
 // Close stops the background work. REQUIRES: no transaction open, but prepared ones.
 func (m *Manager) Close() error {
 	m.closePrepared()
-	return m.gc.stop()
+	err := m.gc.stop()
+	m.closeCounters()
+	return err
+}
+
+func (m *Manager) closeCounters() {
+	m.oracle.ts.close()
+	m.ids.c.close()
 }
 
 // Engine is the store beneath.

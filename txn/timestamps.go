@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"sync"
+	"sync/atomic"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/storage/engine"
@@ -11,13 +12,19 @@ import (
 
 // counter hands out ascending numbers whose upper bound is durable before use, so
 // that none is handed out twice, restarts included. Its local record is 8 bytes,
-// little endian: every number handed out so far is below it or equal.
+// little endian: every number handed out so far is below it or equal. The bound is
+// raised in the background when half of a chunk is used, so that nobody waits for the
+// disk who needs a number. Calls must not overlap.
 type counter struct {
 	eng   *engine.Engine
 	name  []byte
 	chunk uint64
-	last  uint64 // handed out last
-	bound uint64 // durable
+	last  uint64        // handed out last
+	bound atomic.Uint64 // durable
+
+	raising atomic.Bool // in the background
+	writing sync.Mutex  // held while the record is written
+	work    sync.WaitGroup
 }
 
 func openCounter(eng *engine.Engine, name string, chunk uint64) (*counter, error) {
@@ -32,11 +39,11 @@ func openCounter(eng *engine.Engine, name string, chunk uint64) (*counter, error
 		}
 		c.last = binary.LittleEndian.Uint64(v)
 	}
-	c.bound = c.last
+	c.bound.Store(c.last)
 	return c, nil
 }
 
-// next is the next number. Calls must not overlap.
+// next is the next number.
 func (c *counter) next() (uint64, error) {
 	if err := c.reserve(c.last + 1); err != nil {
 		return 0, err
@@ -47,7 +54,24 @@ func (c *counter) next() (uint64, error) {
 
 // reserve makes the bound cover n.
 func (c *counter) reserve(n uint64) error {
-	if n <= c.bound {
+	bound := c.bound.Load()
+	if n > bound {
+		return c.raise(n, n)
+	}
+	if bound-n < c.chunk/2 && c.raising.CompareAndSwap(false, true) {
+		c.work.Go(func() {
+			defer c.raising.Store(false)
+			_ = c.raise(n, bound+1) // what fails here fails again for who needs it
+		})
+	}
+	return nil
+}
+
+// raise makes the bound a chunk above n, unless it covers least already.
+func (c *counter) raise(n, least uint64) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if least <= c.bound.Load() {
 		return nil
 	}
 	if n > math.MaxUint64>>1 {
@@ -57,9 +81,12 @@ func (c *counter) reserve(n uint64) error {
 	if err := c.eng.LocalSet(c.name, binary.LittleEndian.AppendUint64(nil, bound), true); err != nil {
 		return err
 	}
-	c.bound = bound
+	c.bound.Store(bound)
 	return nil
 }
+
+// close waits for work in the background.
+func (c *counter) close() { c.work.Wait() }
 
 // oracle gives commit timestamps and knows which of them are visible. The
 // watermark is the newest timestamp at or below which every commit is applied:
