@@ -32,6 +32,9 @@
 // and joins up to groupings, where whoever builds an input says so (buildCoded); all
 // others get plain columns. Columns that nobody asks for may be nil on that way.
 //
+// Keys of groupings that come from one side of a join below may be numbered there: what is between groups by
+// the numbers (key_ids.go).
+//
 // Hash joins that drop unmatched left rows open their left side after the right one is
 // complete and tell its scans the keys (join_filter.go); scans hand them to the store
 // with the compiled filter and the ranges it implies (scan_filter.go).

@@ -300,6 +300,14 @@ func eachOrigin(p *planpb.Plan, col int, found func(scan *planpb.Plan, column in
 				eachOrigin(k.Project.GetInput(), c, found)
 			}
 		}
+	case *planpb.Plan_KeyIds:
+		if col < len(k.KeyIds.GetInput().GetOutput()) {
+			eachOrigin(k.KeyIds.GetInput(), col, found)
+		}
+	case *planpb.Plan_KeyValues:
+		if c := k.KeyValues.GetColumns()[col]; c >= 0 {
+			eachOrigin(k.KeyValues.GetInput(), int(c), found)
+		}
 	case *planpb.Plan_Agg:
 		// a group of which some rows are dropped is dropped: all have the key's value
 		a := k.Agg

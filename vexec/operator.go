@@ -168,6 +168,10 @@ func (w *worker) buildOp(p *planpb.Plan) (operator, error) {
 		return newSort(w, p, k.Sort)
 	case *planpb.Plan_Agg:
 		return newAgg(w, p, k.Agg)
+	case *planpb.Plan_KeyIds:
+		return newKeyIDs(w, p, k.KeyIds)
+	case *planpb.Plan_KeyValues:
+		return newKeyValues(w, p, k.KeyValues)
 	case *planpb.Plan_HashJoin:
 		return newHashJoin(w, p, k.HashJoin)
 	case *planpb.Plan_CteScan:

@@ -256,6 +256,10 @@ func partitionable(p *planpb.Plan) bool {
 		return partitionable(k.Filter.GetInput())
 	case *planpb.Plan_Project:
 		return partitionable(k.Project.GetInput())
+	case *planpb.Plan_KeyIds:
+		return partitionable(k.KeyIds.GetInput())
+	case *planpb.Plan_KeyValues:
+		return partitionable(k.KeyValues.GetInput())
 	case *planpb.Plan_ProjectSet:
 		return partitionable(k.ProjectSet.GetInput())
 	case *planpb.Plan_HashJoin:

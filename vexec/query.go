@@ -34,6 +34,7 @@ type query struct {
 	mu      sync.Mutex
 	closers []func() // workers and files to end at Close, last first
 	sources map[uint32]*sharedSource
+	lists   map[uint32]*keyList
 }
 
 func newQuery(e *Executor, stmt *planpb.Statement, env Exec) (q *query, err error) {
@@ -377,6 +378,10 @@ func inputs(p *planpb.Plan) []*planpb.Plan {
 		return []*planpb.Plan{k.BatchApply.GetInput(), k.BatchApply.GetBody()}
 	case *planpb.Plan_Agg:
 		return []*planpb.Plan{k.Agg.GetInput()}
+	case *planpb.Plan_KeyIds:
+		return []*planpb.Plan{k.KeyIds.GetInput()}
+	case *planpb.Plan_KeyValues:
+		return []*planpb.Plan{k.KeyValues.GetInput()}
 	case *planpb.Plan_Sort:
 		return []*planpb.Plan{k.Sort.GetInput()}
 	case *planpb.Plan_Limit:

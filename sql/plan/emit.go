@@ -53,6 +53,7 @@ func (em *emitter) node(n *Node) *planpb.Plan {
 	if first {
 		n.opID = pl.Id
 	}
+	pl = em.keyIDs(pl, n)
 	cols := n.base
 	for _, s := range n.steps {
 		lay := layoutOf(cols)

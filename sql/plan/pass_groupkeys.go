@@ -53,6 +53,7 @@ func (p *planner) passGroupKeys(r rel, need ColSet) rel {
 			ci.expr = a
 			n := p.newCol(ci)
 			first = append(first, aggItem{n, a})
+			p.anyOf.add(n)
 			out.items = append(out.items, projItem{k.col, p.colVar(n)})
 			keep = append(keep[:i], keep[i+1:]...)
 			i--

@@ -32,6 +32,7 @@ type planner struct {
 	sizes     []TableSize
 	segments  map[segmentStatsKey]*catalog.ColumnStats
 	rowsMemo  map[rel]float64
+	anyOf     ColSet // results of calls that give what the keys of their grouping determine
 	nextID    uint32
 	perRow    ColSet            // columns that init plans see of the row they run for
 	earlyStop map[*relJoin]bool // joins below a LIMIT, see stopsEarly

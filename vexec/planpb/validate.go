@@ -8,8 +8,8 @@ import (
 )
 
 // FragmentVersion is the format this build writes and reads. Version 2: timestamps
-// count from 2000 (types.Timestamp), in version 1 from 1970.
-const FragmentVersion = 2
+// count from 2000 (types.Timestamp), in version 1 from 1970. Version 3: KeyIDs and KeyValues.
+const FragmentVersion = 3
 
 // Bounds of what a plan may be; beyond them it is malformed or hostile.
 const (
@@ -70,7 +70,7 @@ func (s *Statement) Validate() error {
 	if s.GetExecSlots() > execSlotsMax {
 		return outOfRange("%d parameter slots", s.GetExecSlots())
 	}
-	v := &validator{slots: s.GetExecSlots(), ctes: map[uint32]int{}, work: map[uint32]int{}, chunks: map[uint32]int{}}
+	v := &validator{slots: s.GetExecSlots(), lists: map[uint32]int{}, ctes: map[uint32]int{}, work: map[uint32]int{}, chunks: map[uint32]int{}}
 	for _, c := range s.GetCtes() {
 		if _, dup := v.ctes[c.GetId()]; dup {
 			return malformed("CTE %d twice", c.GetId())
@@ -121,6 +121,7 @@ func outOfRange(format string, args ...any) error {
 
 type validator struct {
 	slots  uint32
+	lists  map[uint32]int // of KeyIDs: their keys
 	nodes  int
 	ctes   map[uint32]int // columns by id
 	work   map[uint32]int
@@ -235,6 +236,32 @@ func (v *validator) op(p *Plan, width, depth int) error {
 		return v.join(k.Apply.GetType(), k.Apply.GetLeft(), k.Apply.GetRight(), nil, nil, k.Apply.GetCondition(), width, depth)
 	case *Plan_Agg:
 		return unary(k.Agg.GetInput(), func(n int) error { return v.agg(k.Agg, n, want) })
+	case *Plan_KeyIds:
+		return unary(k.KeyIds.GetInput(), func(n int) error {
+			if err := want(n + 1); err != nil {
+				return err
+			}
+			if k.KeyIds.GetDetermined() > 0 && int(k.KeyIds.GetDetermined()) >= len(k.KeyIds.GetKeys()) {
+				return outOfRange("%d keys of %d", k.KeyIds.GetDetermined(), len(k.KeyIds.GetKeys()))
+			}
+			v.lists[k.KeyIds.GetList()] = len(k.KeyIds.GetKeys())
+			return v.exprs(k.KeyIds.GetKeys(), n)
+		})
+	case *Plan_KeyValues:
+		if err := want(len(k.KeyValues.GetColumns())); err != nil {
+			return err
+		}
+		return unary(k.KeyValues.GetInput(), func(n int) error {
+			if int(k.KeyValues.GetId()) >= n {
+				return outOfRange("column %d of %d", k.KeyValues.GetId(), n)
+			}
+			for _, c := range k.KeyValues.GetColumns() {
+				if int(c) >= n || int(c) < -v.lists[k.KeyValues.GetList()] {
+					return outOfRange("column %d of %d", c, n)
+				}
+			}
+			return nil
+		})
 	case *Plan_Sort:
 		return same(k.Sort.GetInput(), func(n int) error { return v.sortKeys(k.Sort.GetKeys(), n) })
 	case *Plan_Limit:
