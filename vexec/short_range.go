@@ -54,8 +54,9 @@ type ShortRange struct {
 }
 
 const (
-	// shortRowsExpected: what the planner expects more of is not tried.
-	shortRowsExpected = 300
+	// shortRowsExpected: what the planner expects more of is not tried. A guess for a range between
+	// parameters is a part of the table, so it grows with it while the range does not.
+	shortRowsExpected = 1000
 	shortRowsMax      = 1024
 	shortBytesMax     = 1 << 20
 	shortLimitMax     = 64
