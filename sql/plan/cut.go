@@ -67,7 +67,7 @@ func (pl *Planned) Cut(s *Sites) (*Cut, error) {
 	if len(s.Storage) == 0 {
 		return nil, pgerror.Internal("no storage nodes to run a plan on")
 	}
-	c := &cutter{sites: s, inits: map[uint32]*planpb.InitPlan{}, types: map[uint32]types.T{}, done: map[*planpb.InitPlan]bool{}}
+	c := &cutter{sites: s, inits: map[uint32]*planpb.InitPlan{}, types: map[uint32]types.T{}, done: map[*planpb.InitPlan]bool{}, split: map[uint32]bool{}}
 	c.st = proto.Clone(pl.Statement).(*planpb.Statement)
 	for i, ip := range c.st.GetInitPlans() {
 		for k, slot := range ip.GetSlots() {
@@ -81,16 +81,19 @@ func (pl *Planned) Cut(s *Sites) (*Cut, error) {
 	var need []uint32
 	for _, ip := range c.st.GetInitPlans() {
 		part := &Cut{sites: s}
-		c.cut(part, ip.GetPlan())
+		c.onGateway(c.cut(part, ip.GetPlan()))
 		parts[ip] = part
 		for _, slots := range part.slots {
 			need = append(need, slots...)
 		}
 	}
 	for _, x := range c.st.GetCtes() {
-		c.cut(main, x.GetPlan())
+		c.onGateway(c.cut(main, x.GetPlan()))
 	}
-	c.cut(main, c.st.GetRoot())
+	c.onGateway(c.cut(main, c.st.GetRoot()))
+	if c.err != nil {
+		return nil, c.err
+	}
 	for _, slots := range main.slots {
 		need = append(need, slots...)
 	}
@@ -114,6 +117,18 @@ type cutter struct {
 	inits map[uint32]*planpb.InitPlan // by slot
 	types map[uint32]types.T
 	done  map[*planpb.InitPlan]bool
+	// split are the exchanges whose rows are divided among the storage nodes.
+	split map[uint32]bool
+	err   error
+}
+
+// onGateway checks what the gateway reads: it gets one share of rows that are divided, and nobody the others.
+func (c *cutter) onGateway(sources []uint32) {
+	for _, x := range sources {
+		if c.split[x] && c.err == nil {
+			c.err = pgerror.Internal("exchange %d divides its rows among storage nodes, but the gateway reads it", x)
+		}
+	}
 }
 
 // before makes an init plan, and those that it reads, run before the statement.
@@ -162,7 +177,12 @@ func (c *cutter) cut(out *Cut, p *planpb.Plan) (sources []uint32) {
 		f.SlotPartitionEnds, f.SlotPartitions = c.sites.SlotEnds, c.sites.SlotSites
 	}
 	piece := vexec.Piece{Fragment: f, Sources: inner, Sites: c.sites.Storage}
+	switch x.GetKind() {
+	case planpb.Exchange_HASH, planpb.Exchange_SLOT:
+		c.split[x.GetId()] = len(c.sites.Storage) > 1
+	}
 	if x.GetOnGateway() {
+		c.onGateway(inner)
 		piece.Sites = []vexec.Site{{Node: c.sites.Gateway}}
 	}
 	walkOps(x.GetInput(), func(p *planpb.Plan) { piece.Writes = piece.Writes || p.GetModify() != nil })

@@ -51,7 +51,10 @@ func (d *distributor) agg(n *Node, o *aggOp) spreading {
 		return d.phases(n, o, s, many)
 	case d.canHash(keys) && len(o.sets) == 0 && len(in.Order) == 0 && (many || distinct && in.Rows > groupsGatherMax):
 		n.Inputs[0] = d.exchange(in, planpb.Exchange_HASH, keys, false)
-		out, _ := d.complete(o, d.placedBy(byHash, keys))
+		out := spreading{kind: byHash}
+		for _, k := range o.keys {
+			out.keys = append(out.keys, spreadKey{setOf(k.col), k.expr.Type()})
+		}
 		return out
 	}
 	if distinct && len(in.Order) == 0 {
