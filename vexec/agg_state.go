@@ -214,12 +214,14 @@ func (s *sumNumericAcc) absorb(g int32, r *stateReader) error {
 	if r.bad || scale < 0 || scale > math.MaxInt16 || n <= 0 || s.n[g]+n < 0 {
 		return malformedState()
 	}
-	// the general part first: it looks at n to learn whether the fast sum is in use
+	// The general part first: addNumeric looks at n to learn whether the fast sum is in use, as it
+	// is from then on if the general part has the scale of this one's.
 	if flags&generalPart != 0 {
 		x := types.NumericFromBinary(r.take(len(r.b)))
 		if err := s.addNumeric(g, x); err != nil {
 			return err
 		}
+		s.n[g], n = s.n[g]+n, 0
 	}
 	if flags&fastPart != 0 {
 		if !s.scaled {
