@@ -149,8 +149,9 @@ func (i *pageIter) Close() error {
 
 // view implements txn.View.
 type view struct {
-	t  *transaction
-	at txn.ReadAt
+	t      *transaction
+	at     txn.ReadAt
+	closed bool
 }
 
 // NewView implements txn.RowTxn.
@@ -176,9 +177,9 @@ func (v *view) NewIter(ctx context.Context, o txn.IterOptions) (txn.Iter, error)
 }
 
 func (v *view) Close() {
-	if v.at.Snapshot != 0 {
+	if !v.closed { // the snapshot may be 0, before the first commit
+		v.closed = true
 		v.t.pins.unpin(v.at.Snapshot)
-		v.at.Snapshot = 0
 	}
 }
 
