@@ -42,6 +42,10 @@ type Piece struct {
 	// Writes: the fragment has a Modify, whose changes all stay on the tablets of its
 	// site. A statement has at most one such piece.
 	Writes bool
+	// Table is the storage id of the table that it changes, and Adds by how many rows each row that it
+	// affects changes the table's number of rows: 1, 0 or −1.
+	Table uint64
+	Adds  int64
 }
 
 // Sources gives the streams of an exchange, one per producer, to the

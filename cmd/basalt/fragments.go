@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/basaltdb/basalt/internal/cores"
 	"github.com/basaltdb/basalt/rpc/flight"
 	"github.com/basaltdb/basalt/rpc/fragment"
@@ -20,6 +22,7 @@ import (
 	"github.com/basaltdb/basalt/sql/server"
 	"github.com/basaltdb/basalt/sql/session"
 	"github.com/basaltdb/basalt/storage"
+	"github.com/basaltdb/basalt/storage/columns"
 	"github.com/basaltdb/basalt/txn"
 	"github.com/basaltdb/basalt/vexec"
 )
@@ -48,9 +51,10 @@ func serveFragments(n *node.Node, ex *vexec.Executor) *fragments {
 	srv := fragment.NewServer(ex, host, f.peer)
 	if n.Branches() != nil {
 		srv.Horizon = n.Store().DB().OldestSnapshot
+		srv.Segments = n.Store()
 	}
 	rpcpb.RegisterFragmentsServer(n.Services(), srv.Service())
-	f.gateway = &fragment.Gateway{Self: n.ID(), Server: srv, Addr: func() string { return n.Addr().String() },
+	f.gateway = &fragment.Gateway{Self: n.ID(), Server: srv, AddRows: n.Store().AddRows, Addr: func() string { return n.Addr().String() },
 		Peer: func(id txn.NodeID) (fragment.Peer, string, error) {
 			p, err := f.peer(uint32(id), "")
 			return p, f.addrOf(id), err
@@ -89,6 +93,33 @@ func (f *fragments) active(ctx context.Context) []sys.ClusterFragments {
 	}
 	asked.Wait()
 	return out
+}
+
+// columns asks the nodes with data what their column segments know of a column.
+func (f *fragments) columns(ctx context.Context, storageID uint64, attnum int) (rows int64, segments []server.ColumnSegment, err error) {
+	nodes := f.node.Placement().Nodes()
+	replies := make([]*rpcpb.ColumnsReply, len(nodes))
+	g, ctx := errgroup.WithContext(ctx)
+	for i, id := range nodes {
+		if id == f.node.ID() {
+			replies[i] = f.gateway.Server.Columns(storageID, attnum)
+			continue
+		}
+		g.Go(func() (err error) {
+			replies[i], err = rpcpb.NewFragmentsClient(f.node.Conn(id)).Columns(ctx, &rpcpb.ColumnsRequest{StorageId: storageID, Attnum: int32(attnum)})
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return 0, nil, err
+	}
+	for _, r := range replies {
+		rows += r.GetRows()
+		for _, c := range r.GetSegments() {
+			segments = append(segments, server.ColumnSegment{Rows: c.GetRows(), ColumnStats: columns.ColumnStats{Attnum: attnum, Nulls: c.GetNulls(), Distinct: c.GetDistinct(), Width: c.GetWidth(), Min: c.GetMin(), Max: c.GetMax()}})
+		}
+	}
+	return rows, segments, nil
 }
 
 // peer reaches a node's pieces.

@@ -60,7 +60,10 @@ func startNode(ctx context.Context, stop func(), f startFlags, o server.Options)
 	var pieces *fragments
 	if n.DB() != nil {
 		o.Cluster = &server.Cluster{Self: n.ID(), First: n.First(), DB: n.DB(), Store: n.Store(), OnCatalog: n.OnCatalog, Describe: func() ([]sys.ClusterNode, []sys.ClusterTablet) { return describe(n.Status()) },
-			Fragments: func() []sys.ClusterFragments { return pieces.active(ctx) }}
+			Fragments: func() []sys.ClusterFragments { return pieces.active(ctx) },
+			Columns: func(ctx context.Context, storageID uint64, attnum int) (int64, []server.ColumnSegment, error) {
+				return pieces.columns(ctx, storageID, attnum)
+			}}
 		if s, err = server.Open(ctx, o); err != nil {
 			return err
 		}

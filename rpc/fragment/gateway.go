@@ -28,6 +28,9 @@ type Gateway struct {
 	Peer func(node txn.NodeID) (p Peer, addr string, err error)
 	// Addr is where other nodes reach this one.
 	Addr func() string
+	// AddRows takes how many rows more tables have by what pieces have written, once that is committed;
+	// nil: nobody counts.
+	AddRows func(changes map[uint64]int64)
 }
 
 // Statement is one run of a statement with pieces.
@@ -62,8 +65,9 @@ type Cursor struct {
 	in      *inputs
 	cancel  context.CancelCauseFunc
 	analyze bool
-	writes  bool // pieces change rows
-	eager   bool // the gateway's own pieces come before the root
+	writes  bool                         // pieces change rows
+	count   func(added map[uint64]int64) // once the transaction commits
+	eager   bool                         // the gateway's own pieces come before the root
 
 	runs    sync.WaitGroup
 	before  sync.WaitGroup // eager pieces that have not produced all yet
@@ -71,7 +75,8 @@ type Cursor struct {
 	mu      sync.Mutex
 	err     error // the first of any piece
 	sites   []SiteRun
-	rows    int64 // changed by pieces
+	rows    int64            // changed by pieces
+	added   map[uint64]int64 // by pieces, by storage id
 	ended   bool
 	failed  error // what Next has reported
 	stats   *vexec.Stats
@@ -110,7 +115,10 @@ func (g *Gateway) Start(ctx context.Context, s Statement) (*Cursor, error) {
 		return nil, err
 	}
 	run, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	c := &Cursor{cancel: cancel, eager: s.Writes, analyze: s.Env.Stats != nil, stats: s.Env.Stats}
+	c := &Cursor{cancel: cancel, eager: s.Writes, analyze: s.Env.Stats != nil, stats: s.Env.Stats, added: map[uint64]int64{}}
+	if g.AddRows != nil {
+		c.count = func(added map[uint64]int64) { s.Tx.OnCommit(func(txn.Timestamp) { g.AddRows(added) }) }
+	}
 	fail := func(err error) (*Cursor, error) {
 		cancel(errOver)
 		c.runs.Wait()
@@ -285,6 +293,7 @@ func (c *Cursor) start(ctx context.Context, g *Gateway, p *vexec.Piece, site vex
 		}
 		if p.Writes {
 			c.rows += stats.GetRowsAffected()
+			c.added[p.Table] += p.Adds * stats.GetRowsAffected()
 		}
 		c.sites = append(c.sites, SiteRun{Exchange: p.Fragment.GetExchange(), Node: txn.NodeID(site.Node), Stats: stats})
 	}()
@@ -396,6 +405,9 @@ func (c *Cursor) finishOK(ctx context.Context) error {
 	}
 	c.failed = c.cause(nil)
 	c.finish()
+	if c.writes && c.failed == nil && c.count != nil {
+		c.count(c.added)
+	}
 	return c.failed
 }
 

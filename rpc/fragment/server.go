@@ -2,6 +2,7 @@ package fragment
 
 import (
 	"context"
+	"iter"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/basaltdb/basalt/rpc/wire"
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
+	"github.com/basaltdb/basalt/storage/columns"
 	"github.com/basaltdb/basalt/txn"
 	"github.com/basaltdb/basalt/vexec"
 	"github.com/basaltdb/basalt/vexec/ipc"
@@ -52,6 +54,16 @@ type Server struct {
 	// Horizon is below what versions of rows may have been removed here; nil: nothing is
 	// that a statement could see. To be set before use.
 	Horizon func() txn.Timestamp
+	// Segments is what the column segments here know (storage.Node); nil: there are none. To be set before use.
+	Segments Segments
+}
+
+// Segments tells about the column segments of tables. Safe for concurrent use.
+type Segments interface {
+	// ColumnRows is how many rows of a table lie in segments.
+	ColumnRows(storageID uint64) int64
+	// SegmentColumns walks what they know of a column, with how many rows each has.
+	SegmentColumns(storageID uint64, attnum int) iter.Seq2[uint64, columns.ColumnStats]
 }
 
 var _ Peer = (*Server)(nil)
@@ -455,6 +467,27 @@ func (v *Service) Run(req *rpcpb.RunRequest, stream rpcpb.Fragments_RunServer) e
 func (v *Service) Active(context.Context, *rpcpb.Empty) (*rpcpb.ActiveReply, error) {
 	statements, fragments, memory := v.s.Active()
 	return &rpcpb.ActiveReply{Statements: uint32(statements), Fragments: uint32(fragments), Memory: memory}, nil
+}
+
+// Columns implements rpcpb.FragmentsServer.
+func (v *Service) Columns(_ context.Context, r *rpcpb.ColumnsRequest) (*rpcpb.ColumnsReply, error) {
+	return v.s.Columns(r.GetStorageId(), int(r.GetAttnum())), nil
+}
+
+// Columns tells what the node's column segments know of a column; attnum 0: the rows only.
+func (s *Server) Columns(storageID uint64, attnum int) *rpcpb.ColumnsReply {
+	out := &rpcpb.ColumnsReply{}
+	if s.Segments == nil {
+		return out
+	}
+	out.Rows = s.Segments.ColumnRows(storageID)
+	if attnum == 0 {
+		return out
+	}
+	for rows, c := range s.Segments.SegmentColumns(storageID, attnum) {
+		out.Segments = append(out.Segments, &rpcpb.SegmentColumn{Rows: rows, Nulls: c.Nulls, Distinct: c.Distinct, Width: c.Width, Min: c.Min, Max: c.Max})
+	}
+	return out
 }
 
 // Fetch implements rpcpb.FragmentsServer.

@@ -185,7 +185,19 @@ func (c *cutter) cut(out *Cut, p *planpb.Plan) (sources []uint32) {
 		c.onGateway(inner)
 		piece.Sites = []vexec.Site{{Node: c.sites.Gateway}}
 	}
-	walkOps(x.GetInput(), func(p *planpb.Plan) { piece.Writes = piece.Writes || p.GetModify() != nil })
+	walkOps(x.GetInput(), func(p *planpb.Plan) {
+		m := p.GetModify()
+		if m == nil {
+			return
+		}
+		piece.Writes, piece.Table = true, m.GetTable().GetStorageId()
+		switch m.GetOp() {
+		case planpb.Modify_INSERT:
+			piece.Adds = 1
+		case planpb.Modify_DELETE:
+			piece.Adds = -1
+		}
+	})
 	out.pieces = append(out.pieces, piece)
 	out.slots = append(out.slots, c.slotsOf(f))
 	p.Op = &planpb.Plan_ExchangeSource{ExchangeSource: &planpb.ExchangeSource{Exchange: x.GetId(), MergeKeys: x.GetMergeKeys()}}

@@ -1,11 +1,13 @@
 package server
 
 import (
+	"context"
 	"time"
 
 	"github.com/basaltdb/basalt/sql/functions/sys"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/storage"
+	"github.com/basaltdb/basalt/storage/columns"
 	"github.com/basaltdb/basalt/txn"
 )
 
@@ -27,6 +29,15 @@ type Cluster struct {
 	Describe func() ([]sys.ClusterNode, []sys.ClusterTablet)
 	// Fragments asks the live nodes what they have of running statements.
 	Fragments func() []sys.ClusterFragments
+	// Columns asks the nodes with data what their column segments know of a column of a table, and how many
+	// rows they have; attnum 0: the rows only.
+	Columns func(ctx context.Context, storageID uint64, attnum int) (rows int64, segments []ColumnSegment, err error)
+}
+
+// ColumnSegment is what a column segment knows of a column, and how many rows it has.
+type ColumnSegment struct {
+	Rows uint64
+	columns.ColumnStats
 }
 
 // described describes the processes: the cluster's, or the one there is.

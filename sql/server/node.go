@@ -22,7 +22,8 @@ import (
 // dataStore is the store as sessions see it.
 type dataStore struct {
 	*storage.Node
-	wrap func(vexec.Store) vexec.Store // nil: as it is
+	wrap   func(vexec.Store) vexec.Store // nil: as it is
+	remote *remoteColumns                // nil: all column segments lie here
 }
 
 func (d dataStore) Store(tx txn.Txn, env *types.Env) vexec.Store {
@@ -43,7 +44,11 @@ func (d dataStore) Bytes(storageID uint64) int64 {
 // SegmentColumns implements session.Storage.
 func (d dataStore) SegmentColumns(storageID uint64, attnum int, t types.T) []plan.SegmentColumn {
 	var out []plan.SegmentColumn
-	for rows, c := range d.Node.SegmentColumns(storageID, attnum) {
+	segments := d.Node.SegmentColumns(storageID, attnum)
+	if d.remote != nil {
+		segments = d.remote.segments(storageID, attnum)
+	}
+	for rows, c := range segments {
 		g := plan.SegmentColumn{Rows: float64(rows), Nulls: float64(c.Nulls), Distinct: float64(c.Distinct), Bytes: float64(c.Width)}
 		if c.Min != nil && c.Max != nil {
 			lo, err1 := rowcodec.DecodeValue(t, c.Min)
@@ -55,6 +60,14 @@ func (d dataStore) SegmentColumns(storageID uint64, attnum int, t types.T) []pla
 		out = append(out, g)
 	}
 	return out
+}
+
+// ColumnRows implements session.Storage.
+func (d dataStore) ColumnRows(storageID uint64) int64 {
+	if d.remote != nil {
+		return d.remote.rows(storageID)
+	}
+	return d.Node.ColumnRows(storageID)
 }
 
 // Merge implements session.Storage; a gateway without data has nothing to merge.
@@ -94,6 +107,10 @@ func (d dataStore) BuildIndex(ctx context.Context, tx txn.Txn, env *types.Env, t
 // newNode makes the SQL side over the open store, giving birth to an empty one.
 func (s *Server) newNode(ctx context.Context, registry *expr.Registry, executor *vexec.Executor) (*session.Node, error) {
 	ds := dataStore{Node: s.store}
+	if c := s.opts.Cluster; c != nil && c.Columns != nil {
+		s.remote = newRemoteColumns(c.Columns)
+		ds.remote = s.remote
+	}
 	manager := catalog.NewManager(catalog.Options{
 		DB:    s.db,
 		Store: func(t txn.Txn) vexec.Store { return ds.Store(t, nil) },

@@ -77,6 +77,8 @@ type Server struct {
 	executor *vexec.Executor
 
 	done sync.WaitGroup
+	// remote asks other nodes about their column segments; nil: there are none.
+	remote *remoteColumns
 
 	started time.Time
 
@@ -281,5 +283,8 @@ func (s *Server) Check(ctx context.Context, files bool, databases ...string) (*c
 func (s *Server) Close(ctx context.Context) error {
 	err := s.wire.Shutdown(ctx)
 	s.done.Wait()
+	if s.remote != nil {
+		s.remote.close()
+	}
 	return errors.Join(err, s.closeStore())
 }

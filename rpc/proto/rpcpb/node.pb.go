@@ -4964,6 +4964,196 @@ func (x *PlacementReply) GetSystemNode() uint32 {
 	return 0
 }
 
+type ColumnsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	StorageId     uint64                 `protobuf:"varint,1,opt,name=storage_id,json=storageId,proto3" json:"storage_id,omitempty"`
+	Attnum        int32                  `protobuf:"varint,2,opt,name=attnum,proto3" json:"attnum,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ColumnsRequest) Reset() {
+	*x = ColumnsRequest{}
+	mi := &file_rpc_proto_node_proto_msgTypes[76]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ColumnsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ColumnsRequest) ProtoMessage() {}
+
+func (x *ColumnsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[76]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ColumnsRequest.ProtoReflect.Descriptor instead.
+func (*ColumnsRequest) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{76}
+}
+
+func (x *ColumnsRequest) GetStorageId() uint64 {
+	if x != nil {
+		return x.StorageId
+	}
+	return 0
+}
+
+func (x *ColumnsRequest) GetAttnum() int32 {
+	if x != nil {
+		return x.Attnum
+	}
+	return 0
+}
+
+type ColumnsReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rows          int64                  `protobuf:"varint,1,opt,name=rows,proto3" json:"rows,omitempty"`
+	Segments      []*SegmentColumn       `protobuf:"bytes,2,rep,name=segments,proto3" json:"segments,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ColumnsReply) Reset() {
+	*x = ColumnsReply{}
+	mi := &file_rpc_proto_node_proto_msgTypes[77]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ColumnsReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ColumnsReply) ProtoMessage() {}
+
+func (x *ColumnsReply) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[77]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ColumnsReply.ProtoReflect.Descriptor instead.
+func (*ColumnsReply) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{77}
+}
+
+func (x *ColumnsReply) GetRows() int64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+func (x *ColumnsReply) GetSegments() []*SegmentColumn {
+	if x != nil {
+		return x.Segments
+	}
+	return nil
+}
+
+// SegmentColumn is what one segment knows: of its rows, the NULLs, about how many distinct values,
+// the bytes of all of them, the least and the greatest (in rows' form; empty: not known).
+type SegmentColumn struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rows          uint64                 `protobuf:"varint,1,opt,name=rows,proto3" json:"rows,omitempty"`
+	Nulls         uint64                 `protobuf:"varint,2,opt,name=nulls,proto3" json:"nulls,omitempty"`
+	Distinct      uint64                 `protobuf:"varint,3,opt,name=distinct,proto3" json:"distinct,omitempty"`
+	Width         uint64                 `protobuf:"varint,4,opt,name=width,proto3" json:"width,omitempty"`
+	Min           []byte                 `protobuf:"bytes,5,opt,name=min,proto3" json:"min,omitempty"`
+	Max           []byte                 `protobuf:"bytes,6,opt,name=max,proto3" json:"max,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SegmentColumn) Reset() {
+	*x = SegmentColumn{}
+	mi := &file_rpc_proto_node_proto_msgTypes[78]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SegmentColumn) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SegmentColumn) ProtoMessage() {}
+
+func (x *SegmentColumn) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_node_proto_msgTypes[78]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SegmentColumn.ProtoReflect.Descriptor instead.
+func (*SegmentColumn) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{78}
+}
+
+func (x *SegmentColumn) GetRows() uint64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+func (x *SegmentColumn) GetNulls() uint64 {
+	if x != nil {
+		return x.Nulls
+	}
+	return 0
+}
+
+func (x *SegmentColumn) GetDistinct() uint64 {
+	if x != nil {
+		return x.Distinct
+	}
+	return 0
+}
+
+func (x *SegmentColumn) GetWidth() uint64 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *SegmentColumn) GetMin() []byte {
+	if x != nil {
+		return x.Min
+	}
+	return nil
+}
+
+func (x *SegmentColumn) GetMax() []byte {
+	if x != nil {
+		return x.Max
+	}
+	return nil
+}
+
 type ActiveReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Statements    uint32                 `protobuf:"varint,1,opt,name=statements,proto3" json:"statements,omitempty"`
@@ -4975,7 +5165,7 @@ type ActiveReply struct {
 
 func (x *ActiveReply) Reset() {
 	*x = ActiveReply{}
-	mi := &file_rpc_proto_node_proto_msgTypes[76]
+	mi := &file_rpc_proto_node_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4987,7 +5177,7 @@ func (x *ActiveReply) String() string {
 func (*ActiveReply) ProtoMessage() {}
 
 func (x *ActiveReply) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[76]
+	mi := &file_rpc_proto_node_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5000,7 +5190,7 @@ func (x *ActiveReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActiveReply.ProtoReflect.Descriptor instead.
 func (*ActiveReply) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{76}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *ActiveReply) GetStatements() uint32 {
@@ -5047,7 +5237,7 @@ type RunRequest struct {
 
 func (x *RunRequest) Reset() {
 	*x = RunRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[77]
+	mi := &file_rpc_proto_node_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5059,7 +5249,7 @@ func (x *RunRequest) String() string {
 func (*RunRequest) ProtoMessage() {}
 
 func (x *RunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[77]
+	mi := &file_rpc_proto_node_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5072,7 +5262,7 @@ func (x *RunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRequest.ProtoReflect.Descriptor instead.
 func (*RunRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{77}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *RunRequest) GetQuery() []byte {
@@ -5183,7 +5373,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_rpc_proto_node_proto_msgTypes[78]
+	mi := &file_rpc_proto_node_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5195,7 +5385,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[78]
+	mi := &file_rpc_proto_node_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5208,7 +5398,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{78}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *Source) GetExchange() uint32 {
@@ -5235,7 +5425,7 @@ type Producer struct {
 
 func (x *Producer) Reset() {
 	*x = Producer{}
-	mi := &file_rpc_proto_node_proto_msgTypes[79]
+	mi := &file_rpc_proto_node_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5247,7 +5437,7 @@ func (x *Producer) String() string {
 func (*Producer) ProtoMessage() {}
 
 func (x *Producer) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[79]
+	mi := &file_rpc_proto_node_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5260,7 +5450,7 @@ func (x *Producer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Producer.ProtoReflect.Descriptor instead.
 func (*Producer) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{79}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *Producer) GetNode() uint32 {
@@ -5287,7 +5477,7 @@ type RunEvent struct {
 
 func (x *RunEvent) Reset() {
 	*x = RunEvent{}
-	mi := &file_rpc_proto_node_proto_msgTypes[80]
+	mi := &file_rpc_proto_node_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5299,7 +5489,7 @@ func (x *RunEvent) String() string {
 func (*RunEvent) ProtoMessage() {}
 
 func (x *RunEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[80]
+	mi := &file_rpc_proto_node_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5312,7 +5502,7 @@ func (x *RunEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunEvent.ProtoReflect.Descriptor instead.
 func (*RunEvent) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{80}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *RunEvent) GetBatch() *Batch {
@@ -5343,7 +5533,7 @@ type Batch struct {
 
 func (x *Batch) Reset() {
 	*x = Batch{}
-	mi := &file_rpc_proto_node_proto_msgTypes[81]
+	mi := &file_rpc_proto_node_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5355,7 +5545,7 @@ func (x *Batch) String() string {
 func (*Batch) ProtoMessage() {}
 
 func (x *Batch) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[81]
+	mi := &file_rpc_proto_node_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5368,7 +5558,7 @@ func (x *Batch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Batch.ProtoReflect.Descriptor instead.
 func (*Batch) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{81}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *Batch) GetSchema() []byte {
@@ -5413,7 +5603,7 @@ type FetchRequest struct {
 
 func (x *FetchRequest) Reset() {
 	*x = FetchRequest{}
-	mi := &file_rpc_proto_node_proto_msgTypes[82]
+	mi := &file_rpc_proto_node_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5425,7 +5615,7 @@ func (x *FetchRequest) String() string {
 func (*FetchRequest) ProtoMessage() {}
 
 func (x *FetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[82]
+	mi := &file_rpc_proto_node_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5438,7 +5628,7 @@ func (x *FetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
 func (*FetchRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{82}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *FetchRequest) GetQuery() []byte {
@@ -5483,7 +5673,7 @@ type FragmentStats struct {
 
 func (x *FragmentStats) Reset() {
 	*x = FragmentStats{}
-	mi := &file_rpc_proto_node_proto_msgTypes[83]
+	mi := &file_rpc_proto_node_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5495,7 +5685,7 @@ func (x *FragmentStats) String() string {
 func (*FragmentStats) ProtoMessage() {}
 
 func (x *FragmentStats) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[83]
+	mi := &file_rpc_proto_node_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5508,7 +5698,7 @@ func (x *FragmentStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FragmentStats.ProtoReflect.Descriptor instead.
 func (*FragmentStats) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{83}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *FragmentStats) GetOps() []*OpStats {
@@ -5576,7 +5766,7 @@ type OpStats struct {
 
 func (x *OpStats) Reset() {
 	*x = OpStats{}
-	mi := &file_rpc_proto_node_proto_msgTypes[84]
+	mi := &file_rpc_proto_node_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5588,7 +5778,7 @@ func (x *OpStats) String() string {
 func (*OpStats) ProtoMessage() {}
 
 func (x *OpStats) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_node_proto_msgTypes[84]
+	mi := &file_rpc_proto_node_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5601,7 +5791,7 @@ func (x *OpStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpStats.ProtoReflect.Descriptor instead.
 func (*OpStats) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_node_proto_rawDescGZIP(), []int{84}
+	return file_rpc_proto_node_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *OpStats) GetId() uint32 {
@@ -6087,7 +6277,21 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\atablets\x18\x01 \x03(\v2\x1a.basalt.node.v1.TabletInfoR\atablets\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x1f\n" +
 	"\vsystem_node\x18\x03 \x01(\rR\n" +
-	"systemNode\"c\n" +
+	"systemNode\"G\n" +
+	"\x0eColumnsRequest\x12\x1d\n" +
+	"\n" +
+	"storage_id\x18\x01 \x01(\x04R\tstorageId\x12\x16\n" +
+	"\x06attnum\x18\x02 \x01(\x05R\x06attnum\"]\n" +
+	"\fColumnsReply\x12\x12\n" +
+	"\x04rows\x18\x01 \x01(\x03R\x04rows\x129\n" +
+	"\bsegments\x18\x02 \x03(\v2\x1d.basalt.node.v1.SegmentColumnR\bsegments\"\x8f\x01\n" +
+	"\rSegmentColumn\x12\x12\n" +
+	"\x04rows\x18\x01 \x01(\x04R\x04rows\x12\x14\n" +
+	"\x05nulls\x18\x02 \x01(\x04R\x05nulls\x12\x1a\n" +
+	"\bdistinct\x18\x03 \x01(\x04R\bdistinct\x12\x14\n" +
+	"\x05width\x18\x04 \x01(\x04R\x05width\x12\x10\n" +
+	"\x03min\x18\x05 \x01(\fR\x03min\x12\x10\n" +
+	"\x03max\x18\x06 \x01(\fR\x03max\"c\n" +
 	"\vActiveReply\x12\x1e\n" +
 	"\n" +
 	"statements\x18\x01 \x01(\rR\n" +
@@ -6220,11 +6424,12 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\x04Join\x12\x1b.basalt.node.v1.JoinRequest\x1a\x19.basalt.node.v1.JoinReply\x12M\n" +
 	"\tHeartbeat\x12 .basalt.node.v1.HeartbeatRequest\x1a\x1e.basalt.node.v1.HeartbeatReply\x12<\n" +
 	"\x06Status\x12\x15.basalt.node.v1.Empty\x1a\x1b.basalt.node.v1.StatusReply\x12>\n" +
-	"\x05Place\x12\x15.basalt.node.v1.Empty\x1a\x1e.basalt.node.v1.PlacementReply2\xc8\x01\n" +
+	"\x05Place\x12\x15.basalt.node.v1.Empty\x1a\x1e.basalt.node.v1.PlacementReply2\x91\x02\n" +
 	"\tFragments\x12=\n" +
 	"\x03Run\x12\x1a.basalt.node.v1.RunRequest\x1a\x18.basalt.node.v1.RunEvent0\x01\x12>\n" +
 	"\x05Fetch\x12\x1c.basalt.node.v1.FetchRequest\x1a\x15.basalt.node.v1.Batch0\x01\x12<\n" +
-	"\x06Active\x12\x15.basalt.node.v1.Empty\x1a\x1b.basalt.node.v1.ActiveReplyB,Z*github.com/basaltdb/basalt/rpc/proto/rpcpbb\x06proto3"
+	"\x06Active\x12\x15.basalt.node.v1.Empty\x1a\x1b.basalt.node.v1.ActiveReply\x12G\n" +
+	"\aColumns\x12\x1e.basalt.node.v1.ColumnsRequest\x1a\x1c.basalt.node.v1.ColumnsReplyB,Z*github.com/basaltdb/basalt/rpc/proto/rpcpbb\x06proto3"
 
 var (
 	file_rpc_proto_node_proto_rawDescOnce sync.Once
@@ -6239,7 +6444,7 @@ func file_rpc_proto_node_proto_rawDescGZIP() []byte {
 }
 
 var file_rpc_proto_node_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_rpc_proto_node_proto_msgTypes = make([]protoimpl.MessageInfo, 85)
+var file_rpc_proto_node_proto_msgTypes = make([]protoimpl.MessageInfo, 88)
 var file_rpc_proto_node_proto_goTypes = []any{
 	(Role)(0),                           // 0: basalt.node.v1.Role
 	(*Error)(nil),                       // 1: basalt.node.v1.Error
@@ -6318,15 +6523,18 @@ var file_rpc_proto_node_proto_goTypes = []any{
 	(*TabletInfo)(nil),                  // 74: basalt.node.v1.TabletInfo
 	(*StatusReply)(nil),                 // 75: basalt.node.v1.StatusReply
 	(*PlacementReply)(nil),              // 76: basalt.node.v1.PlacementReply
-	(*ActiveReply)(nil),                 // 77: basalt.node.v1.ActiveReply
-	(*RunRequest)(nil),                  // 78: basalt.node.v1.RunRequest
-	(*Source)(nil),                      // 79: basalt.node.v1.Source
-	(*Producer)(nil),                    // 80: basalt.node.v1.Producer
-	(*RunEvent)(nil),                    // 81: basalt.node.v1.RunEvent
-	(*Batch)(nil),                       // 82: basalt.node.v1.Batch
-	(*FetchRequest)(nil),                // 83: basalt.node.v1.FetchRequest
-	(*FragmentStats)(nil),               // 84: basalt.node.v1.FragmentStats
-	(*OpStats)(nil),                     // 85: basalt.node.v1.OpStats
+	(*ColumnsRequest)(nil),              // 77: basalt.node.v1.ColumnsRequest
+	(*ColumnsReply)(nil),                // 78: basalt.node.v1.ColumnsReply
+	(*SegmentColumn)(nil),               // 79: basalt.node.v1.SegmentColumn
+	(*ActiveReply)(nil),                 // 80: basalt.node.v1.ActiveReply
+	(*RunRequest)(nil),                  // 81: basalt.node.v1.RunRequest
+	(*Source)(nil),                      // 82: basalt.node.v1.Source
+	(*Producer)(nil),                    // 83: basalt.node.v1.Producer
+	(*RunEvent)(nil),                    // 84: basalt.node.v1.RunEvent
+	(*Batch)(nil),                       // 85: basalt.node.v1.Batch
+	(*FetchRequest)(nil),                // 86: basalt.node.v1.FetchRequest
+	(*FragmentStats)(nil),               // 87: basalt.node.v1.FragmentStats
+	(*OpStats)(nil),                     // 88: basalt.node.v1.OpStats
 }
 var file_rpc_proto_node_proto_depIdxs = []int32{
 	3,   // 0: basalt.node.v1.PreparedRequest.info:type_name -> basalt.node.v1.PreparedInfo
@@ -6384,126 +6592,129 @@ var file_rpc_proto_node_proto_depIdxs = []int32{
 	73,  // 52: basalt.node.v1.StatusReply.nodes:type_name -> basalt.node.v1.NodeInfo
 	74,  // 53: basalt.node.v1.StatusReply.tablets:type_name -> basalt.node.v1.TabletInfo
 	74,  // 54: basalt.node.v1.PlacementReply.tablets:type_name -> basalt.node.v1.TabletInfo
-	38,  // 55: basalt.node.v1.RunRequest.branch:type_name -> basalt.node.v1.Branch
-	39,  // 56: basalt.node.v1.RunRequest.at:type_name -> basalt.node.v1.ReadAt
-	79,  // 57: basalt.node.v1.RunRequest.sources:type_name -> basalt.node.v1.Source
-	80,  // 58: basalt.node.v1.Source.producers:type_name -> basalt.node.v1.Producer
-	82,  // 59: basalt.node.v1.RunEvent.batch:type_name -> basalt.node.v1.Batch
-	84,  // 60: basalt.node.v1.RunEvent.stats:type_name -> basalt.node.v1.FragmentStats
-	85,  // 61: basalt.node.v1.FragmentStats.ops:type_name -> basalt.node.v1.OpStats
-	2,   // 62: basalt.node.v1.Oracle.Snapshot:input_type -> basalt.node.v1.Empty
-	33,  // 63: basalt.node.v1.Oracle.NextIDs:input_type -> basalt.node.v1.NextIDsRequest
-	35,  // 64: basalt.node.v1.Oracle.BeginCommit:input_type -> basalt.node.v1.BeginCommitRequest
-	37,  // 65: basalt.node.v1.Oracle.FinishCommit:input_type -> basalt.node.v1.FinishCommitRequest
-	24,  // 66: basalt.node.v1.Oracle.BeginSerializable:input_type -> basalt.node.v1.BeginSerializableRequest
-	27,  // 67: basalt.node.v1.Oracle.Note:input_type -> basalt.node.v1.NoteRequest
-	29,  // 68: basalt.node.v1.Oracle.EndSerializable:input_type -> basalt.node.v1.EndSerializableRequest
-	23,  // 69: basalt.node.v1.Oracle.AwaitSafe:input_type -> basalt.node.v1.SerialTxn
-	30,  // 70: basalt.node.v1.Oracle.SafeSnapshotBlockers:input_type -> basalt.node.v1.SafeSnapshotBlockersRequest
-	17,  // 71: basalt.node.v1.Oracle.LockAdvisory:input_type -> basalt.node.v1.LockAdvisoryRequest
-	19,  // 72: basalt.node.v1.Oracle.UndoAdvisory:input_type -> basalt.node.v1.UndoAdvisoryRequest
-	20,  // 73: basalt.node.v1.Oracle.UnlockAdvisory:input_type -> basalt.node.v1.UnlockAdvisoryRequest
-	22,  // 74: basalt.node.v1.Oracle.ReleaseAdvisory:input_type -> basalt.node.v1.ReleaseAdvisoryRequest
-	15,  // 75: basalt.node.v1.Oracle.EndAdvisory:input_type -> basalt.node.v1.AdvisorySession
-	35,  // 76: basalt.node.v1.Oracle.CommitNotifications:input_type -> basalt.node.v1.BeginCommitRequest
-	10,  // 77: basalt.node.v1.Oracle.Subscribe:input_type -> basalt.node.v1.Subscription
-	10,  // 78: basalt.node.v1.Oracle.Unsubscribe:input_type -> basalt.node.v1.Subscription
-	12,  // 79: basalt.node.v1.Oracle.AwaitNotifications:input_type -> basalt.node.v1.AwaitNotificationsRequest
-	2,   // 80: basalt.node.v1.Oracle.NotificationUsage:input_type -> basalt.node.v1.Empty
-	5,   // 81: basalt.node.v1.Oracle.ReservePrepared:input_type -> basalt.node.v1.PreparedRequest
-	5,   // 82: basalt.node.v1.Oracle.ConfirmPrepared:input_type -> basalt.node.v1.PreparedRequest
-	6,   // 83: basalt.node.v1.Oracle.ForgoPrepared:input_type -> basalt.node.v1.ForgoPreparedRequest
-	2,   // 84: basalt.node.v1.Oracle.ListPrepared:input_type -> basalt.node.v1.Empty
-	8,   // 85: basalt.node.v1.Oracle.FinishPrepared:input_type -> basalt.node.v1.FinishPreparedRequest
-	40,  // 86: basalt.node.v1.Participant.Get:input_type -> basalt.node.v1.GetRequest
-	42,  // 87: basalt.node.v1.Participant.GetMany:input_type -> basalt.node.v1.GetManyRequest
-	44,  // 88: basalt.node.v1.Participant.Scan:input_type -> basalt.node.v1.ScanRequest
-	47,  // 89: basalt.node.v1.Participant.Lock:input_type -> basalt.node.v1.LockRequest
-	50,  // 90: basalt.node.v1.Participant.Write:input_type -> basalt.node.v1.WriteRequest
-	51,  // 91: basalt.node.v1.Participant.LockRelation:input_type -> basalt.node.v1.LockRelationRequest
-	52,  // 92: basalt.node.v1.Participant.RollbackTo:input_type -> basalt.node.v1.RollbackToRequest
-	53,  // 93: basalt.node.v1.Participant.Own:input_type -> basalt.node.v1.OwnRequest
-	55,  // 94: basalt.node.v1.Participant.Prepare:input_type -> basalt.node.v1.PrepareRequest
-	55,  // 95: basalt.node.v1.Participant.Hold:input_type -> basalt.node.v1.PrepareRequest
-	56,  // 96: basalt.node.v1.Participant.Decide:input_type -> basalt.node.v1.ApplyRequest
-	56,  // 97: basalt.node.v1.Participant.Apply:input_type -> basalt.node.v1.ApplyRequest
-	57,  // 98: basalt.node.v1.Participant.Release:input_type -> basalt.node.v1.BranchRequest
-	57,  // 99: basalt.node.v1.Participant.Abort:input_type -> basalt.node.v1.BranchRequest
-	58,  // 100: basalt.node.v1.Participant.Outcome:input_type -> basalt.node.v1.OutcomeRequest
-	58,  // 101: basalt.node.v1.Participant.Forget:input_type -> basalt.node.v1.OutcomeRequest
-	60,  // 102: basalt.node.v1.Participant.ReadNow:input_type -> basalt.node.v1.NowRequest
-	60,  // 103: basalt.node.v1.Participant.SwapNow:input_type -> basalt.node.v1.NowRequest
-	2,   // 104: basalt.node.v1.Participant.SyncNow:input_type -> basalt.node.v1.Empty
-	2,   // 105: basalt.node.v1.Participant.Locks:input_type -> basalt.node.v1.Empty
-	2,   // 106: basalt.node.v1.Participant.Waits:input_type -> basalt.node.v1.Empty
-	66,  // 107: basalt.node.v1.Participant.CancelWait:input_type -> basalt.node.v1.CancelWaitRequest
-	67,  // 108: basalt.node.v1.Participant.EndGateway:input_type -> basalt.node.v1.EndGatewayRequest
-	68,  // 109: basalt.node.v1.Cluster.Join:input_type -> basalt.node.v1.JoinRequest
-	70,  // 110: basalt.node.v1.Cluster.Heartbeat:input_type -> basalt.node.v1.HeartbeatRequest
-	2,   // 111: basalt.node.v1.Cluster.Status:input_type -> basalt.node.v1.Empty
-	2,   // 112: basalt.node.v1.Cluster.Place:input_type -> basalt.node.v1.Empty
-	78,  // 113: basalt.node.v1.Fragments.Run:input_type -> basalt.node.v1.RunRequest
-	83,  // 114: basalt.node.v1.Fragments.Fetch:input_type -> basalt.node.v1.FetchRequest
-	2,   // 115: basalt.node.v1.Fragments.Active:input_type -> basalt.node.v1.Empty
-	32,  // 116: basalt.node.v1.Oracle.Snapshot:output_type -> basalt.node.v1.SnapshotReply
-	34,  // 117: basalt.node.v1.Oracle.NextIDs:output_type -> basalt.node.v1.NextIDsReply
-	36,  // 118: basalt.node.v1.Oracle.BeginCommit:output_type -> basalt.node.v1.TimestampReply
-	2,   // 119: basalt.node.v1.Oracle.FinishCommit:output_type -> basalt.node.v1.Empty
-	25,  // 120: basalt.node.v1.Oracle.BeginSerializable:output_type -> basalt.node.v1.BeginSerializableReply
-	28,  // 121: basalt.node.v1.Oracle.Note:output_type -> basalt.node.v1.SafeReply
-	2,   // 122: basalt.node.v1.Oracle.EndSerializable:output_type -> basalt.node.v1.Empty
-	28,  // 123: basalt.node.v1.Oracle.AwaitSafe:output_type -> basalt.node.v1.SafeReply
-	31,  // 124: basalt.node.v1.Oracle.SafeSnapshotBlockers:output_type -> basalt.node.v1.ProcessesReply
-	18,  // 125: basalt.node.v1.Oracle.LockAdvisory:output_type -> basalt.node.v1.LockAdvisoryReply
-	2,   // 126: basalt.node.v1.Oracle.UndoAdvisory:output_type -> basalt.node.v1.Empty
-	21,  // 127: basalt.node.v1.Oracle.UnlockAdvisory:output_type -> basalt.node.v1.UnlockAdvisoryReply
-	2,   // 128: basalt.node.v1.Oracle.ReleaseAdvisory:output_type -> basalt.node.v1.Empty
-	2,   // 129: basalt.node.v1.Oracle.EndAdvisory:output_type -> basalt.node.v1.Empty
-	36,  // 130: basalt.node.v1.Oracle.CommitNotifications:output_type -> basalt.node.v1.TimestampReply
-	11,  // 131: basalt.node.v1.Oracle.Subscribe:output_type -> basalt.node.v1.SubscribeReply
-	2,   // 132: basalt.node.v1.Oracle.Unsubscribe:output_type -> basalt.node.v1.Empty
-	13,  // 133: basalt.node.v1.Oracle.AwaitNotifications:output_type -> basalt.node.v1.NotificationsReply
-	14,  // 134: basalt.node.v1.Oracle.NotificationUsage:output_type -> basalt.node.v1.NotificationUsageReply
-	2,   // 135: basalt.node.v1.Oracle.ReservePrepared:output_type -> basalt.node.v1.Empty
-	2,   // 136: basalt.node.v1.Oracle.ConfirmPrepared:output_type -> basalt.node.v1.Empty
-	2,   // 137: basalt.node.v1.Oracle.ForgoPrepared:output_type -> basalt.node.v1.Empty
-	7,   // 138: basalt.node.v1.Oracle.ListPrepared:output_type -> basalt.node.v1.PreparedReply
-	36,  // 139: basalt.node.v1.Oracle.FinishPrepared:output_type -> basalt.node.v1.TimestampReply
-	41,  // 140: basalt.node.v1.Participant.Get:output_type -> basalt.node.v1.GetReply
-	43,  // 141: basalt.node.v1.Participant.GetMany:output_type -> basalt.node.v1.GetManyReply
-	45,  // 142: basalt.node.v1.Participant.Scan:output_type -> basalt.node.v1.ScanReply
-	49,  // 143: basalt.node.v1.Participant.Lock:output_type -> basalt.node.v1.LockReply
-	2,   // 144: basalt.node.v1.Participant.Write:output_type -> basalt.node.v1.Empty
-	2,   // 145: basalt.node.v1.Participant.LockRelation:output_type -> basalt.node.v1.Empty
-	2,   // 146: basalt.node.v1.Participant.RollbackTo:output_type -> basalt.node.v1.Empty
-	54,  // 147: basalt.node.v1.Participant.Own:output_type -> basalt.node.v1.OwnReply
-	2,   // 148: basalt.node.v1.Participant.Prepare:output_type -> basalt.node.v1.Empty
-	2,   // 149: basalt.node.v1.Participant.Hold:output_type -> basalt.node.v1.Empty
-	2,   // 150: basalt.node.v1.Participant.Decide:output_type -> basalt.node.v1.Empty
-	2,   // 151: basalt.node.v1.Participant.Apply:output_type -> basalt.node.v1.Empty
-	2,   // 152: basalt.node.v1.Participant.Release:output_type -> basalt.node.v1.Empty
-	2,   // 153: basalt.node.v1.Participant.Abort:output_type -> basalt.node.v1.Empty
-	59,  // 154: basalt.node.v1.Participant.Outcome:output_type -> basalt.node.v1.OutcomeReply
-	2,   // 155: basalt.node.v1.Participant.Forget:output_type -> basalt.node.v1.Empty
-	61,  // 156: basalt.node.v1.Participant.ReadNow:output_type -> basalt.node.v1.NowReply
-	61,  // 157: basalt.node.v1.Participant.SwapNow:output_type -> basalt.node.v1.NowReply
-	2,   // 158: basalt.node.v1.Participant.SyncNow:output_type -> basalt.node.v1.Empty
-	63,  // 159: basalt.node.v1.Participant.Locks:output_type -> basalt.node.v1.LocksReply
-	65,  // 160: basalt.node.v1.Participant.Waits:output_type -> basalt.node.v1.WaitsReply
-	2,   // 161: basalt.node.v1.Participant.CancelWait:output_type -> basalt.node.v1.Empty
-	2,   // 162: basalt.node.v1.Participant.EndGateway:output_type -> basalt.node.v1.Empty
-	69,  // 163: basalt.node.v1.Cluster.Join:output_type -> basalt.node.v1.JoinReply
-	72,  // 164: basalt.node.v1.Cluster.Heartbeat:output_type -> basalt.node.v1.HeartbeatReply
-	75,  // 165: basalt.node.v1.Cluster.Status:output_type -> basalt.node.v1.StatusReply
-	76,  // 166: basalt.node.v1.Cluster.Place:output_type -> basalt.node.v1.PlacementReply
-	81,  // 167: basalt.node.v1.Fragments.Run:output_type -> basalt.node.v1.RunEvent
-	82,  // 168: basalt.node.v1.Fragments.Fetch:output_type -> basalt.node.v1.Batch
-	77,  // 169: basalt.node.v1.Fragments.Active:output_type -> basalt.node.v1.ActiveReply
-	116, // [116:170] is the sub-list for method output_type
-	62,  // [62:116] is the sub-list for method input_type
-	62,  // [62:62] is the sub-list for extension type_name
-	62,  // [62:62] is the sub-list for extension extendee
-	0,   // [0:62] is the sub-list for field type_name
+	79,  // 55: basalt.node.v1.ColumnsReply.segments:type_name -> basalt.node.v1.SegmentColumn
+	38,  // 56: basalt.node.v1.RunRequest.branch:type_name -> basalt.node.v1.Branch
+	39,  // 57: basalt.node.v1.RunRequest.at:type_name -> basalt.node.v1.ReadAt
+	82,  // 58: basalt.node.v1.RunRequest.sources:type_name -> basalt.node.v1.Source
+	83,  // 59: basalt.node.v1.Source.producers:type_name -> basalt.node.v1.Producer
+	85,  // 60: basalt.node.v1.RunEvent.batch:type_name -> basalt.node.v1.Batch
+	87,  // 61: basalt.node.v1.RunEvent.stats:type_name -> basalt.node.v1.FragmentStats
+	88,  // 62: basalt.node.v1.FragmentStats.ops:type_name -> basalt.node.v1.OpStats
+	2,   // 63: basalt.node.v1.Oracle.Snapshot:input_type -> basalt.node.v1.Empty
+	33,  // 64: basalt.node.v1.Oracle.NextIDs:input_type -> basalt.node.v1.NextIDsRequest
+	35,  // 65: basalt.node.v1.Oracle.BeginCommit:input_type -> basalt.node.v1.BeginCommitRequest
+	37,  // 66: basalt.node.v1.Oracle.FinishCommit:input_type -> basalt.node.v1.FinishCommitRequest
+	24,  // 67: basalt.node.v1.Oracle.BeginSerializable:input_type -> basalt.node.v1.BeginSerializableRequest
+	27,  // 68: basalt.node.v1.Oracle.Note:input_type -> basalt.node.v1.NoteRequest
+	29,  // 69: basalt.node.v1.Oracle.EndSerializable:input_type -> basalt.node.v1.EndSerializableRequest
+	23,  // 70: basalt.node.v1.Oracle.AwaitSafe:input_type -> basalt.node.v1.SerialTxn
+	30,  // 71: basalt.node.v1.Oracle.SafeSnapshotBlockers:input_type -> basalt.node.v1.SafeSnapshotBlockersRequest
+	17,  // 72: basalt.node.v1.Oracle.LockAdvisory:input_type -> basalt.node.v1.LockAdvisoryRequest
+	19,  // 73: basalt.node.v1.Oracle.UndoAdvisory:input_type -> basalt.node.v1.UndoAdvisoryRequest
+	20,  // 74: basalt.node.v1.Oracle.UnlockAdvisory:input_type -> basalt.node.v1.UnlockAdvisoryRequest
+	22,  // 75: basalt.node.v1.Oracle.ReleaseAdvisory:input_type -> basalt.node.v1.ReleaseAdvisoryRequest
+	15,  // 76: basalt.node.v1.Oracle.EndAdvisory:input_type -> basalt.node.v1.AdvisorySession
+	35,  // 77: basalt.node.v1.Oracle.CommitNotifications:input_type -> basalt.node.v1.BeginCommitRequest
+	10,  // 78: basalt.node.v1.Oracle.Subscribe:input_type -> basalt.node.v1.Subscription
+	10,  // 79: basalt.node.v1.Oracle.Unsubscribe:input_type -> basalt.node.v1.Subscription
+	12,  // 80: basalt.node.v1.Oracle.AwaitNotifications:input_type -> basalt.node.v1.AwaitNotificationsRequest
+	2,   // 81: basalt.node.v1.Oracle.NotificationUsage:input_type -> basalt.node.v1.Empty
+	5,   // 82: basalt.node.v1.Oracle.ReservePrepared:input_type -> basalt.node.v1.PreparedRequest
+	5,   // 83: basalt.node.v1.Oracle.ConfirmPrepared:input_type -> basalt.node.v1.PreparedRequest
+	6,   // 84: basalt.node.v1.Oracle.ForgoPrepared:input_type -> basalt.node.v1.ForgoPreparedRequest
+	2,   // 85: basalt.node.v1.Oracle.ListPrepared:input_type -> basalt.node.v1.Empty
+	8,   // 86: basalt.node.v1.Oracle.FinishPrepared:input_type -> basalt.node.v1.FinishPreparedRequest
+	40,  // 87: basalt.node.v1.Participant.Get:input_type -> basalt.node.v1.GetRequest
+	42,  // 88: basalt.node.v1.Participant.GetMany:input_type -> basalt.node.v1.GetManyRequest
+	44,  // 89: basalt.node.v1.Participant.Scan:input_type -> basalt.node.v1.ScanRequest
+	47,  // 90: basalt.node.v1.Participant.Lock:input_type -> basalt.node.v1.LockRequest
+	50,  // 91: basalt.node.v1.Participant.Write:input_type -> basalt.node.v1.WriteRequest
+	51,  // 92: basalt.node.v1.Participant.LockRelation:input_type -> basalt.node.v1.LockRelationRequest
+	52,  // 93: basalt.node.v1.Participant.RollbackTo:input_type -> basalt.node.v1.RollbackToRequest
+	53,  // 94: basalt.node.v1.Participant.Own:input_type -> basalt.node.v1.OwnRequest
+	55,  // 95: basalt.node.v1.Participant.Prepare:input_type -> basalt.node.v1.PrepareRequest
+	55,  // 96: basalt.node.v1.Participant.Hold:input_type -> basalt.node.v1.PrepareRequest
+	56,  // 97: basalt.node.v1.Participant.Decide:input_type -> basalt.node.v1.ApplyRequest
+	56,  // 98: basalt.node.v1.Participant.Apply:input_type -> basalt.node.v1.ApplyRequest
+	57,  // 99: basalt.node.v1.Participant.Release:input_type -> basalt.node.v1.BranchRequest
+	57,  // 100: basalt.node.v1.Participant.Abort:input_type -> basalt.node.v1.BranchRequest
+	58,  // 101: basalt.node.v1.Participant.Outcome:input_type -> basalt.node.v1.OutcomeRequest
+	58,  // 102: basalt.node.v1.Participant.Forget:input_type -> basalt.node.v1.OutcomeRequest
+	60,  // 103: basalt.node.v1.Participant.ReadNow:input_type -> basalt.node.v1.NowRequest
+	60,  // 104: basalt.node.v1.Participant.SwapNow:input_type -> basalt.node.v1.NowRequest
+	2,   // 105: basalt.node.v1.Participant.SyncNow:input_type -> basalt.node.v1.Empty
+	2,   // 106: basalt.node.v1.Participant.Locks:input_type -> basalt.node.v1.Empty
+	2,   // 107: basalt.node.v1.Participant.Waits:input_type -> basalt.node.v1.Empty
+	66,  // 108: basalt.node.v1.Participant.CancelWait:input_type -> basalt.node.v1.CancelWaitRequest
+	67,  // 109: basalt.node.v1.Participant.EndGateway:input_type -> basalt.node.v1.EndGatewayRequest
+	68,  // 110: basalt.node.v1.Cluster.Join:input_type -> basalt.node.v1.JoinRequest
+	70,  // 111: basalt.node.v1.Cluster.Heartbeat:input_type -> basalt.node.v1.HeartbeatRequest
+	2,   // 112: basalt.node.v1.Cluster.Status:input_type -> basalt.node.v1.Empty
+	2,   // 113: basalt.node.v1.Cluster.Place:input_type -> basalt.node.v1.Empty
+	81,  // 114: basalt.node.v1.Fragments.Run:input_type -> basalt.node.v1.RunRequest
+	86,  // 115: basalt.node.v1.Fragments.Fetch:input_type -> basalt.node.v1.FetchRequest
+	2,   // 116: basalt.node.v1.Fragments.Active:input_type -> basalt.node.v1.Empty
+	77,  // 117: basalt.node.v1.Fragments.Columns:input_type -> basalt.node.v1.ColumnsRequest
+	32,  // 118: basalt.node.v1.Oracle.Snapshot:output_type -> basalt.node.v1.SnapshotReply
+	34,  // 119: basalt.node.v1.Oracle.NextIDs:output_type -> basalt.node.v1.NextIDsReply
+	36,  // 120: basalt.node.v1.Oracle.BeginCommit:output_type -> basalt.node.v1.TimestampReply
+	2,   // 121: basalt.node.v1.Oracle.FinishCommit:output_type -> basalt.node.v1.Empty
+	25,  // 122: basalt.node.v1.Oracle.BeginSerializable:output_type -> basalt.node.v1.BeginSerializableReply
+	28,  // 123: basalt.node.v1.Oracle.Note:output_type -> basalt.node.v1.SafeReply
+	2,   // 124: basalt.node.v1.Oracle.EndSerializable:output_type -> basalt.node.v1.Empty
+	28,  // 125: basalt.node.v1.Oracle.AwaitSafe:output_type -> basalt.node.v1.SafeReply
+	31,  // 126: basalt.node.v1.Oracle.SafeSnapshotBlockers:output_type -> basalt.node.v1.ProcessesReply
+	18,  // 127: basalt.node.v1.Oracle.LockAdvisory:output_type -> basalt.node.v1.LockAdvisoryReply
+	2,   // 128: basalt.node.v1.Oracle.UndoAdvisory:output_type -> basalt.node.v1.Empty
+	21,  // 129: basalt.node.v1.Oracle.UnlockAdvisory:output_type -> basalt.node.v1.UnlockAdvisoryReply
+	2,   // 130: basalt.node.v1.Oracle.ReleaseAdvisory:output_type -> basalt.node.v1.Empty
+	2,   // 131: basalt.node.v1.Oracle.EndAdvisory:output_type -> basalt.node.v1.Empty
+	36,  // 132: basalt.node.v1.Oracle.CommitNotifications:output_type -> basalt.node.v1.TimestampReply
+	11,  // 133: basalt.node.v1.Oracle.Subscribe:output_type -> basalt.node.v1.SubscribeReply
+	2,   // 134: basalt.node.v1.Oracle.Unsubscribe:output_type -> basalt.node.v1.Empty
+	13,  // 135: basalt.node.v1.Oracle.AwaitNotifications:output_type -> basalt.node.v1.NotificationsReply
+	14,  // 136: basalt.node.v1.Oracle.NotificationUsage:output_type -> basalt.node.v1.NotificationUsageReply
+	2,   // 137: basalt.node.v1.Oracle.ReservePrepared:output_type -> basalt.node.v1.Empty
+	2,   // 138: basalt.node.v1.Oracle.ConfirmPrepared:output_type -> basalt.node.v1.Empty
+	2,   // 139: basalt.node.v1.Oracle.ForgoPrepared:output_type -> basalt.node.v1.Empty
+	7,   // 140: basalt.node.v1.Oracle.ListPrepared:output_type -> basalt.node.v1.PreparedReply
+	36,  // 141: basalt.node.v1.Oracle.FinishPrepared:output_type -> basalt.node.v1.TimestampReply
+	41,  // 142: basalt.node.v1.Participant.Get:output_type -> basalt.node.v1.GetReply
+	43,  // 143: basalt.node.v1.Participant.GetMany:output_type -> basalt.node.v1.GetManyReply
+	45,  // 144: basalt.node.v1.Participant.Scan:output_type -> basalt.node.v1.ScanReply
+	49,  // 145: basalt.node.v1.Participant.Lock:output_type -> basalt.node.v1.LockReply
+	2,   // 146: basalt.node.v1.Participant.Write:output_type -> basalt.node.v1.Empty
+	2,   // 147: basalt.node.v1.Participant.LockRelation:output_type -> basalt.node.v1.Empty
+	2,   // 148: basalt.node.v1.Participant.RollbackTo:output_type -> basalt.node.v1.Empty
+	54,  // 149: basalt.node.v1.Participant.Own:output_type -> basalt.node.v1.OwnReply
+	2,   // 150: basalt.node.v1.Participant.Prepare:output_type -> basalt.node.v1.Empty
+	2,   // 151: basalt.node.v1.Participant.Hold:output_type -> basalt.node.v1.Empty
+	2,   // 152: basalt.node.v1.Participant.Decide:output_type -> basalt.node.v1.Empty
+	2,   // 153: basalt.node.v1.Participant.Apply:output_type -> basalt.node.v1.Empty
+	2,   // 154: basalt.node.v1.Participant.Release:output_type -> basalt.node.v1.Empty
+	2,   // 155: basalt.node.v1.Participant.Abort:output_type -> basalt.node.v1.Empty
+	59,  // 156: basalt.node.v1.Participant.Outcome:output_type -> basalt.node.v1.OutcomeReply
+	2,   // 157: basalt.node.v1.Participant.Forget:output_type -> basalt.node.v1.Empty
+	61,  // 158: basalt.node.v1.Participant.ReadNow:output_type -> basalt.node.v1.NowReply
+	61,  // 159: basalt.node.v1.Participant.SwapNow:output_type -> basalt.node.v1.NowReply
+	2,   // 160: basalt.node.v1.Participant.SyncNow:output_type -> basalt.node.v1.Empty
+	63,  // 161: basalt.node.v1.Participant.Locks:output_type -> basalt.node.v1.LocksReply
+	65,  // 162: basalt.node.v1.Participant.Waits:output_type -> basalt.node.v1.WaitsReply
+	2,   // 163: basalt.node.v1.Participant.CancelWait:output_type -> basalt.node.v1.Empty
+	2,   // 164: basalt.node.v1.Participant.EndGateway:output_type -> basalt.node.v1.Empty
+	69,  // 165: basalt.node.v1.Cluster.Join:output_type -> basalt.node.v1.JoinReply
+	72,  // 166: basalt.node.v1.Cluster.Heartbeat:output_type -> basalt.node.v1.HeartbeatReply
+	75,  // 167: basalt.node.v1.Cluster.Status:output_type -> basalt.node.v1.StatusReply
+	76,  // 168: basalt.node.v1.Cluster.Place:output_type -> basalt.node.v1.PlacementReply
+	84,  // 169: basalt.node.v1.Fragments.Run:output_type -> basalt.node.v1.RunEvent
+	85,  // 170: basalt.node.v1.Fragments.Fetch:output_type -> basalt.node.v1.Batch
+	80,  // 171: basalt.node.v1.Fragments.Active:output_type -> basalt.node.v1.ActiveReply
+	78,  // 172: basalt.node.v1.Fragments.Columns:output_type -> basalt.node.v1.ColumnsReply
+	118, // [118:173] is the sub-list for method output_type
+	63,  // [63:118] is the sub-list for method input_type
+	63,  // [63:63] is the sub-list for extension type_name
+	63,  // [63:63] is the sub-list for extension extendee
+	0,   // [0:63] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_node_proto_init() }
@@ -6517,7 +6728,7 @@ func file_rpc_proto_node_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_node_proto_rawDesc), len(file_rpc_proto_node_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   85,
+			NumMessages:   88,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

@@ -2185,9 +2185,10 @@ var Cluster_ServiceDesc = grpc.ServiceDesc{
 }
 
 const (
-	Fragments_Run_FullMethodName    = "/basalt.node.v1.Fragments/Run"
-	Fragments_Fetch_FullMethodName  = "/basalt.node.v1.Fragments/Fetch"
-	Fragments_Active_FullMethodName = "/basalt.node.v1.Fragments/Active"
+	Fragments_Run_FullMethodName     = "/basalt.node.v1.Fragments/Run"
+	Fragments_Fetch_FullMethodName   = "/basalt.node.v1.Fragments/Fetch"
+	Fragments_Active_FullMethodName  = "/basalt.node.v1.Fragments/Active"
+	Fragments_Columns_FullMethodName = "/basalt.node.v1.Fragments/Columns"
 )
 
 // FragmentsClient is the client API for Fragments service.
@@ -2205,6 +2206,8 @@ type FragmentsClient interface {
 	Fetch(ctx context.Context, in *FetchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Batch], error)
 	// Active tells what the node has of running statements now.
 	Active(ctx context.Context, in *Empty, opts ...grpc.CallOption) (*ActiveReply, error)
+	// Columns tells what the column segments on this node know of a column of a table: for planning.
+	Columns(ctx context.Context, in *ColumnsRequest, opts ...grpc.CallOption) (*ColumnsReply, error)
 }
 
 type fragmentsClient struct {
@@ -2263,6 +2266,16 @@ func (c *fragmentsClient) Active(ctx context.Context, in *Empty, opts ...grpc.Ca
 	return out, nil
 }
 
+func (c *fragmentsClient) Columns(ctx context.Context, in *ColumnsRequest, opts ...grpc.CallOption) (*ColumnsReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ColumnsReply)
+	err := c.cc.Invoke(ctx, Fragments_Columns_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // FragmentsServer is the server API for Fragments service.
 // All implementations must embed UnimplementedFragmentsServer
 // for forward compatibility.
@@ -2278,6 +2291,8 @@ type FragmentsServer interface {
 	Fetch(*FetchRequest, grpc.ServerStreamingServer[Batch]) error
 	// Active tells what the node has of running statements now.
 	Active(context.Context, *Empty) (*ActiveReply, error)
+	// Columns tells what the column segments on this node know of a column of a table: for planning.
+	Columns(context.Context, *ColumnsRequest) (*ColumnsReply, error)
 	mustEmbedUnimplementedFragmentsServer()
 }
 
@@ -2296,6 +2311,9 @@ func (UnimplementedFragmentsServer) Fetch(*FetchRequest, grpc.ServerStreamingSer
 }
 func (UnimplementedFragmentsServer) Active(context.Context, *Empty) (*ActiveReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Active not implemented")
+}
+func (UnimplementedFragmentsServer) Columns(context.Context, *ColumnsRequest) (*ColumnsReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Columns not implemented")
 }
 func (UnimplementedFragmentsServer) mustEmbedUnimplementedFragmentsServer() {}
 func (UnimplementedFragmentsServer) testEmbeddedByValue()                   {}
@@ -2358,6 +2376,24 @@ func _Fragments_Active_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Fragments_Columns_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ColumnsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(FragmentsServer).Columns(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Fragments_Columns_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(FragmentsServer).Columns(ctx, req.(*ColumnsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Fragments_ServiceDesc is the grpc.ServiceDesc for Fragments service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -2368,6 +2404,10 @@ var Fragments_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Active",
 			Handler:    _Fragments_Active_Handler,
+		},
+		{
+			MethodName: "Columns",
+			Handler:    _Fragments_Columns_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
