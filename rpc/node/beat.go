@@ -218,14 +218,20 @@ func (n *Node) beat() {
 		}
 	}
 	n.store.DB().SetHorizon(txn.Timestamp(r.Horizon))
-	for _, id := range r.Dropped {
-		if err := n.store.DropStorage(id); err != nil {
-			n.cfg.Log.Warn("removing a dropped table", "err", err)
-			continue
-		}
-		s.reaped = append(s.reaped, id)
+	drop := r.Dropped[:min(len(r.Dropped), dropsPerBeat)]
+	if len(drop) == 0 {
+		return
 	}
+	if err := n.store.DropStorage(drop...); err != nil {
+		n.cfg.Log.Warn("removing dropped tables", "err", err)
+		return
+	}
+	s.reaped = drop
 }
+
+// dropsPerBeat bounds the dropped tables and indexes that are removed at a time: the lease must not wait
+// for all there are.
+const dropsPerBeat = 64
 
 // fence ends what the node had begun: it has no lease.
 func (n *Node) fence(why string) {

@@ -383,10 +383,14 @@ func (m *members) reap() error {
 		}
 	}
 	m.mu.Unlock()
+	done = done[:min(len(done), dropsPerBeat)]
+	if len(done) == 0 {
+		return nil
+	}
+	if err := m.store.DropStorage(done...); err != nil {
+		return err
+	}
 	for _, id := range done {
-		if err := m.store.DropStorage(id); err != nil {
-			return err
-		}
 		if err := m.store.Removed(id); err != nil {
 			return err
 		}
