@@ -123,8 +123,8 @@ func (b *Batch) Commit(sync bool) error {
 	}
 	for _, r := range b.forgotten {
 		b.e.presence.forget(r[0], r[1])
-		b.e.rows.forget(r[0], r[1])
 	}
+	b.e.rows.forget(b.forgotten)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -166,14 +167,28 @@ func (c *rowCache) ingested() {
 	}
 }
 
-// forget hears that the keys in [lower, upper) are gone.
-func (c *rowCache) forget(lower, upper []byte) {
+// forget hears that the keys in ranges [lower, upper), which are disjoint, are gone: one pass,
+// however many there are.
+func (c *rowCache) forget(ranges [][2][]byte) {
+	if len(ranges) == 0 {
+		return
+	}
+	ranges = slices.SortedFunc(slices.Values(ranges), func(a, b [2][]byte) int { return bytes.Compare(a[1], b[1]) })
+	gone := func(key []byte) bool {
+		i, _ := slices.BinarySearchFunc(ranges, key, func(r [2][]byte, key []byte) int {
+			if bytes.Compare(r[1], key) <= 0 {
+				return -1
+			}
+			return 1
+		})
+		return i < len(ranges) && bytes.Compare(ranges[i][0], key) <= 0
+	}
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()
 		s.seq++
 		for hash, off := range s.at {
-			if k := s.entry(int(off)).key(); bytes.Compare(k, lower) >= 0 && bytes.Compare(k, upper) < 0 {
+			if gone(s.entry(int(off)).key()) {
 				delete(s.at, hash)
 			}
 		}
