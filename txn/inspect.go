@@ -14,6 +14,10 @@ type LockInfo struct {
 	Advisory *AdvisoryKey
 	// Relation is what LockRelation was given, 0 for a lock on a transaction.
 	Relation uint64
+	// Storage is what a predicate lock (SIReadLock) is on: a storage id of storage/table; Key: on one of its keys.
+	// Relation is 0 then.
+	Storage uint64
+	Key     bool
 	// Transaction that is locked, 0 for a lock on a relation.
 	Transaction ID
 	// Holder is the transaction that holds it or waits, ProcessID its Options'; 0: it is prepared.
@@ -45,6 +49,7 @@ func (m *Manager) Locks() []LockInfo {
 		}
 	})
 	out = append(out, m.advisoryLocks()...)
+	out = append(out, m.ssi.predicates()...)
 	m.rows.each(func(e *lockEntry) {
 		for _, h := range e.holders {
 			own[h.o.id] = h.o.pid

@@ -2,6 +2,7 @@ package txn
 
 import (
 	"bytes"
+	"encoding/binary"
 	"slices"
 
 	"github.com/google/btree"
@@ -213,6 +214,48 @@ func (p *predicateLocks) each(key []byte, f func(r *sxact) error) error {
 		}
 	}
 	return nil
+}
+
+// predicates lists what has been read by transactions that are active or ran beside one that is: one lock
+// for all ranges of a storage, and one for each key by itself.
+func (s *serializable) predicates() []LockInfo {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []LockInfo
+	list := func(x *sxact) {
+		l := LockInfo{Holder: x.id, ProcessID: x.pid, Mode: "SIReadLock", Granted: true}
+		ranged := map[uint64]bool{}
+		for _, r := range x.locks.ranges {
+			if l.Storage = storageOf(r.lower); !ranged[l.Storage] {
+				ranged[l.Storage] = true
+				out = append(out, l)
+			}
+		}
+		for k := range x.locks.keys {
+			l.Storage, l.Key = storageOf([]byte(k)), true
+			out = append(out, l)
+		}
+	}
+	if s.old != nil {
+		list(s.old)
+	}
+	for _, x := range s.finished {
+		list(x)
+	}
+	for x := range s.active {
+		if !x.safe() {
+			list(x)
+		}
+	}
+	return out
+}
+
+// storageOf is the storage id in a key, 0 where it has none.
+func storageOf(key []byte) uint64 {
+	if len(key) < spaceLen {
+		return 0
+	}
+	return binary.BigEndian.Uint64(key[engine.TabletLen:])
 }
 
 // writtenKeys are one transaction's writes: each key once, or the ranges around them.

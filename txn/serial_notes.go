@@ -16,8 +16,8 @@ import (
 type Serializer interface {
 	// BeginSerializable registers a transaction together with its snapshot. watched is
 	// false for one that is safe from the start: nothing of it need be noted, and it is
-	// not known by its number.
-	BeginSerializable(ctx context.Context, x SerialTxn, opts Options) (info SnapshotInfo, watched bool, err error)
+	// not known by its number. id is what Locks shows of it.
+	BeginSerializable(ctx context.Context, x SerialTxn, id ID, opts Options) (info SnapshotInfo, watched bool, err error)
 	// Note takes notes of what the transaction has read and written, in order. safe:
 	// it need not note any more. Error: 40001, after which it can only be ended.
 	Note(ctx context.Context, x SerialTxn, notes []Note) (safe bool, err error)

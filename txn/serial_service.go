@@ -39,7 +39,7 @@ func serialLost() error {
 func (k SerialTxn) key() serialKey { return serialKey{k.Gateway, k.Number} }
 
 // BeginSerializable implements Serializer.
-func (s *OracleService) BeginSerializable(ctx context.Context, x SerialTxn, opts Options) (info SnapshotInfo, watched bool, err error) {
+func (s *OracleService) BeginSerializable(ctx context.Context, x SerialTxn, id ID, opts Options) (info SnapshotInfo, watched bool, err error) {
 	s.SweepSerializable()
 	s.serialMu.Lock()
 	defer s.serialMu.Unlock()
@@ -47,7 +47,7 @@ func (s *OracleService) BeginSerializable(ctx context.Context, x SerialTxn, opts
 	if s.serials.ended.has(k) || k.number == 0 || s.serials.open[k] != nil {
 		return SnapshotInfo{}, false, serialLost()
 	}
-	sx := s.m.ssi.begin(opts, func() Timestamp {
+	sx := s.m.ssi.begin(id, opts, func() Timestamp {
 		info, err = s.Snapshot(ctx)
 		return info.Snapshot
 	})

@@ -42,6 +42,7 @@ type serializable struct {
 
 // sxact is what SERIALIZABLE knows of a transaction. Guarded by serializable.mu.
 type sxact struct {
+	id       ID
 	pid      int32
 	snapshot Timestamp
 	readOnly bool
@@ -80,10 +81,10 @@ func (s *serializable) init() {
 
 // begin registers a transaction together with its snapshot, which it has taken. It
 // gives nil for a transaction that is safe from the start.
-func (s *serializable) begin(opts Options, snapshot func() Timestamp) *sxact {
+func (s *serializable) begin(id ID, opts Options, snapshot func() Timestamp) *sxact {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x := &sxact{pid: opts.ProcessID, snapshot: snapshot(), readOnly: opts.ReadOnly, began: s.seq}
+	x := &sxact{id: id, pid: opts.ProcessID, snapshot: snapshot(), readOnly: opts.ReadOnly, began: s.seq}
 	if x.readOnly {
 		x.unsafeBy = map[*sxact]struct{}{}
 		for a := range s.active {

@@ -122,7 +122,7 @@ func (t *transaction) ReadNewest() (done func()) {
 // takeSnapshot takes the newest snapshot.
 func (t *transaction) takeSnapshot() {
 	if t.opts.Isolation == Serializable && !t.external {
-		t.sx = t.m.ssi.begin(t.opts, func() Timestamp {
+		t.sx = t.m.ssi.begin(t.ID(), t.opts, func() Timestamp {
 			t.snap = t.m.oracle.pin()
 			return t.snap.ts
 		})

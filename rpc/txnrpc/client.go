@@ -181,7 +181,7 @@ func (p *Participant) Locks(ctx context.Context) ([]txn.LockInfo, error) {
 	out := make([]txn.LockInfo, len(r.Locks))
 	for i, l := range r.Locks {
 		out[i] = txn.LockInfo{Relation: l.Relation, Transaction: txn.ID(l.Transaction), Holder: txn.ID(l.Holder), ProcessID: l.ProcessId, Mode: l.Mode,
-			Granted: l.Granted, Since: fromNanos(l.SinceNanos)}
+			Granted: l.Granted, Since: fromNanos(l.SinceNanos), Storage: l.Storage, Key: l.Key}
 		if l.Advisory != nil {
 			k := advisoryKeyFromProto(l.Advisory)
 			out[i].Advisory = &k

@@ -36,8 +36,8 @@ func notesFromProto(notes []*rpcpb.Note) []txn.Note {
 }
 
 // BeginSerializable implements txn.Serializer.
-func (o *Oracle) BeginSerializable(ctx context.Context, x txn.SerialTxn, opts txn.Options) (txn.SnapshotInfo, bool, error) {
-	r, err := o.c.BeginSerializable(ctx, &rpcpb.BeginSerializableRequest{Txn: serialToProto(x), ReadOnly: opts.ReadOnly, Deferrable: opts.Deferrable, ProcessId: opts.ProcessID})
+func (o *Oracle) BeginSerializable(ctx context.Context, x txn.SerialTxn, id txn.ID, opts txn.Options) (txn.SnapshotInfo, bool, error) {
+	r, err := o.c.BeginSerializable(ctx, &rpcpb.BeginSerializableRequest{Txn: serialToProto(x), ReadOnly: opts.ReadOnly, Deferrable: opts.Deferrable, ProcessId: opts.ProcessID, Id: uint64(id)})
 	if err != nil {
 		return txn.SnapshotInfo{}, false, wire.FromStatus(ctx, err)
 	}
@@ -69,7 +69,7 @@ func (o *Oracle) SafeSnapshotBlockers(ctx context.Context, pid int32) ([]int32, 
 }
 
 func (s *oracleServer) BeginSerializable(ctx context.Context, q *rpcpb.BeginSerializableRequest) (*rpcpb.BeginSerializableReply, error) {
-	i, watched, err := s.o.BeginSerializable(ctx, serialFromProto(q.Txn),
+	i, watched, err := s.o.BeginSerializable(ctx, serialFromProto(q.Txn), txn.ID(q.Id),
 		txn.Options{Isolation: txn.Serializable, ReadOnly: q.ReadOnly, Deferrable: q.Deferrable, ProcessID: q.ProcessId})
 	return &rpcpb.BeginSerializableReply{Snapshot: snapshotToProto(i), Watched: watched}, err
 }

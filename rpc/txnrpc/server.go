@@ -145,7 +145,7 @@ func (s *participantServer) Locks(ctx context.Context, _ *rpcpb.Empty) (*rpcpb.L
 	r := &rpcpb.LocksReply{}
 	for _, l := range ls {
 		r.Locks = append(r.Locks, &rpcpb.LockInfo{Relation: l.Relation, Transaction: uint64(l.Transaction), Holder: uint64(l.Holder), ProcessId: l.ProcessID,
-			Mode: l.Mode, Granted: l.Granted, SinceNanos: nanos(l.Since)})
+			Mode: l.Mode, Granted: l.Granted, SinceNanos: nanos(l.Since), Storage: l.Storage, Key: l.Key})
 		if l.Advisory != nil {
 			r.Locks[len(r.Locks)-1].Advisory = advisoryKeyToProto(*l.Advisory)
 		}

@@ -165,15 +165,19 @@ func (s *Session) LockRows(ctx context.Context) []sys.LockRow {
 	for _, i := range all {
 		backends[i.Txn] = i.Backend
 	}
+	relations := s.storages(ctx)
 	for _, l := range s.node.DB.Locks() {
 		r := sys.LockRow{Transaction: types.OID(l.Transaction), Virtual: fmt.Sprintf("%d/%d", l.ProcessID, l.Holder), PID: l.ProcessID,
 			Mode: l.Mode, Granted: l.Granted, WaitStart: timestamp(l.Since)}
 		if b, ok := backends[l.Holder]; ok && l.ProcessID == 0 {
 			r.Virtual = fmt.Sprintf("%d/%d", b, l.Holder)
 		}
-		if a := l.Advisory; a != nil {
+		switch a := l.Advisory; {
+		case a != nil:
 			r.Database, r.Advisory = types.OID(a.Database), &sys.AdvisoryKey{Key: a.Key, Pair: a.Pair}
-		} else {
+		case l.Storage != 0:
+			r.Database, r.Relation, r.Tuple = types.OID(l.Storage>>32), relations(l.Storage), l.Key
+		default:
 			r.Database, r.Relation = types.OID(l.Relation>>32), types.OID(l.Relation)
 		}
 		out = append(out, r)
@@ -183,6 +187,27 @@ func (s *Session) LockRows(ctx context.Context) []sys.LockRow {
 		return cmp.Or(cmp.Compare(a.PID, b.PID), cmp.Compare(b.Relation, a.Relation), cmp.Compare(a.Transaction, b.Transaction), cmp.Compare(a.Mode, b.Mode)) < 0
 	})
 	return out
+}
+
+// storages gives a function that finds whose storage it is; of what was dropped meanwhile, and in another
+// database, it is the relation that the storage was made for.
+func (s *Session) storages(ctx context.Context) func(id uint64) types.OID {
+	var known map[uint64]types.OID
+	return func(id uint64) types.OID {
+		if known == nil {
+			known = map[uint64]types.OID{}
+			if r, ok := s.reader().(catalog.RowReader); ok {
+				rows, _ := r.Rows(ctx, "pg_class", "")
+				for _, c := range rows {
+					known[catalog.StorageOf(s.reader().DatabaseOID(), c)] = c.OID("oid")
+				}
+			}
+		}
+		if oid, ok := known[id]; ok {
+			return oid
+		}
+		return types.OID(id)
+	}
 }
 
 func (s *Session) Blockers(pid int32) []int32 { return s.node.DB.Blockers(pid) }

@@ -20,8 +20,12 @@ func (t *transaction) watched() txn.SerialTxn {
 
 // register is the oracle's Snapshot for a transaction that is to be watched.
 func (t *transaction) register(ctx context.Context) (txn.SnapshotInfo, error) {
+	id, err := t.ensureID(ctx)
+	if err != nil {
+		return txn.SnapshotInfo{}, err
+	}
 	t.serial = rand.Uint64() | 1 // no number of this gateway's last run either
-	info, watched, err := t.c.cfg.Oracle.BeginSerializable(ctx, t.watched(), t.opts)
+	info, watched, err := t.c.cfg.Oracle.BeginSerializable(ctx, t.watched(), id, t.opts)
 	if err != nil {
 		t.endSerial() // perhaps it is known
 		return info, err

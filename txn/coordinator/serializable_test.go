@@ -271,12 +271,12 @@ type lossy struct {
 	lose func(call string) (before, after bool)
 }
 
-func (l *lossy) BeginSerializable(ctx context.Context, x txn.SerialTxn, o txn.Options) (txn.SnapshotInfo, bool, error) {
+func (l *lossy) BeginSerializable(ctx context.Context, x txn.SerialTxn, id txn.ID, o txn.Options) (txn.SnapshotInfo, bool, error) {
 	before, after := l.lose("begin")
 	if before {
 		return txn.SnapshotInfo{}, false, errDown
 	}
-	i, w, err := l.Oracle.BeginSerializable(ctx, x, o)
+	i, w, err := l.Oracle.BeginSerializable(ctx, x, id, o)
 	if after {
 		err = errDown
 	}
@@ -367,7 +367,7 @@ func TestLostNotes(t *testing.T) {
 	// The end comes before the beginning.
 	ends := txn.SerialTxn{Gateway: 2, Number: 99}
 	must(t, c.oracle.EndSerializable(ctx, ends, nil, false))
-	if _, _, err := c.oracle.BeginSerializable(ctx, ends, txn.Options{Isolation: txn.Serializable}); err == nil {
+	if _, _, err := c.oracle.BeginSerializable(ctx, ends, 0, txn.Options{Isolation: txn.Serializable}); err == nil {
 		t.Error("a transaction that was ended begins")
 	}
 }

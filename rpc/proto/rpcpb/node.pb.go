@@ -1554,6 +1554,7 @@ type BeginSerializableRequest struct {
 	ReadOnly      bool                   `protobuf:"varint,2,opt,name=read_only,json=readOnly,proto3" json:"read_only,omitempty"`
 	Deferrable    bool                   `protobuf:"varint,3,opt,name=deferrable,proto3" json:"deferrable,omitempty"`
 	ProcessId     int32                  `protobuf:"varint,4,opt,name=process_id,json=processId,proto3" json:"process_id,omitempty"`
+	Id            uint64                 `protobuf:"varint,5,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1612,6 +1613,13 @@ func (x *BeginSerializableRequest) GetDeferrable() bool {
 func (x *BeginSerializableRequest) GetProcessId() int32 {
 	if x != nil {
 		return x.ProcessId
+	}
+	return 0
+}
+
+func (x *BeginSerializableRequest) GetId() uint64 {
+	if x != nil {
+		return x.Id
 	}
 	return 0
 }
@@ -3871,6 +3879,8 @@ type LockInfo struct {
 	Granted       bool                   `protobuf:"varint,6,opt,name=granted,proto3" json:"granted,omitempty"`
 	SinceNanos    int64                  `protobuf:"varint,7,opt,name=since_nanos,json=sinceNanos,proto3" json:"since_nanos,omitempty"` // Unix time, 0: none
 	Advisory      *AdvisoryKey           `protobuf:"bytes,8,opt,name=advisory,proto3" json:"advisory,omitempty"`
+	Storage       uint64                 `protobuf:"varint,9,opt,name=storage,proto3" json:"storage,omitempty"`
+	Key           bool                   `protobuf:"varint,10,opt,name=key,proto3" json:"key,omitempty"` // predicate locks
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3959,6 +3969,20 @@ func (x *LockInfo) GetAdvisory() *AdvisoryKey {
 		return x.Advisory
 	}
 	return nil
+}
+
+func (x *LockInfo) GetStorage() uint64 {
+	if x != nil {
+		return x.Storage
+	}
+	return 0
+}
+
+func (x *LockInfo) GetKey() bool {
+	if x != nil {
+		return x.Key
+	}
+	return false
 }
 
 type LocksReply struct {
@@ -6012,7 +6036,7 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\tSerialTxn\x12\x18\n" +
 	"\agateway\x18\x01 \x01(\rR\agateway\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x14\n" +
-	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\"\xa3\x01\n" +
+	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\"\xb3\x01\n" +
 	"\x18BeginSerializableRequest\x12+\n" +
 	"\x03txn\x18\x01 \x01(\v2\x19.basalt.node.v1.SerialTxnR\x03txn\x12\x1b\n" +
 	"\tread_only\x18\x02 \x01(\bR\breadOnly\x12\x1e\n" +
@@ -6020,7 +6044,8 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"deferrable\x18\x03 \x01(\bR\n" +
 	"deferrable\x12\x1d\n" +
 	"\n" +
-	"process_id\x18\x04 \x01(\x05R\tprocessId\"m\n" +
+	"process_id\x18\x04 \x01(\x05R\tprocessId\x12\x0e\n" +
+	"\x02id\x18\x05 \x01(\x04R\x02id\"m\n" +
 	"\x16BeginSerializableReply\x129\n" +
 	"\bsnapshot\x18\x01 \x01(\v2\x1d.basalt.node.v1.SnapshotReplyR\bsnapshot\x12\x18\n" +
 	"\awatched\x18\x02 \x01(\bR\awatched\"\\\n" +
@@ -6178,7 +6203,7 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\bNowReply\x12\x1b\n" +
 	"\thas_value\x18\x01 \x01(\bR\bhasValue\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\fR\x05value\x12\x0e\n" +
-	"\x02ok\x18\x03 \x01(\bR\x02ok\"\x87\x02\n" +
+	"\x02ok\x18\x03 \x01(\bR\x02ok\"\xb3\x02\n" +
 	"\bLockInfo\x12\x1a\n" +
 	"\brelation\x18\x01 \x01(\x04R\brelation\x12 \n" +
 	"\vtransaction\x18\x02 \x01(\x04R\vtransaction\x12\x16\n" +
@@ -6189,7 +6214,10 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\agranted\x18\x06 \x01(\bR\agranted\x12\x1f\n" +
 	"\vsince_nanos\x18\a \x01(\x03R\n" +
 	"sinceNanos\x127\n" +
-	"\badvisory\x18\b \x01(\v2\x1b.basalt.node.v1.AdvisoryKeyR\badvisory\"<\n" +
+	"\badvisory\x18\b \x01(\v2\x1b.basalt.node.v1.AdvisoryKeyR\badvisory\x12\x18\n" +
+	"\astorage\x18\t \x01(\x04R\astorage\x12\x10\n" +
+	"\x03key\x18\n" +
+	" \x01(\bR\x03key\"<\n" +
 	"\n" +
 	"LocksReply\x12.\n" +
 	"\x05locks\x18\x01 \x03(\v2\x18.basalt.node.v1.LockInfoR\x05locks\"\xc9\x01\n" +

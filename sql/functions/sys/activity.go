@@ -45,6 +45,7 @@ func registerActivity(r *expr.Registry) {
 		for _, l := range s.LockRows(c.Ctx) {
 			// locktype database relation page tuple virtualxid transactionid classid objid
 			// objsubid virtualtransaction pid mode granted fastpath waitstart
+			// A key has no page and no number there.
 			kind, db, rel, xid := types.Datum("relation"), types.Datum(l.Database), types.Datum(l.Relation), types.Datum(nil)
 			var classid, objid, objsubid types.Datum
 			if l.Advisory != nil {
@@ -55,6 +56,8 @@ func registerActivity(r *expr.Registry) {
 				}
 			} else if l.Relation == 0 {
 				kind, db, rel, xid = "transactionid", nil, nil, l.Transaction
+			} else if l.Tuple {
+				kind = "tuple"
 			}
 			var pid types.Datum
 			if l.PID != 0 { // else it is prepared

@@ -133,11 +133,12 @@ type Activity struct {
 	WaitEventType, WaitEvent                         string
 }
 
-// LockRow is a row of pg_locks, about an advisory lock, a relation or, where both are
-// not set, a transaction.
+// LockRow is a row of pg_locks, about an advisory lock, a relation or a row of it, or, where none of them is
+// set, a transaction.
 type LockRow struct {
 	Advisory           *AdvisoryKey
 	Database, Relation types.OID
+	Tuple              bool // it is on a row, or a key of an index
 	Transaction        types.OID // an xid
 	Virtual            string    // the holder's virtualtransaction
 	PID                int32

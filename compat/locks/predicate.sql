@@ -1,0 +1,31 @@
+-- Predicate locks of SERIALIZABLE transactions in pg_locks.
+CREATE TABLE watched (k int PRIMARY KEY, v int);
+CREATE TABLE other (k int PRIMARY KEY, v int);
+INSERT INTO watched SELECT i, i FROM generate_series(1, 10) i;
+INSERT INTO other VALUES (1, 1);
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT count(*) FROM pg_locks WHERE mode = 'SIReadLock';
+SELECT sum(v) FROM watched;
+SELECT locktype, relation::regclass, page, tuple, mode, granted, fastpath, pid = pg_backend_pid() AS own FROM pg_locks WHERE mode = 'SIReadLock';
+SELECT sum(v) FROM other;
+SELECT sum(v) FROM watched WHERE v > 3;
+SELECT locktype, relation::regclass, database = (SELECT oid FROM pg_database WHERE datname = current_database()) AS here FROM pg_locks WHERE mode = 'SIReadLock' ORDER BY 2;
+SELECT count(DISTINCT virtualtransaction) FROM pg_locks WHERE pid = pg_backend_pid();
+COMMIT;
+SELECT count(*) FROM pg_locks WHERE mode = 'SIReadLock';
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT sum(v) FROM watched;
+SELECT count(*) FROM pg_locks WHERE mode = 'SIReadLock';
+COMMIT;
+BEGIN ISOLATION LEVEL SERIALIZABLE, READ ONLY;
+SELECT sum(v) FROM watched;
+SELECT count(*) FROM pg_locks WHERE mode = 'SIReadLock';
+ROLLBACK;
+-- The lock is on the table, whatever it was made over.
+TRUNCATE watched;
+INSERT INTO watched VALUES (1, 1);
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT sum(v) FROM watched;
+SELECT relation::regclass FROM pg_locks WHERE mode = 'SIReadLock';
+ROLLBACK;
+DROP TABLE watched, other;
