@@ -120,3 +120,6 @@ SET work_mem = '6MB';
 PREPARE TRANSACTION 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa';
 SHOW work_mem;
 SELECT gid FROM pg_prepared_xacts;
+BEGIN;
+SELECT pg_export_snapshot() ~ '^[0-9A-F]{8}-[0-9A-F]{8}-1$', pg_export_snapshot() ~ '^[0-9A-F]{8}-[0-9A-F]{8}-2$';
+PREPARE TRANSACTION 'exported';

@@ -79,7 +79,8 @@ type Cluster interface {
 // Node is what the sessions of a process share. Safe for concurrent use.
 type Node struct {
 	Config
-	plans planCache
+	plans     planCache
+	snapshots exportedSnapshots
 
 	mu        sync.Mutex
 	sessions  map[int32]*Session

@@ -56,7 +56,8 @@ func (s *Session) setStmt(ctx context.Context, v *pg_query.VariableSetStmt) erro
 		case "SESSION CHARACTERISTICS":
 			return s.characteristics(v.Args, true)
 		}
-		return pgerror.Unsupported("SET TRANSACTION SNAPSHOT")
+		id, _ := constText(v.Args[0]) // the only other kind
+		return s.importSnapshot(id)
 	case pg_query.VariableSetKind_VAR_RESET_ALL:
 		for _, d := range s.settings.ResetAll() {
 			s.reportOne(d)

@@ -36,6 +36,7 @@ type transaction struct {
 	lost error
 	// temp: temporary objects were used.
 	temp bool
+	exports exports
 	// uncommitted: READ UNCOMMITTED was asked for; it is READ COMMITTED by another name.
 	uncommitted bool
 }
@@ -179,6 +180,7 @@ func (s *Session) rollback() {
 func (s *Session) end() {
 	s.said.reset()
 	s.releaseAdvisory(0)
+	s.node.snapshots.end(&s.cur.exports)
 	s.phase = phaseIdle
 	s.cur = transaction{}
 	s.ri.Reset()
@@ -198,6 +200,7 @@ func (s *Session) abort() {
 		}
 		s.dropPortals(0)
 		s.cur.forget()
+		s.node.snapshots.end(&s.cur.exports)
 		s.rollbackTemp(0)
 		s.said.reset()
 		s.releaseAdvisory(0)

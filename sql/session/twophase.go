@@ -70,6 +70,8 @@ func (s *Session) prepareTransaction(ctx context.Context, gid string) error {
 		return pgerror.New(pgerror.FeatureNotSupported, "cannot PREPARE a transaction that has operated on temporary objects")
 	case len(gid) > gidBytesMax:
 		return pgerror.New(pgerror.InvalidParameterValue, `transaction identifier "%s" is too long`, gid)
+	case len(s.cur.exports.ids) > 0:
+		return pgerror.New(pgerror.FeatureNotSupported, "cannot PREPARE a transaction that has exported snapshots")
 	case s.said.any():
 		return pgerror.New(pgerror.FeatureNotSupported, "cannot PREPARE a transaction that has executed LISTEN, UNLISTEN, or NOTIFY")
 	}

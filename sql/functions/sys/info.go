@@ -166,6 +166,7 @@ func registerSession(r *expr.Registry) {
 			return int64(id), nil
 		})
 	}
+	add(r, "pg_export_snapshot()", zero(func(_ *expr.Context, s Session) (types.Datum, error) { return s.ExportSnapshot() }))
 	add(r, "txid_current()", xid(true, false))
 	add(r, "txid_current_if_assigned()", xid(false, false))
 	add(r, "pg_current_xact_id()", xid(true, true))

@@ -51,6 +51,8 @@ type Session interface {
 	// TransactionID is the transaction's ID; assign gives it one if it has none yet (ok false then never).
 	TransactionID(assign bool) (id uint64, ok bool)
 	SnapshotTimestamp() uint64
+	// ExportSnapshot gives the identifier by which another session of this process can use the snapshot in force.
+	ExportSnapshot() (string, error)
 	StartTime() types.Timestamp
 	ReadOnly() bool
 	// ClientAddress and ClientPort are "" and 0 over a Unix socket.

@@ -1,0 +1,20 @@
+-- Exporting snapshots and errors of importing them.
+create table snap (a int primary key);
+insert into snap values (1);
+set transaction snapshot 'x';
+begin; set transaction snapshot 'x'; rollback;
+begin isolation level repeatable read; set transaction snapshot '00000003-00000001-1'; rollback;
+begin isolation level repeatable read; select 1; set transaction snapshot '00000003-00000001-1'; rollback;
+begin isolation level repeatable read; savepoint a; set transaction snapshot '00000003-00000001-1'; rollback;
+begin; savepoint a; select pg_export_snapshot(); rollback;
+begin isolation level serializable; select pg_export_snapshot() is null; set transaction snapshot '00000003-00000001-1'; rollback;
+begin isolation level repeatable read; set transaction snapshot null; rollback;
+begin isolation level repeatable read; set transaction snapshot 5; rollback;
+begin isolation level repeatable read; set transaction snapshot default; rollback;
+begin isolation level repeatable read; select 1; set transaction snapshot 'zz'; rollback;
+begin; set transaction snapshot 'zz'; rollback;
+set transaction snapshot '00000003-00000001-1';
+drop table snap;
+begin isolation level repeatable read; set transaction snapshot 'g'; rollback;
+begin; select pg_export_snapshot() ~ '^[0-9A-F]{8}-[0-9A-F]{8}-1$', pg_export_snapshot() ~ '^[0-9A-F]{8}-[0-9A-F]{8}-2$'; commit;
+select pg_export_snapshot() is not null;
