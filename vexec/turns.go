@@ -13,6 +13,11 @@ import (
 // fewer as the short statements are reckoned to need, and at least one. Otherwise all run and
 // nobody waits or takes a lock.
 //
+// Short statements come first, and do not take everything: longShare of the processor time that
+// the process gets is the workers'. How many run at a time does not make that so, since each
+// competes with all goroutines of short statements for threads, so what workers have had is
+// measured at their borders, and while it is less than their share, more of them run.
+//
 // A worker comes by at its borders: before each batch of a scan, each part, each unit of
 // groups. There it takes a turn, or waits for one in the order of arrival; it hands its turn
 // on when it has had it for turnLength and others wait, and gives it back before it waits
@@ -27,6 +32,10 @@ import (
 type turns struct {
 	cores int
 	clock func() time.Time
+	// spent is the processor time that the process has had so far.
+	spent func() time.Duration
+	// used is the processor time that workers have had since it was last taken, in nanoseconds.
+	used atomic.Int64
 	// short counts the short statements that have come.
 	short atomic.Int64
 	// limit is how many workers may run at a time now; 0: all.
@@ -38,8 +47,11 @@ type turns struct {
 
 	mu    sync.Mutex
 	taken []*turn
-	queue []*turn // those that wait, first come first
-	seen  int64   // short, when limit was reckoned
+	queue []*turn       // those that wait, first come first
+	seen  int64         // short, when limit was reckoned
+	had   time.Duration // spent, when limit was reckoned
+	owed  time.Duration // processor time that workers have had less than their share
+	more  int           // workers that run beyond what short statements leave
 }
 
 // turn is what one worker has of turns. Its methods belong to the worker's goroutine.
@@ -48,6 +60,7 @@ type turn struct {
 	of    *turns
 	ready chan struct{} // of one slot; told, mu held, when the turn is handed over
 	used  bool          // it may have one: of the worker's goroutine alone
+	last  threadTime    // when it came by last; zero: not measured since. Of the worker's goroutine alone
 
 	// under turns.mu
 	has    bool
@@ -55,7 +68,18 @@ type turn struct {
 	passed time.Time // that the worker came by last
 }
 
+// threadTime is the processor time that a thread has had, by the system's number of it.
+type threadTime struct {
+	thread int
+	had    time.Duration
+}
+
 const (
+	// longShare is the part of the process's processor time that workers get when they can
+	// use it, however many short statements come.
+	longShare = 0.5
+	// owedMax bounds what is made up for when workers had less than their share, or more.
+	owedMax = 100 * time.Millisecond
 	// shortCost is what one short statement is reckoned to take of a processor, with the
 	// protocol, its share of a commit, and room to answer at once.
 	shortCost = 200 * time.Microsecond
@@ -73,7 +97,7 @@ func (e *Executor) TestingTurns() {
 	e.turns.limit.Store(1)
 }
 
-func newTurns(cores int) *turns { return &turns{cores: cores, clock: time.Now} }
+func newTurns(cores int) *turns { return &turns{cores: cores, clock: time.Now, spent: processTime} }
 
 // came hears of a short statement.
 func (t *turns) came() { t.short.Add(1) }
@@ -98,7 +122,7 @@ func (t *turns) reckon(now time.Time) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	short := t.short.Load()
+	short, used := t.short.Load(), time.Duration(t.used.Swap(0))
 	n := short - t.seen
 	t.seen = short
 	// half a processor and more is one
@@ -106,9 +130,33 @@ func (t *turns) reckon(now time.Time) {
 	limit := 0
 	if need > 0 {
 		limit = max(1, t.cores-need)
+		limit = min(t.cores, limit+t.moreLocked(used, t.cores-limit))
+	} else {
+		t.had, t.owed, t.more = 0, 0, 0
 	}
 	t.limit.Store(int32(limit))
 	t.grantLocked(now)
+}
+
+// moreLocked is how many workers, up to most, run beyond what short statements leave: one more
+// each time that workers are owed some of their share, one less each time that they are not.
+// used is what they have had since the last time.
+func (t *turns) moreLocked(used time.Duration, most int) int {
+	spent := t.spent()
+	if t.had == 0 || used == 0 && len(t.queue) == 0 { // just begun, or nobody there
+		t.owed = 0
+	} else {
+		t.owed += time.Duration(longShare*float64(spent-t.had)) - used
+		t.owed = min(max(t.owed, -owedMax), owedMax)
+	}
+	t.had = spent
+	if t.owed > 0 {
+		t.more++
+	} else {
+		t.more--
+	}
+	t.more = min(max(t.more, 0), most)
+	return t.more
 }
 
 // grantLocked hands free turns to those that wait: to all of them when there is no limit any more.
@@ -150,6 +198,7 @@ func (w *turn) border(ctx context.Context) error {
 		w.rest()
 		return nil
 	}
+	w.measure()
 	t.mu.Lock()
 	if w.has && len(t.taken) <= int(t.limit.Load()) && (len(t.queue) == 0 || now.Sub(w.since) < turnLength) {
 		w.passed = now
@@ -161,7 +210,19 @@ func (w *turn) border(ctx context.Context) error {
 	t.grantLocked(now)
 	t.mu.Unlock()
 	w.used = true
-	return w.wait(ctx)
+	err := w.wait(ctx)
+	w.last = threadNow() // perhaps another
+	return err
+}
+
+// measure adds what the worker has had of a processor since it came by last. What it had when it
+// has changed threads meanwhile is not known and not counted.
+func (w *turn) measure() {
+	now := threadNow()
+	if now.thread == w.last.thread && now.thread != 0 {
+		w.of.used.Add(int64(now.had - w.last.had))
+	}
+	w.last = now
 }
 
 // wait waits in the queue for the turn.
@@ -211,6 +272,8 @@ func (w *turn) rest() {
 		return
 	}
 	w.used = false
+	w.measure()
+	w.last = threadTime{}
 	t := w.of
 	t.mu.Lock()
 	defer t.mu.Unlock()

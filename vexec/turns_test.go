@@ -170,3 +170,62 @@ func TestTurnsWorkers(t *testing.T) {
 		t.Errorf("%d and %d workers", n, few)
 	}
 }
+
+// TestTurnsShare: workers that get less than their share beside short statements run more at a time
+// until they have had it, and nobody is owed anything for the time before it came.
+func TestTurnsShare(t *testing.T) {
+	turns, advance := manualTurns(8)
+	var spent time.Duration = time.Hour
+	turns.spent = func() time.Duration { return spent }
+	// each step: what the process and its workers have had meanwhile, in ms
+	step := func(process, workers int) int {
+		spent += time.Duration(process) * time.Millisecond
+		turns.used.Add(int64(workers) * int64(time.Millisecond))
+		crowd(turns, advance, 600) // six processors' worth
+		return int(turns.limit.Load())
+	}
+	for i, c := range []struct{ process, workers, limit int }{
+		{100, 0, 2}, // no workers
+		{100, 0, 2},
+		{100, 20, 3}, // owed 30
+		{100, 40, 4}, // owed 40
+		{100, 80, 5}, // owed 10
+		{100, 80, 4},
+		{100, 50, 3},
+		{100, 50, 2},
+		{100, 50, 2},
+		{400, 1, 3}, {400, 1, 4}, {400, 1, 5}, {400, 1, 6}, {400, 1, 7}, {400, 1, 8}, {400, 1, 8},
+		{0, 99, 8}, // no more is owed than owedMax
+		{0, 2, 7},
+		{400, 0, 6}, // nobody there
+		{400, 0, 5},
+	} {
+		if got := step(c.process, c.workers); got != c.limit {
+			t.Errorf("step %d: limit %d, want %d", i, got, c.limit)
+		}
+	}
+	if crowd(turns, advance, 0); turns.limit.Load() != 0 || turns.more != 0 {
+		t.Error("the share outlives the statements")
+	}
+}
+
+// TestTurnsMeasured: what a worker has had of a processor between borders is counted.
+func TestTurnsMeasured(t *testing.T) {
+	if threadNow().thread == 0 {
+		t.Skip("processor time of threads is not measured here")
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	turns, advance := manualTurns(2)
+	crowd(turns, advance, 1000)
+	turns.fixed = true
+	w := turns.worker()
+	if err := w.border(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	for from := threadNow().had; threadNow().had-from < time.Millisecond; {
+	}
+	if w.rest(); turns.used.Load() < int64(time.Millisecond) {
+		t.Errorf("%d ns counted", turns.used.Load())
+	}
+}
