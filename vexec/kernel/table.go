@@ -88,6 +88,10 @@ func (t *Table) Insert(k *Keys, skip []bool, numbers []int32, fresh []int32) []i
 		if known && numbers[i] >= 0 && !(t.narrow && k.Null != nil && k.Null[i]) {
 			continue
 		}
+		if i > 0 && k.Hash[i] == k.Hash[i-1] && numbers[i-1] >= 0 && k.Equal(i-1, i) { // sorted rows
+			numbers[i] = numbers[i-1]
+			continue
+		}
 		if (t.count+1)*3 > len(t.slots)*2 {
 			t.grow()
 		}
@@ -153,6 +157,10 @@ func (t *Table) Find(k *Keys, skip []bool, numbers []int32) {
 	for i := range k.N {
 		numbers[i] = -1
 		if skip != nil && skip[i] {
+			continue
+		}
+		if i > 0 && k.Hash[i] == k.Hash[i-1] && numbers[i-1] >= 0 && k.Equal(i-1, i) {
+			numbers[i] = numbers[i-1]
 			continue
 		}
 		h := k.Hash[i]

@@ -61,3 +61,41 @@ func BenchmarkTable(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkTableRuns inserts and finds keys of two words that come in order, run rows each, as the lines of orders do.
+func BenchmarkTableRuns(b *testing.B) {
+	const batch, batches = 4096, 64
+	for _, run := range []int{1, 2, 10} {
+		spec := NewKeySpec([]types.T{types.Of(types.Int4), types.Of(types.Int4), types.Of(types.Int4)})
+		var enc [batches]Keys
+		for i := range enc {
+			a, c := make([]int32, batch), make([]int32, batch)
+			for k := range c {
+				row := (i*batch + k) / run
+				a[k], c[k] = int32(row>>12), int32(row)
+			}
+			col := func(v []int32) arrow.Array { return MakeFixed(arrow.PrimitiveTypes.Int32, v, nil, 0) }
+			spec.Encode(types.DefaultEnv(), &enc[i], []arrow.Array{col(a), col(a), col(c)}, batch)
+		}
+		numbers := make([]int32, batch)
+		full := NewTable(spec, 64)
+		for i := range enc {
+			full.Insert(&enc[i], nil, numbers, nil)
+		}
+		b.Run(fmt.Sprintf("find/%d", run), func(b *testing.B) {
+			for i := range b.N {
+				full.Find(&enc[i%batches], nil, numbers)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/batch, "ns/row")
+		})
+		b.Run(fmt.Sprintf("insert-new/%d", run), func(b *testing.B) {
+			for range b.N {
+				t := NewTable(spec, 64)
+				for i := range enc {
+					t.Insert(&enc[i], nil, numbers, nil)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/batch/batches, "ns/row")
+		})
+	}
+}

@@ -34,6 +34,14 @@ func (t *Table) findTogether(hash, key []uint64, numbers []int32) {
 	slots, mask, u64 := t.slots, t.mask, t.u64
 	n := len(hash)
 	key, numbers = key[:n], numbers[:n]
+	again, some := 0, hash[:min(n, runSample)]
+	for i := 1; i < len(some); i++ {
+		again += b2i(some[i] == some[i-1])
+	}
+	if again > len(some)/2 {
+		t.findWide(hash, key, numbers)
+		return
+	}
 	for i, h := range hash {
 		first[i] = slots[h&mask]
 	}
@@ -49,14 +57,37 @@ func (t *Table) findTogether(hash, key []uint64, numbers []int32) {
 	t.findOpen(hash, key, numbers, &first, open[:left], 1)
 }
 
-// findWide is findTogether for keys of several words.
+// runSample is of how many rows it is judged whether they come in runs.
+const runSample = 32
+
+// repeated stands for the number of the row before.
+const repeated = -2
+
+// findWide is findTogether for keys of several words, and for those that come in runs, as the
+// key of one side of a join does in the order of the other's: a row whose key is that of the
+// row before is not looked up.
 func (t *Table) findWide(hash, key []uint64, numbers []int32) {
 	var first [probeRows]slot
 	var open [probeRows]int32
-	for i := range hash {
-		open[i] = int32(i)
+	w := max(t.words, 1)
+	left := 1 // row 0
+	for i := 1; i < len(hash); i++ {
+		if hash[i] == hash[i-1] && slices.Equal(key[i*w:(i+1)*w], key[(i-1)*w:i*w]) {
+			numbers[i] = repeated
+			continue
+		}
+		open[left] = int32(i)
+		left++
 	}
-	t.findOpen(hash, key, numbers, &first, open[:len(hash)], 0)
+	t.findOpen(hash, key, numbers, &first, open[:left], 0)
+	if left == len(hash) {
+		return
+	}
+	for i, k := range numbers {
+		if k == repeated {
+			numbers[i] = numbers[i-1]
+		}
+	}
 }
 
 // findOpen looks the rows open up from the d-th slot after their first on. first is scratch.

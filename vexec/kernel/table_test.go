@@ -87,14 +87,19 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// randomKeys makes rows of a domain, some NULL, and what is to be skipped (nil: nothing).
+// randomKeys makes rows of a domain, in runs of equal ones at times, some NULL, and what is to be skipped (nil: nothing).
 func randomKeys(r *rand.Rand, ts []types.T, n, domain int) (keys [][]types.Datum, skip []bool) {
 	if r.IntN(3) == 0 {
 		skip = make([]bool, n)
 	}
+	again := r.IntN(2) * r.IntN(10) // of ten rows
 	for i := range n {
 		if skip != nil {
 			skip[i] = r.IntN(8) == 0
+		}
+		if i > 0 && r.IntN(10) < again {
+			keys = append(keys, keys[i-1])
+			continue
 		}
 		x := r.IntN(domain)
 		row := make([]types.Datum, len(ts))
