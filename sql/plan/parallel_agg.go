@@ -96,14 +96,13 @@ func (p *planner) distinctFirst(x *relGroup, aggs []aggItem, in *Node) (*Node, [
 		}
 	}
 	var keys, outer []projItem
-	var base []Col
 	add := func(e query.Expr, t types.T) Col {
 		ci := colInfo{t: t, expr: e}
 		if c, ok := asCol(e); ok {
 			ci = p.cols[c]
 		}
 		c := p.newCol(ci)
-		keys, base = append(keys, projItem{c, e}), append(base, c)
+		keys = append(keys, projItem{c, e})
 		return c
 	}
 	for _, k := range x.keys {
@@ -118,15 +117,7 @@ func (p *planner) distinctFirst(x *relGroup, aggs []aggItem, in *Node) (*Node, [
 		g.Args, g.Distinct, g.OrderBy = []*query.TargetEntry{&te}, nil, nil
 		calls = append(calls, aggItem{a.col, &g})
 	}
-	in = p.parallelize(in)
-	var es []query.Expr
-	for _, k := range keys {
-		es = append(es, k.expr)
-	}
-	u := p.newNode(&aggOp{keys: keys, distinct: true, groups: p.groups(es, in.Rows)}, base, in)
-	u.Rows, u.Width = p.groups(es, in.Rows), p.width(base)
-	u.Startup = in.Total + in.Rows*(costHashBuild+costOp*float64(len(base)))
-	u.Total = u.Startup + u.Rows*costTuple
+	u := p.distinctRows(in, keys)
 	p.trace("parallel", "distinct_first")
 	return p.parallelize(u), outer, calls
 }

@@ -72,16 +72,7 @@ func (p *planner) phys(r rel, rq physReq) *Node {
 	case *relAppend:
 		return p.physAppend(x, rq)
 	case *relSetOp:
-		l := p.phys(x.left, physReq{need: setOf(x.lcols...)})
-		l = p.parallelize(l)
-		l.arrange(x.lcols)
-		rn := p.parallelize(p.phys(x.right, physReq{need: setOf(x.rcols...)}))
-		rn.arrange(x.rcols)
-		n := p.newNode(&setOpOp{x.op}, x.cols, l, rn)
-		n.Rows = p.rows(x)
-		n.Total = l.Total + rn.Total + (l.Rows+rn.Rows)*costHashBuild
-		n.Startup, n.Width = n.Total-n.Rows*costTuple, l.Width
-		return n
+		return p.physSetOp(x)
 	case *relProjectSet:
 		need := rq.need
 		for _, it := range x.items {
