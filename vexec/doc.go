@@ -54,7 +54,7 @@
 // batches by it.
 //
 // Parallelism. A Gather runs its input in several workers (gather.go); the hash
-// tables of joins below it are shared and built together (pool.go; who gives out the right
+// tables of joins below it are shared and built together (pool.go, large ones in shared steps: join_build.go; who gives out the right
 // rows of RIGHT and FULL joins: join_tail.go), and so are aggregations, whose groups are given out in the workers too (agg_shared.go); an
 // aggregation directly on a Gather is one of its workers (agg_parallel.go). While many short
 // statements come, the workers of all queries run by turns, down to one at a time (turns.go). Statements that change or lock

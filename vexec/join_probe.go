@@ -41,7 +41,11 @@ func newJoinProbe(j *hashJoinOp, t *joinTable) *joinProbe {
 func (p *joinProbe) start(b *Batch) error {
 	p.keyMem.Reset()
 	in := input(b).In(&p.keyMem)
-	keys, err := evalAll(p.j.w.frame, p.j.leftKeys, in)
+	eval := evalCoded
+	if p.j.exactNulls() { // compares pairs
+		eval = evalAll
+	}
+	keys, err := eval(p.j.w.frame, p.j.leftKeys, in)
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,6 @@
 package vexec
 
 import (
-	"slices"
-
 	"github.com/apache/arrow/go/v17/arrow"
 
 	"github.com/basaltdb/basalt/sql/types"
@@ -11,7 +9,7 @@ import (
 )
 
 // joinTable is a built right side. Keys have dense numbers in order of their first
-// row; a lookup gives a key's number, by hashing or, where a single integer key lies
+// row, or that row as their number (join_build.go); a lookup gives a key's number, by hashing or, where a single integer key lies
 // in a narrow range, by its position in an array.
 type joinTable struct {
 	rows  *Batch // all rows, dense, text perhaps coded; columns nobody asks for are nil
@@ -19,7 +17,7 @@ type joinTable struct {
 	table *kernel.Table
 	dense *kernel.DenseKeys // instead of table
 
-	start     []int32 // rows of key k are list[start[k]:start[k+1]]
+	start     []int32 // rows of key number k are list[start[k]:start[k+1]]
 	list      []int32
 	unique    bool // every key has one row, list[k]
 	identity  bool // unique, and that is row k
@@ -54,26 +52,8 @@ func (j *hashJoinOp) buildTable(batches []*Batch) (*joinTable, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.index(numbers)
-	if j.spec.tracksRight() {
-		t.matched = make([]bool, t.rows.N)
-	}
-	t.rows = &Batch{Cols: slices.Clone(t.rows.Cols), N: t.rows.N} // the batch may be another's
-	for c, want := range j.spec.needRight {                       // what was only a key has served
-		if !want && !j.readByResidual(len(j.spec.leftTs)+c) {
-			t.rows.Cols[c] = nil
-		}
-	}
-	if j.coded {
-		t.codeText()
-	}
-	t.bytes = batchBytes(t.rows) + 4*int64(len(t.list)+len(t.start)) + int64(len(t.matched))
-	if t.table != nil {
-		t.bytes += t.table.Size()
-	}
-	if t.dense != nil {
-		t.bytes += t.dense.Size()
-	}
+	t.index(numbers, t.keys)
+	j.complete(t)
 	return t, nil
 }
 
@@ -130,10 +110,14 @@ func (j *hashJoinOp) number(t *joinTable) ([]int32, error) {
 	env := j.w.frame.Ctx.Env
 	var enc kernel.Keys
 	var parts []*Batch
+	eval := evalCoded
+	if j.exactNulls() {
+		eval = evalAll
+	}
 	for lo := 0; lo < n; lo += buildStep {
 		hi := min(lo+buildStep, n)
 		part := sliced(t.rows, lo, hi)
-		keys, err := evalAll(j.w.frame, j.rightKeys, input(part))
+		keys, err := eval(j.w.frame, j.rightKeys, input(part))
 		if err != nil {
 			return nil, err
 		}
@@ -203,23 +187,35 @@ func (j *hashJoinOp) numberDense(t *joinTable, numbers []int32) (bool, error) {
 	return true, nil
 }
 
-// index lists the rows of each key together, in their order.
-func (t *joinTable) index(numbers []int32) {
-	t.start = make([]int32, t.keys+1)
+// index lists the rows of each key together, in their order; numbers are below domain.
+func (t *joinTable) index(numbers []int32, domain int) {
 	kept := 0
 	for _, k := range numbers {
 		if k >= 0 {
-			t.start[k+1]++
 			kept++
 		}
 	}
+	t.start = make([]int32, domain+1)
 	t.unique = kept == t.keys
-	t.identity = t.unique && kept == len(numbers)
-	for k := range t.keys {
-		t.start[k+1] += t.start[k]
+	// Numbers are rows, or are given in the order of rows.
+	if t.identity = t.unique && (domain == len(numbers)); t.identity {
+		t.list = make([]int32, domain)
+		for i := range t.list {
+			t.start[i], t.list[i] = int32(i), int32(i)
+		}
+		t.start[domain] = int32(domain)
+		return
 	}
 	t.list = make([]int32, kept)
-	at := append([]int32{}, t.start[:t.keys]...)
+	for _, k := range numbers {
+		if k >= 0 {
+			t.start[k+1]++
+		}
+	}
+	for k := range domain {
+		t.start[k+1] += t.start[k]
+	}
+	at := append([]int32{}, t.start[:domain]...)
 	for i, k := range numbers {
 		if k >= 0 {
 			t.list[at[k]] = int32(i)

@@ -382,6 +382,25 @@ func evalAll(f *expr.Frame, es []*expr.Expr, in *expr.Input) ([]arrow.Array, err
 	return out, nil
 }
 
+// evalCoded is evalAll, but text that can stay dictionary-coded does, where its dictionary has no NULL: rows that
+// are NULL are told by the vector itself.
+func evalCoded(f *expr.Frame, es []*expr.Expr, in *expr.Input) ([]arrow.Array, error) {
+	if f.Ctx != nil {
+		f.Ctx.Memory.Reset()
+	}
+	out := make([]arrow.Array, len(es))
+	for i, e := range es {
+		var err error
+		if out[i], err = e.EvalCoded(f, in); err != nil {
+			return nil, err
+		}
+		if d := kernel.DictionaryID(out[i]); d != nil && d.NullN() != 0 {
+			out[i] = kernel.Flatten(out[i])
+		}
+	}
+	return out, nil
+}
+
 func exprTypes(es []*expr.Expr) []types.T {
 	out := make([]types.T, len(es))
 	for i, e := range es {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/basaltdb/basalt/internal/cores"
 	"github.com/basaltdb/basalt/vexec/planpb"
 )
 
@@ -35,6 +36,8 @@ type sharedBuild struct {
 	facts   rightFacts
 	err     error
 	table   *joinTable
+	items   chan buildItem // for workers that wait for done
+	ending  bool           // somebody makes the table
 	done    chan struct{}
 
 	// Of joins that give out right rows by whether they matched: whoever ends the last part of the left side does.
@@ -48,7 +51,7 @@ func (p *pool) build(plan *planpb.Plan, j *hashJoinOp) *sharedBuild {
 	defer p.mu.Unlock()
 	s := p.builds[plan]
 	if s == nil {
-		s = &sharedBuild{parts: 1, done: make(chan struct{}), mem: &memory{q: p.q, id: j.id, name: "Hash Join", budget: p.q.env.WorkMem}}
+		s = &sharedBuild{parts: 1, items: make(chan buildItem, cores.Count()), done: make(chan struct{}), mem: &memory{q: p.q, id: j.id, name: "Hash Join", budget: p.q.env.WorkMem}}
 		if partitionable(plan) {
 			s.parts = p.parts
 		}
@@ -99,25 +102,18 @@ func (j *hashJoinOp) buildShared(ctx context.Context) error {
 		if err != nil && s.err == nil {
 			s.err = err
 		}
-		if s.running == 0 && (s.next >= s.parts || s.err != nil) {
-			select {
-			case <-s.done:
-			default:
-				if s.err == nil && !s.grace && s.store == nil {
-					s.err = s.finish(j)
-				}
-				close(s.done)
-			}
-		}
+		last := s.running == 0 && (s.next >= s.parts || s.err != nil) && !s.ending
+		s.ending = s.ending || last
 		s.mu.Unlock()
+		if last {
+			if s.err == nil && !s.grace && s.store == nil {
+				s.err = s.finish(j)
+			}
+			close(s.done)
+		}
 	}
-	j.w.turn.restUnless(s.done)
-	select {
-	case <-s.done:
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-j.w.pool.ctx.Done():
-		return j.w.pool.ctx.Err()
+	if err := j.await(ctx, s); err != nil {
+		return err
 	}
 	if s.err != nil {
 		return s.err
@@ -151,13 +147,16 @@ func (j *hashJoinOp) buildShared(ctx context.Context) error {
 }
 
 // finish makes the table. A panic is an error here: others wait for the outcome.
-func (s *sharedBuild) finish(j *hashJoinOp) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = recovered(r)
+func (s *sharedBuild) finish(j *hashJoinOp) error {
+	err := protected(func() (err error) {
+		if j.together(s.batches) {
+			s.table, err = j.buildTogether(s)
+		} else {
+			s.table, err = j.buildTable(s.batches)
 		}
-	}()
-	if s.table, err = j.buildTable(s.batches); err != nil {
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	s.batches = nil

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/zeebo/xxh3"
 
 	"github.com/basaltdb/basalt/sql/types"
@@ -143,10 +144,12 @@ func (k *Keys) Bytes(i int) []byte { return k.data[k.off[i]:k.off[i+1]] }
 // Encode fills k with the rows of cols, reusing its memory. n is the number of rows.
 func (s *KeySpec) Encode(env *types.Env, k *Keys, cols []arrow.Array, n int) {
 	for i, c := range cols {
-		if IsCoded(c) {
+		if IsCoded(c) && !s.takesCoded(i, c) {
 			cols = slices.Clone(cols)
 			for ; i < len(cols); i++ {
-				cols[i] = Flatten(cols[i])
+				if !s.takesCoded(i, cols[i]) {
+					cols[i] = Flatten(cols[i])
+				}
 			}
 			break
 		}
@@ -212,6 +215,18 @@ func (s *KeySpec) Encode(env *types.Env, k *Keys, cols []arrow.Array, n int) {
 	for i := range n {
 		k.Hash[i] = xxh3.Hash(k.data[k.off[i]:k.off[i+1]])
 	}
+}
+
+// takesCoded: the values of column i of byte strings are read through the codes of c.
+func (s *KeySpec) takesCoded(i int, c arrow.Array) bool {
+	d, ok := c.(*array.Dictionary)
+	return ok && !s.narrow && s.packed == nil && keyedAsString(s.Types[i], d.Data().Dictionary().DataType()) && d.Data().Dictionary().NullN() == 0
+}
+
+// keyedAsString: keys of t have the bytes of strings.
+func keyedAsString(t types.T, form arrow.DataType) bool {
+	return t.Class == types.ClassBase && (form.ID() == arrow.STRING || t.OID == types.Bytea) && t.OID != types.JSON && t.OID != types.UUIDOID &&
+		t.OID != types.NumericOID && !narrowType(t)
 }
 
 // encodePacked writes the columns into the rows' words.
@@ -338,6 +353,7 @@ type columnKey struct {
 	fixed  []uint64 // width 8 values
 	raw16  [][16]byte
 	strs   *Strs
+	codes  []int32 // positions in strs; nil: by row
 	trim   bool
 	custom [][]byte // encoded values
 	arena  []byte   // memory of custom
@@ -345,7 +361,13 @@ type columnKey struct {
 
 // set takes column a; memory of the column before is used again.
 func (c *columnKey) set(env *types.Env, t types.T, a arrow.Array) {
-	c.valid, c.width, c.strs, c.trim = Valid(a), 0, nil, false
+	c.valid, c.width, c.strs, c.codes, c.trim = Valid(a), 0, nil, nil, false
+	if IsCoded(a) {
+		d := CodesOf(a)
+		s := Strings(d.Dict())
+		c.strs, c.codes, c.trim = &s, d.Codes, t.OID == types.BPChar
+		return
+	}
 	switch n := a.Len(); {
 	case narrowType(t):
 		c.width = max(Width(a.DataType()), 1)
@@ -359,7 +381,7 @@ func (c *columnKey) set(env *types.Env, t types.T, a arrow.Array) {
 	case t.Class == types.ClassBase && t.OID == types.NumericOID:
 		c.custom = resize(c.custom, n)
 		c.arena = numericKeys(env, t, a, c.custom, c.arena[:0])
-	case t.Class == types.ClassBase && (a.DataType().ID() == arrow.STRING || t.OID == types.Bytea) && t.OID != types.JSON:
+	case keyedAsString(t, a.DataType()):
 		s := Strings(a)
 		c.strs, c.trim = &s, t.OID == types.BPChar
 	default:
@@ -373,7 +395,7 @@ func (c *columnKey) set(env *types.Env, t types.T, a arrow.Array) {
 }
 
 // drop lets go of the column; the memory stays for the next.
-func (c *columnKey) drop() { c.valid, c.raw16, c.strs = Bits{}, nil, nil }
+func (c *columnKey) drop() { c.valid, c.raw16, c.strs, c.codes = Bits{}, nil, nil, nil }
 
 func (c *columnKey) addSizes(sizes []uint32) {
 	switch {
@@ -406,6 +428,9 @@ func (c *columnKey) addSizes(sizes []uint32) {
 }
 
 func (c *columnKey) str(i int) []byte {
+	if c.codes != nil {
+		i = int(c.codes[i])
+	}
 	b := c.strs.At(i)
 	if c.trim {
 		return TrimBlanks(b)
