@@ -30,6 +30,9 @@ type slot struct {
 	number uint32 // number + 1; 0: empty
 }
 
+// reserveKeys: so many keys and more get their room at once when they are foreseen.
+const reserveKeys = 1 << 10
+
 // reserveMin: what is short may be reserved at more than twice its length.
 const reserveMin = 64 << 10
 
@@ -39,7 +42,14 @@ func NewTable(spec *KeySpec, hint int) *Table {
 	for size < hint*3/2 {
 		size *= 2
 	}
-	return &Table{narrow: spec.narrow, words: spec.words, slots: make([]slot, size), mask: uint64(size - 1), off: make([]uint64, 1), nullN: -1}
+	t := &Table{narrow: spec.narrow, words: spec.words, slots: make([]slot, size), mask: uint64(size - 1), off: make([]uint64, 1), nullN: -1}
+	if hint >= reserveKeys && (t.narrow || t.words > 0) {
+		t.u64 = make([]uint64, 0, hint*max(t.words, 1))
+		if !t.oneWord() {
+			t.hash = make([]uint64, 0, hint)
+		}
+	}
+	return t
 }
 
 // Reset makes the table empty; its memory is used again.

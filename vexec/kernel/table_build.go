@@ -28,8 +28,9 @@ type TableBuild struct {
 // NewTableBuild begins a table of n rows, filled in so many regions (a power of two, far fewer than rows).
 func NewTableBuild(spec *KeySpec, n, regions int) *TableBuild {
 	b := &TableBuild{spec: spec, t: NewTable(spec, n), hash: make([]uint64, n), over: make([][]int32, regions), fresh: make([]int, regions)}
+	b.t.hash = nil
 	if b.t.narrow || b.t.words > 0 {
-		b.t.u64 = make([]uint64, n*max(b.t.words, 1))
+		b.t.u64 = slices.Grow(b.t.u64, n*max(b.t.words, 1))[:n*max(b.t.words, 1)]
 	} else {
 		b.t.off = make([]uint64, n+1)
 	}
