@@ -16,7 +16,8 @@ import (
 // Short statements come first, and do not take everything: longShare of the processor time that
 // the process gets is the workers'. How many run at a time does not make that so, since each
 // competes with all goroutines of short statements for threads, so what workers have had is
-// measured at their borders, and while it is less than their share, more of them run.
+// measured at their borders, and while it is less than their share, more of them run. A plan that
+// has begun with few workers keeps to these: what it leaves is for the plans beside and after it.
 //
 // A worker comes by at its borders: before each batch of a scan, each part, each unit of
 // groups. There it takes a turn, or waits for one in the order of arrival; it hands its turn
