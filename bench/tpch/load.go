@@ -26,26 +26,34 @@ type Progress func(table dbgen.Table, done, total int64)
 // It ends with ANALYZE. progress may be nil.
 func Load(ctx context.Context, conn *pgconn.PgConn, sf float64, progress Progress) (time.Duration, error) {
 	start := time.Now()
+	if err := Fill(ctx, conn, sf, progress); err != nil {
+		return 0, err
+	}
+	if err := conn.Exec(ctx, "analyze").Close(); err != nil {
+		return 0, err
+	}
+	return time.Since(start), nil
+}
+
+// Fill is Load without ANALYZE.
+func Fill(ctx context.Context, conn *pgconn.PgConn, sf float64, progress Progress) error {
 	for _, t := range dbgen.Tables {
 		if err := conn.Exec(ctx, "drop table if exists "+string(t)+" cascade").Close(); err != nil {
-			return 0, err
+			return err
 		}
 	}
 	if err := conn.Exec(ctx, schema).Close(); err != nil {
-		return 0, err
+		return err
 	}
 	for _, t := range dbgen.Tables {
 		r := NewReader(t, sf, progress)
 		_, err := conn.CopyFrom(ctx, r, fmt.Sprintf("copy %s from stdin with (delimiter '|')", t))
 		r.Close()
 		if err != nil {
-			return 0, fmt.Errorf("loading %s: %w", t, err)
+			return fmt.Errorf("loading %s: %w", t, err)
 		}
 	}
-	if err := conn.Exec(ctx, "analyze").Close(); err != nil {
-		return 0, err
-	}
-	return time.Since(start), nil
+	return nil
 }
 
 // Reader streams a table's lines without the trailing separator, as COPY wants

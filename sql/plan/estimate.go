@@ -16,6 +16,8 @@ const (
 	defaultRangeSel  = 0.3333333333333333
 	defaultBoundsSel = 0.005
 	defaultMatchSel  = 0.005
+	defaultPieceSel  = 0.05 // of text that is to occur somewhere: not PostgreSQL's, see likeSel
+	furtherPieceSel  = 0.2  // and of more text after it
 	defaultNullSel   = 0.005
 	functionRows     = 100
 )
@@ -38,6 +40,15 @@ func (p *planner) tableRows(g *relGet) float64 {
 		return math.Max(s.Rows, 1)
 	}
 	return defaultRows
+}
+
+// scannedRows is what a scan of all of a table's rows is reckoned with: a small table that was never analysed may
+// be about to grow, and then an index serves better. Its estimates are of the rows it has all the same.
+func (p *planner) scannedRows(g *relGet, rows float64) float64 {
+	if s := p.relStats(g.table.OID); p.opts.TableSize != nil && s != nil && s.Columns == nil {
+		return math.Max(rows, defaultRows)
+	}
+	return rows
 }
 
 // colStats gives the statistics of a base table's column, nil for others.
@@ -94,8 +105,8 @@ func (p *planner) distinct(e query.Expr, rows float64) float64 {
 			}
 			return clampDistinct(d, rows)
 		}
-		if ci.att > 0 && p.isUniqueCol(c) {
-			return math.Max(rows, 1)
+		if ci.att > 0 && p.isUniqueCol(c) { // once joined, each may be there many times
+			return clampDistinct(p.baseRows(e, rows), rows)
 		}
 		if ci.t.OID == types.Bool {
 			return math.Min(2, rows)
@@ -120,6 +131,16 @@ func (p *planner) distinct(e query.Expr, rows float64) float64 {
 		d = math.Min(d, 100)
 	}
 	return clampDistinct(d, rows)
+}
+
+// guessedDistinct: nothing is known of a base table's column's number of values.
+func (p *planner) guessedDistinct(c Col) bool {
+	ci := &p.cols[c]
+	if ci.att <= 0 || ci.t.OID == types.Bool || p.isUniqueCol(c) {
+		return false
+	}
+	cs := p.colStats(c)
+	return cs == nil || cs.Distinct == 0
 }
 
 func (p *planner) baseTable(c Col) types.OID {
@@ -417,10 +438,13 @@ func (p *planner) joinSelectivity(qs []query.Expr, lcols, rcols ColSet, l, r flo
 }
 
 // matchedDistinct is the number of values of a side of an equality, d at most. An expression's is not known, only
-// bounded by its columns': where it is compared with a key, its values are the key's; else it is taken to have no more
-// than PostgreSQL's default, or the other side.
+// bounded by its columns', and a column's neither without statistics: where it is compared with a key, its values are
+// the key's; else an expression is taken to have no more than PostgreSQL's default, or the other side.
 func (p *planner) matchedDistinct(e query.Expr, d float64, other query.Expr, otherD float64) float64 {
-	if _, ok := asCol(stripRelabel(e)); ok {
+	if c, ok := asCol(stripRelabel(e)); ok {
+		if k, ok := asCol(stripRelabel(other)); ok && p.guessedDistinct(c) && p.isUniqueCol(k) {
+			return math.Min(d, otherD)
+		}
 		return d
 	}
 	if c, ok := asCol(stripRelabel(other)); ok && p.isUniqueCol(c) {

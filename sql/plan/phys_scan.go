@@ -54,7 +54,7 @@ func (p *planner) physGet(g *relGet, qs []query.Expr, rq physReq) *Node {
 	}
 	passCost := wide + (1-share)*rowCost + share*(costColumnRow+costColumnCol*float64(len(cols))+costOp*float64(len(scanQuals)))
 
-	best := &accessPath{rest: scanQuals, rows: total, cost: costLookup + total*passCost}
+	best := &accessPath{rest: scanQuals, rows: total, cost: costLookup + p.scannedRows(g, total)*passCost}
 	if rq.limit > 0 && len(rq.order) == 0 && rq.limit < rows {
 		best.cost *= rq.limit / rows
 	}

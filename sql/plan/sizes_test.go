@@ -16,7 +16,7 @@ func TestLiveSizes(t *testing.T) {
 		want string // part of the plan's first line
 	}{
 		{"select a from t1", 0, "rows=1000 "},    // never analysed
-		{"select a from t1", 10, "rows=1000 "},   // and small
+		{"select a from t1", 10, "rows=10 "},     // and small
 		{"select a from t1", 5e4, "rows=50000 "}, // and grown
 		{"select r_name from region", 0, "rows=5 "},
 		{"select r_name from region", 8, "rows=5 "},
@@ -43,7 +43,8 @@ func TestLiveSizes(t *testing.T) {
 	for _, c := range []struct {
 		then, now float64
 		want      bool
-	}{{0, 3999, false}, {0, 4000, true}, {1e5, 3e5, false}, {1e5, 4e5, true}, {4e5, 1e5, true}, {900, 2, false}} {
+	}{{0, 3999, false}, {0, 4000, true}, {1e5, 3e5, false}, {1e5, 4e5, true}, {4e5, 1e5, true}, {900, 2, true}, {300, 2, false},
+		{2, 399, false}, {2, 400, true}, {25, 0, true}} {
 		if got := (plan.TableSize{Rows: c.then}).Drifted(plan.TableSize{Rows: c.now}); got != c.want {
 			t.Errorf("%g rows, then %g: drifted %v", c.then, c.now, got)
 		}

@@ -233,8 +233,13 @@ func (s *Session) outgrown(p *plan.Planned) bool {
 	return false
 }
 
+// tableSize is a table's size as it was committed, or as the session's transaction has filled it since.
 func (s *Session) tableSize(id uint64) plan.TableSize {
-	return plan.TableSize{StorageID: id, Rows: float64(s.node.Storage.Rows(id)), Columns: float64(s.node.Storage.ColumnRows(id))}
+	size := plan.TableSize{StorageID: id, Rows: float64(s.node.Storage.Rows(id)), Columns: float64(s.node.Storage.ColumnRows(id))}
+	if c, ok := s.cur.store.(interface{ RowChanges() map[uint64]int64 }); ok {
+		size.Rows = max(size.Rows, float64(c.RowChanges()[id]))
+	}
+	return size
 }
 
 // analyzeAndLock analyses a statement and locks its relations.
