@@ -64,11 +64,12 @@ func (n *Node) Removed(ids ...uint64) error {
 	return n.mgr.DropRanges(queue...)
 }
 
-// AllRows, TakeRowChanges, ReturnRowChanges and SetRows carry row counts (table.Shared).
-func (n *Node) AllRows() map[uint64]int64              { return n.shared.AllRows() }
-func (n *Node) TakeRowChanges() map[uint64]int64       { return n.shared.TakeRowChanges() }
-func (n *Node) ReturnRowChanges(back map[uint64]int64) { n.shared.ReturnRowChanges(back) }
-func (n *Node) SetRows(sums map[uint64]int64)          { n.shared.SetRows(sums) }
+// AllRows, TakeRowChanges, ReturnRowChanges, HearChanged and SetRows carry row counts (table.Shared).
+func (n *Node) AllRows() map[uint64]int64                        { return n.shared.AllRows() }
+func (n *Node) TakeRowChanges() map[uint64]table.RowChange       { return n.shared.TakeRowChanges() }
+func (n *Node) ReturnRowChanges(back map[uint64]table.RowChange) { n.shared.ReturnRowChanges(back) }
+func (n *Node) HearChanged(changed map[uint64]int64)             { n.shared.HearChanged(changed) }
+func (n *Node) SetRows(sums map[uint64]int64)                    { n.shared.SetRows(sums) }
 
 // TabletBytes estimates the size of a tablet on this node.
 func (n *Node) TabletBytes(t txn.TabletID) int64 {

@@ -178,8 +178,17 @@ func (n *Node) Store(tx txn.Txn, env *types.Env) *table.Store {
 	return table.NewStore(n.shared, tx.(txn.RowTxn), env)
 }
 
+// Analyzed is what is known of a table's statistics, and NoteAnalyzed notes that new ones were made (table.Shared).
+func (n *Node) Analyzed(storageID uint64) table.Analyzed { return n.shared.Analyzed(storageID) }
+func (n *Node) NoteAnalyzed(storageID uint64, changed int64, auto bool) {
+	n.shared.NoteAnalyzed(storageID, changed, auto, time.Now())
+}
+
 // AddRows adjusts the estimates of tables' rows after a commit that no Store has seen.
 func (n *Node) AddRows(changes map[uint64]int64) { n.shared.AddRows(changes) }
+
+// AddChanges is AddRows that tells how many rows were written, too.
+func (n *Node) AddChanges(added, changed map[uint64]int64) { n.shared.AddChanges(added, changed) }
 
 // Drop gives up the storage of tables and indexes when tx commits.
 func (n *Node) Drop(ctx context.Context, tx txn.Txn, storageIDs ...uint64) error {

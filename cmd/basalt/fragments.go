@@ -54,7 +54,7 @@ func serveFragments(n *node.Node, ex *vexec.Executor) *fragments {
 		srv.Segments = n.Store()
 	}
 	rpcpb.RegisterFragmentsServer(n.Services(), srv.Service())
-	f.gateway = &fragment.Gateway{Self: n.ID(), Server: srv, AddRows: n.Store().AddRows, Addr: func() string { return n.Addr().String() },
+	f.gateway = &fragment.Gateway{Self: n.ID(), Server: srv, AddRows: n.Store().AddChanges, Addr: func() string { return n.Addr().String() },
 		Peer: func(id txn.NodeID) (fragment.Peer, string, error) {
 			p, err := f.peer(uint32(id), "")
 			return p, f.addrOf(id), err

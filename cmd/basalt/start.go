@@ -21,6 +21,7 @@ import (
 	"github.com/basaltdb/basalt/rpc/node"
 	"github.com/basaltdb/basalt/sql/pgwire"
 	"github.com/basaltdb/basalt/sql/server"
+	"github.com/basaltdb/basalt/sql/session"
 	"github.com/basaltdb/basalt/storage/columns"
 )
 
@@ -42,6 +43,7 @@ type startFlags struct {
 	tablets, localSites, maxConnections, maxPrepared             int
 	authTimeout                                                  time.Duration
 	columns                                                      string
+	settings                                                     []string
 }
 
 func startCommand() *cobra.Command {
@@ -76,6 +78,7 @@ SIGTERM and SIGINT stop the server cleanly.`,
 	fl.IntVar(&f.maxConnections, "max-connections", pgwire.DefaultMaxConnections, "sessions at a time, the last of them for superusers; of each protocol")
 	fl.IntVar(&f.maxPrepared, "max-prepared-transactions", 0, "transactions that may be prepared at a time (PREPARE TRANSACTION); of a cluster, given to its first node")
 	fl.DurationVar(&f.authTimeout, "authentication-timeout", pgwire.DefaultAuthenticationTimeout, "how long a client has to log in")
+	fl.StringArrayVar(&f.settings, "set", nil, "NAME=VALUE of a server parameter, repeatable: autovacuum, autovacuum_naptime, autovacuum_analyze_threshold, autovacuum_analyze_scale_factor, autovacuum_vacuum_cost_delay")
 	fl.IntVar(&f.tablets, "tablets", 0, "number of tablets of a new data directory, fixed for its life (default 1); of a cluster, given to its first node (default: one per storage node)")
 	fl.StringVar(&f.rpc, "rpc-addr", "", "address to listen on for other nodes: makes this a node of a cluster, its first unless --join is given")
 	fl.StringSliceVar(&f.join, "join", nil, "addresses (--rpc-addr) of the cluster's first node")
@@ -116,6 +119,10 @@ func start(ctx context.Context, f startFlags) error {
 	if err != nil {
 		return fmt.Errorf("--columns %w", err)
 	}
+	settings, err := session.ServerSettings(f.settings)
+	if err != nil {
+		return fmt.Errorf("--set %w", err)
+	}
 	tlsConfig, err := loadTLS(f.cert, f.key)
 	if err != nil {
 		return err
@@ -148,7 +155,7 @@ func start(ctx context.Context, f startFlags) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 
-	o := server.Options{Dir: f.data, MemoryBytes: memory, TLS: tlsConfig, Log: log, Version: version, Columns: cols,
+	o := server.Options{Dir: f.data, MemoryBytes: memory, TLS: tlsConfig, Log: log, Version: version, Columns: cols, Settings: settings,
 		MaxConnections: f.maxConnections, MaxPreparedTransactions: f.maxPrepared, AuthenticationTimeout: f.authTimeout}
 	if f.rpc != "" || len(f.join) > 0 {
 		return startNode(ctx, stop, f, o)

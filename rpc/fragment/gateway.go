@@ -28,9 +28,9 @@ type Gateway struct {
 	Peer func(node txn.NodeID) (p Peer, addr string, err error)
 	// Addr is where other nodes reach this one.
 	Addr func() string
-	// AddRows takes how many rows more tables have by what pieces have written, once that is committed;
-	// nil: nobody counts.
-	AddRows func(changes map[uint64]int64)
+	// AddRows takes how many rows more tables have by what pieces have written, and how many rows they have written,
+	// once that is committed; nil: nobody counts.
+	AddRows func(added, changed map[uint64]int64)
 }
 
 // Statement is one run of a statement with pieces.
@@ -65,9 +65,9 @@ type Cursor struct {
 	in      *inputs
 	cancel  context.CancelCauseFunc
 	analyze bool
-	writes  bool                         // pieces change rows
-	count   func(added map[uint64]int64) // once the transaction commits
-	eager   bool                         // the gateway's own pieces come before the root
+	writes  bool                                  // pieces change rows
+	count   func(added, changed map[uint64]int64) // once the transaction commits
+	eager   bool                                  // the gateway's own pieces come before the root
 
 	runs    sync.WaitGroup
 	before  sync.WaitGroup // eager pieces that have not produced all yet
@@ -77,6 +77,7 @@ type Cursor struct {
 	sites   []SiteRun
 	rows    int64            // changed by pieces
 	added   map[uint64]int64 // by pieces, by storage id
+	changed map[uint64]int64
 	ended   bool
 	failed  error // what Next has reported
 	stats   *vexec.Stats
@@ -115,9 +116,11 @@ func (g *Gateway) Start(ctx context.Context, s Statement) (*Cursor, error) {
 		return nil, err
 	}
 	run, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	c := &Cursor{cancel: cancel, eager: s.Writes, analyze: s.Env.Stats != nil, stats: s.Env.Stats, added: map[uint64]int64{}}
+	c := &Cursor{cancel: cancel, eager: s.Writes, analyze: s.Env.Stats != nil, stats: s.Env.Stats, added: map[uint64]int64{}, changed: map[uint64]int64{}}
 	if g.AddRows != nil {
-		c.count = func(added map[uint64]int64) { s.Tx.OnCommit(func(txn.Timestamp) { g.AddRows(added) }) }
+		c.count = func(added, changed map[uint64]int64) {
+			s.Tx.OnCommit(func(txn.Timestamp) { g.AddRows(added, changed) })
+		}
 	}
 	fail := func(err error) (*Cursor, error) {
 		cancel(errOver)
@@ -294,6 +297,7 @@ func (c *Cursor) start(ctx context.Context, g *Gateway, p *vexec.Piece, site vex
 		if p.Writes {
 			c.rows += stats.GetRowsAffected()
 			c.added[p.Table] += p.Adds * stats.GetRowsAffected()
+			c.changed[p.Table] += stats.GetRowsAffected()
 		}
 		c.sites = append(c.sites, SiteRun{Exchange: p.Fragment.GetExchange(), Node: txn.NodeID(site.Node), Stats: stats})
 	}()
@@ -406,7 +410,7 @@ func (c *Cursor) finishOK(ctx context.Context) error {
 	c.failed = c.cause(nil)
 	c.finish()
 	if c.writes && c.failed == nil && c.count != nil {
-		c.count(c.added)
+		c.count(c.added, c.changed)
 	}
 	return c.failed
 }

@@ -255,6 +255,9 @@ func (m *members) heartbeat(q *rpcpb.HeartbeatRequest) (*rpcpb.HeartbeatReply, b
 // addRows takes a gateway's changes of row counts. REQUIRES: mu held.
 func (m *members) addRows(rows []*rpcpb.RowCount) {
 	for _, c := range rows {
+		if c.Rows == 0 {
+			continue
+		}
 		m.rowsAt++
 		m.rows[c.StorageId] = rowCount{max(0, m.rows[c.StorageId].rows+c.Rows), m.rowsAt}
 	}

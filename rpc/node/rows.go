@@ -1,6 +1,9 @@
 package node
 
-import "github.com/basaltdb/basalt/rpc/proto/rpcpb"
+import (
+	"github.com/basaltdb/basalt/rpc/proto/rpcpb"
+	"github.com/basaltdb/basalt/storage/table"
+)
 
 // Row counts are estimates for planning: each gateway counts what its commits
 // write and remove, the first node adds it up, and beats bring the sums back.
@@ -9,16 +12,16 @@ import "github.com/basaltdb/basalt/rpc/proto/rpcpb"
 func (n *Node) rowChanges() []*rpcpb.RowCount {
 	var out []*rpcpb.RowCount
 	for id, d := range n.store.TakeRowChanges() {
-		out = append(out, &rpcpb.RowCount{StorageId: id, Rows: d})
+		out = append(out, &rpcpb.RowCount{StorageId: id, Rows: d.Rows, Changed: d.Changed})
 	}
 	return out
 }
 
 // rowsUnsent takes back changes that did not arrive.
 func (n *Node) rowsUnsent(rows []*rpcpb.RowCount) {
-	back := map[uint64]int64{}
+	back := map[uint64]table.RowChange{}
 	for _, c := range rows {
-		back[c.StorageId] = c.Rows
+		back[c.StorageId] = table.RowChange{Rows: c.Rows, Changed: c.Changed}
 	}
 	n.store.ReturnRowChanges(back)
 }
@@ -30,6 +33,18 @@ func (n *Node) setRows(rows []*rpcpb.RowCount) {
 		sums[c.StorageId] = c.Rows
 	}
 	n.store.SetRows(sums)
+}
+
+// hearChanged tells the first node's own tables what another gateway has written: the first node
+// sees to it that tables are analysed.
+func (n *Node) hearChanged(rows []*rpcpb.RowCount) {
+	changed := map[uint64]int64{}
+	for _, c := range rows {
+		if c.Changed != 0 {
+			changed[c.StorageId] = c.Changed
+		}
+	}
+	n.store.HearChanged(changed)
 }
 
 // ownRows adds the first node's own changes up.

@@ -60,6 +60,7 @@ func (s *clusterServer) Heartbeat(_ context.Context, q *rpcpb.HeartbeatRequest) 
 	if !ok {
 		return &rpcpb.HeartbeatReply{Fenced: true, Epoch: n.service.Epoch()}, nil
 	}
+	n.hearChanged(q.Rows)
 	r.Horizon, r.Epoch, r.Status, r.Secret = uint64(n.service.Horizon()), n.service.Epoch(), n.status.Load(), n.Secret()
 	r.PlacementVersion = r.Status.PlacementVersion
 	return r, nil

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"time"
 
 	"github.com/basaltdb/basalt/sql/bootstrap"
 	"github.com/basaltdb/basalt/sql/catalog"
@@ -60,6 +61,18 @@ func (d dataStore) SegmentColumns(storageID uint64, attnum int, t types.T) []pla
 		out = append(out, g)
 	}
 	return out
+}
+
+// TableAnalyzed implements session.Storage.
+func (d dataStore) TableAnalyzed(storageID uint64) sys.Analyzed {
+	a := d.Analyzed(storageID)
+	at := func(us int64) *types.Timestamp {
+		if us == 0 {
+			return nil
+		}
+		return micros(time.UnixMicro(us))
+	}
+	return sys.Analyzed{Changed: a.Changed, Last: at(a.Last), LastAuto: at(a.LastAuto), Count: a.Count, CountAuto: a.CountAuto}
 }
 
 // ColumnRows implements session.Storage.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -54,6 +55,8 @@ type Options struct {
 	Version string
 	// Columns says which rows become column segments, and when.
 	Columns columns.Options
+	// Settings are values of server parameters as session.ServerSettings gives them.
+	Settings map[string]string
 	// LocalSites, for tests: run plans in pieces, as if the tablets lay on so many
 	// nodes; 0: whole.
 	LocalSites int
@@ -79,6 +82,9 @@ type Server struct {
 	done sync.WaitGroup
 	// remote asks other nodes about their column segments; nil: there are none.
 	remote *remoteColumns
+	// launcher analyses tables, once there is a listener; nil: nobody does.
+	launcher *launcher
+	launched sync.Once
 
 	started time.Time
 
@@ -180,12 +186,14 @@ func (o *Options) reserved() int { return min(pgwire.DefaultReservedConnections,
 
 // parameters are the values of server parameters that the options set.
 func (o *Options) parameters() map[string]string {
-	return map[string]string{
+	p := map[string]string{
 		"max_connections":                strconv.Itoa(o.MaxConnections),
 		"superuser_reserved_connections": strconv.Itoa(o.reserved()),
 		"max_prepared_transactions":      strconv.Itoa(o.MaxPreparedTransactions),
 		"authentication_timeout":         strconv.Itoa(int(o.AuthenticationTimeout / time.Second)),
 	}
+	maps.Copy(p, o.Settings)
+	return p
 }
 
 // closeStore closes the store unless it belongs to who opened the cluster's node.
@@ -238,6 +246,7 @@ func (s *Server) Listen(addr string) (net.Addr, error) {
 		s.listen = l.Addr().String()
 	}
 	s.mu.Unlock()
+	s.launched.Do(s.launch)
 	s.done.Add(1)
 	go func() {
 		defer s.done.Done()
@@ -281,6 +290,9 @@ func (s *Server) Check(ctx context.Context, files bool, databases ...string) (*c
 
 // Close ends the sessions and closes the store. ctx bounds the wait for sessions.
 func (s *Server) Close(ctx context.Context) error {
+	if s.launcher != nil {
+		s.launcher.close()
+	}
 	err := s.wire.Shutdown(ctx)
 	s.done.Wait()
 	if s.remote != nil {

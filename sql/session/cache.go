@@ -236,8 +236,8 @@ func (s *Session) outgrown(p *plan.Planned) bool {
 // tableSize is a table's size as it was committed, or as the session's transaction has filled it since.
 func (s *Session) tableSize(id uint64) plan.TableSize {
 	size := plan.TableSize{StorageID: id, Rows: float64(s.node.Storage.Rows(id)), Columns: float64(s.node.Storage.ColumnRows(id))}
-	if c, ok := s.cur.store.(interface{ RowChanges() map[uint64]int64 }); ok {
-		size.Rows = max(size.Rows, float64(c.RowChanges()[id]))
+	if c, ok := s.cur.store.(interface{ RowChange(storageID uint64) int64 }); ok {
+		size.Rows = max(size.Rows, float64(c.RowChange(id)))
 	}
 	return size
 }

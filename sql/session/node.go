@@ -56,6 +56,10 @@ type Storage interface {
 	Rows(storageID uint64) int64
 	// AddRows adjusts these estimates, by storage id.
 	AddRows(changes map[uint64]int64)
+	// TableAnalyzed is what is known of a table's statistics, and NoteAnalyzed notes that new ones were made, which
+	// know of changed of the rows written.
+	TableAnalyzed(storageID uint64) sys.Analyzed
+	NoteAnalyzed(storageID uint64, changed int64, auto bool)
 	// ColumnRows estimates how many of them lie in column segments.
 	ColumnRows(storageID uint64) int64
 	// SegmentColumns is what the segments on this node know of a column of a table. It reads no data.
@@ -164,7 +168,9 @@ func (n *Node) forget(s *Session) {
 	defer n.mu.Unlock()
 	if n.sessions[s.start.PID] == s {
 		delete(n.sessions, s.start.PID)
-		n.dbConns[s.db.OID]--
+		if s.kind == "" {
+			n.dbConns[s.db.OID]--
+		}
 	}
 }
 

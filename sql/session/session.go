@@ -37,6 +37,8 @@ type Session struct {
 
 	// noParams: the statement being analysed came by the simple protocol, which has no $n.
 	noParams bool
+	// kind is pg_stat_activity.backend_type; "": a client's.
+	kind string
 	// codedRows: the result being started goes to a pgwire.CodedSink.
 	codedRows bool
 

@@ -76,6 +76,8 @@ func (s *Session) SettingRows() []sys.SettingRow {
 		switch {
 		case value != reset:
 			r.Source = "session"
+		case reset != boot && reset == s.node.Parameters[strings.ToLower(d.Name)]:
+			r.Source = "command line"
 		case reset != boot:
 			r.Source = "client"
 		}
@@ -108,6 +110,15 @@ func timestamp(t time.Time) *types.Timestamp {
 	return &ts
 }
 
+// TableAnalyzed implements sys.Session.
+func (s *Session) TableAnalyzed(ctx context.Context, table types.OID) (sys.Analyzed, error) {
+	rel, err := s.reader().Relation(ctx, table)
+	if err != nil || rel == nil || rel.Storage == nil {
+		return sys.Analyzed{}, err
+	}
+	return s.node.Storage.TableAnalyzed(rel.Storage.StorageId), nil
+}
+
 func (s *Session) Activities() []sys.Activity {
 	var out []sys.Activity
 	for _, o := range s.node.Sessions() {
@@ -116,7 +127,7 @@ func (s *Session) Activities() []sys.Activity {
 		a.mu.Lock()
 		out = append(out, sys.Activity{PID: o.start.PID, Database: o.db.OID, User: a.user, Application: a.application, ClientAddr: host,
 			ClientPort: port, State: a.state, Query: a.query, BackendStart: timestamp(o.start.Started), QueryStart: timestamp(a.queryStart),
-			XactStart: timestamp(a.xactStart), StateChange: timestamp(a.changed)})
+			XactStart: timestamp(a.xactStart), StateChange: timestamp(a.changed), Type: o.kind})
 		a.mu.Unlock()
 	}
 	s.waitEvents(out)

@@ -25,7 +25,7 @@ var vacuumOptions = map[string]bool{"full": true, "freeze": true, "verbose": tru
 // now, without locks.
 func (s *Session) vacuumStmt(ctx context.Context, st *parse.Statement, v *pg_query.VacuumStmt) (*result, error) {
 	tag := "ANALYZE"
-	doAnalyze := !v.IsVacuumcmd
+	doAnalyze, policy := !v.IsVacuumcmd, txn.WaitBlock
 	if v.IsVacuumcmd {
 		tag = "VACUUM"
 		if err := s.preventBlock("VACUUM"); err != nil {
@@ -40,6 +40,15 @@ func (s *Session) vacuumStmt(ctx context.Context, st *parse.Statement, v *pg_que
 		}
 		if !known {
 			return nil, pgerror.New(pgerror.SyntaxError, `unrecognized %s option "%s"`, tag, d.Defname).WithPosition(st.Position(int(d.Location)))
+		}
+		if d.Defname == "skip_locked" {
+			skip, err := boolOption(d)
+			if err != nil {
+				return nil, err
+			}
+			if skip {
+				policy = txn.WaitError
+			}
 		}
 		if d.Defname == "analyze" {
 			on, err := boolOption(d)
@@ -136,7 +145,10 @@ func (s *Session) vacuumStmt(ctx context.Context, st *parse.Statement, v *pg_que
 		if !doAnalyze {
 			continue
 		}
-		if err := tx.LockRelation(ctx, relationKey(s.db.OID, t.rel.OID), txn.ShareUpdateExclusive, txn.WaitBlock); err != nil {
+		if err := tx.LockRelation(ctx, relationKey(s.db.OID, t.rel.OID), txn.ShareUpdateExclusive, policy); policy == txn.WaitError && pgerror.Is(err, pgerror.LockNotAvailable) {
+			s.warn(pgerror.LockNotAvailable, `skipping analyze of "%s" --- lock not available`, t.rel.Name)
+			continue
+		} else if err != nil {
 			return nil, err
 		}
 		// What the lock's former holder did to the table counts.
@@ -192,10 +204,30 @@ func (s *Session) ownTables(ctx context.Context) ([]types.OID, error) {
 
 // analyzeTable refreshes the planner's statistics of a table.
 func (s *Session) analyzeTable(ctx context.Context, rel *catalog.Relation, cols []int) error {
-	st, err := stats.Analyze(ctx, s.cur.store, rel, cols, stats.Options{
-		Catalog: s.reader(), Types: s.typesEnv(s.reader()), Target: atoi(s.settings.Get("default_statistics_target"))})
+	changed := s.changedRows(rel)
+	st, err := s.tableStats(ctx, rel, cols, nil)
 	if err != nil {
 		return err
 	}
-	return s.cur.cat.Writer().SetStats(ctx, rel.OID, st)
+	if err := s.cur.cat.Writer().SetStats(ctx, rel.OID, st); err != nil {
+		return err
+	}
+	if len(cols) == 0 && rel.Storage != nil { // statistics of some columns do not make the others' any better
+		s.cur.tx.OnCommit(func(txn.Timestamp) { s.node.Storage.NoteAnalyzed(rel.Storage.StorageId, changed, false) })
+	}
+	return nil
+}
+
+// changedRows are the committed rows that were written since a table was analysed last.
+func (s *Session) changedRows(rel *catalog.Relation) int64 {
+	if rel.Storage == nil {
+		return 0
+	}
+	return s.node.Storage.TableAnalyzed(rel.Storage.StorageId).Changed
+}
+
+// tableStats computes the planner's statistics of a table's columns; none: all of them.
+func (s *Session) tableStats(ctx context.Context, rel *catalog.Relation, cols []int, pause func(context.Context) error) (*catalog.Stats, error) {
+	return stats.Analyze(ctx, s.cur.store, rel, cols, stats.Options{Pause: pause,
+		Catalog: s.reader(), Types: s.typesEnv(s.reader()), Target: atoi(s.settings.Get("default_statistics_target"))})
 }

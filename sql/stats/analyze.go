@@ -5,8 +5,10 @@ import (
 	"math"
 	"math/rand/v2"
 	"sort"
+	"strings"
 
 	"github.com/basaltdb/basalt/sql/catalog"
+	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec"
 	"github.com/basaltdb/basalt/vexec/planpb"
@@ -21,6 +23,8 @@ type Options struct {
 	// Target is default_statistics_target: the number of most common values and of
 	// histogram buckets; 0: 100. The sample has 300 rows per unit of it.
 	Target int
+	// Pause, when set, is called before every batch of rows: it may wait.
+	Pause func(ctx context.Context) error
 	// Seed makes the sample repeatable; 0 is as good as any.
 	Seed uint64
 }
@@ -33,6 +37,52 @@ type Writer interface {
 // sampleRowsPerTarget is PostgreSQL's: enough for a histogram with that many
 // buckets to be right within a factor of two with high probability.
 const sampleRowsPerTarget = 300
+
+// picker is the sample's side of a scan: of the rows that come by it takes those of the sample, so that a store
+// that applies it to rows still encoded decodes no others, and counts all. What it picks from a batch
+// is delivered before it sees the next one.
+type picker struct {
+	*sampler
+	pause func(context.Context) error
+	rows  int64 // that came by
+	sel   []int32
+	slots []int // of the sample, that the picked rows go to
+}
+
+// Columns implements vexec.ScanFilter.
+func (*picker) Columns() []int { return nil }
+
+// Select implements vexec.ScanFilter.
+func (p *picker) Select(ctx context.Context, b *vexec.Batch) ([]int32, error) {
+	if p.pause != nil {
+		if err := p.pause(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if p.sel == nil {
+		p.sel = make([]int32, 0, 16)
+	}
+	p.sel = p.sel[:0]
+	n := b.Rows()
+	for k := p.next(p.rows, n); k >= 0; k = p.next(p.rows, n) {
+		at := int32(k)
+		if b.Sel != nil {
+			at = b.Sel[k]
+		}
+		p.sel = append(p.sel, at)
+		p.slots = append(p.slots, p.claim(p.rows+int64(k)))
+	}
+	p.rows += int64(n)
+	return p.sel, nil
+}
+
+// owned is a value that keeps no vector alive.
+func owned(d types.Datum) types.Datum {
+	if s, ok := d.(string); ok {
+		return strings.Clone(s)
+	}
+	return d
+}
 
 // Analyze reads rel once through store and computes statistics of the columns
 // with the given attribute numbers (none: all live ones).
@@ -57,12 +107,12 @@ func Analyze(ctx context.Context, store vexec.Store, rel *catalog.Relation, atts
 		}
 	}
 	s := newSampler(opts.Target*sampleRowsPerTarget, opts.Seed)
-	r, _, err := store.Scan(ctx, scan, vexec.ScanRequest{Parts: 1})
+	pick := &picker{sampler: s, pause: opts.Pause}
+	r, picked, err := store.Scan(ctx, scan, vexec.ScanRequest{Parts: 1, Filter: pick})
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	rows := int64(0)
 	for {
 		b, err := r.Next(ctx)
 		if err != nil {
@@ -71,8 +121,17 @@ func Analyze(ctx context.Context, store vexec.Store, rel *catalog.Relation, atts
 		if b == nil {
 			break
 		}
-		n := b.Rows()
-		for k := s.next(rows, n); k >= 0; k = s.next(rows, n) {
+		if !picked {
+			sel, err := pick.Select(ctx, b)
+			if err != nil {
+				return nil, err
+			}
+			b = &vexec.Batch{N: b.N, Cols: b.Cols, Sel: sel}
+		}
+		if b.Rows() != len(pick.slots) {
+			return nil, pgerror.Internal("%d rows of a sample, want %d", b.Rows(), len(pick.slots))
+		}
+		for k := range b.Rows() {
 			at := k
 			if b.Sel != nil {
 				at = int(b.Sel[k])
@@ -80,13 +139,14 @@ func Analyze(ctx context.Context, store vexec.Store, rel *catalog.Relation, atts
 			vals := make([]types.Datum, len(cols))
 			for i, c := range cols {
 				if a := b.Cols[i]; !a.IsNull(at) {
-					vals[i] = types.Get(c.Type, a, at)
+					vals[i] = owned(types.Get(c.Type, a, at))
 				}
 			}
-			s.take(rows+int64(k), vals)
+			s.rows[pick.slots[k]].vals = vals
 		}
-		rows += int64(n)
+		pick.slots = pick.slots[:0]
 	}
+	rows := pick.rows
 	st := &catalog.Stats{Rows: float64(rows), Columns: map[int]*catalog.ColumnStats{}}
 	sample := s.ordered()
 	width := 0.0
@@ -143,18 +203,20 @@ func (s *sampler) next(first int64, n int) int {
 	return int(s.at - first)
 }
 
-// take puts a row into the sample.
-func (s *sampler) take(pos int64, vals []types.Datum) {
-	if len(s.rows) < s.size {
-		s.rows = append(s.rows, sampled{pos, vals})
+// claim gives a row a place in the sample, perhaps another's.
+func (s *sampler) claim(pos int64) (slot int) {
+	if slot = len(s.rows); slot < s.size {
+		s.rows = append(s.rows, sampled{pos: pos})
 	} else {
-		s.rows[s.rng.IntN(s.size)] = sampled{pos, vals}
+		slot = s.rng.IntN(s.size)
+		s.rows[slot] = sampled{pos: pos}
 	}
 	s.at = pos + 1
 	if len(s.rows) == s.size {
 		s.w *= math.Exp(math.Log(s.rng.Float64()) / float64(s.size))
 		s.skip = int64(math.Floor(math.Log(s.rng.Float64()) / math.Log(1-s.w)))
 	}
+	return slot
 }
 
 // ordered is the sample in the order the rows were read.

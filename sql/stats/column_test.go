@@ -50,7 +50,7 @@ func TestSampler(t *testing.T) {
 			if k >= n {
 				t.Fatalf("offset %d of %d", k, n)
 			}
-			s.take(total+int64(k), nil)
+			s.claim(total + int64(k))
 		}
 		total += int64(n)
 	}

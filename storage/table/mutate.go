@@ -153,7 +153,7 @@ func (s *Store) InsertBatch(ctx context.Context, table *planpb.Table, ext *vexec
 		}
 		return violation
 	}
-	s.count(table.StorageId, int64(n))
+	s.count(table.StorageId, int64(n), int64(n))
 	return nil
 }
 
@@ -397,7 +397,7 @@ retry:
 	if err := s.insertRow(ctx, sc, src, key, s.rowBuf); err != nil {
 		return nil, err
 	}
-	s.count(table.StorageId, 1)
+	s.count(table.StorageId, 1, 1)
 	return nil, nil
 }
 
@@ -577,6 +577,7 @@ func (s *Store) Update(ctx context.Context, table *planpb.Table, locator []byte,
 			}
 		}
 	}
+	s.count(table.StorageId, 0, 1)
 	return nil
 }
 
@@ -604,7 +605,7 @@ func (s *Store) Delete(ctx context.Context, table *planpb.Table, locator []byte,
 			}
 		}
 	}
-	s.count(table.StorageId, -1)
+	s.count(table.StorageId, -1, 1)
 	return nil
 }
 

@@ -162,7 +162,7 @@ func (s *Store) InsertRow(ctx context.Context, table *planpb.Table, row []types.
 	if err := s.insertRow(ctx, sc, datumRow(row), key, s.rowBuf); err != nil {
 		return err
 	}
-	s.count(table.StorageId, 1)
+	s.count(table.StorageId, 1, 1)
 	return nil
 }
 
@@ -184,5 +184,9 @@ func (s *Store) UpdateInPlace(ctx context.Context, table *planpb.Table, locator 
 	if s.rowBuf, err = enc.AppendDatums(s.rowBuf[:0], row); err != nil {
 		return err
 	}
-	return s.put(ctx, sc, s.keyBuf, s.rowBuf)
+	if err := s.put(ctx, sc, s.keyBuf, s.rowBuf); err != nil {
+		return err
+	}
+	s.count(table.StorageId, 0, 1)
+	return nil
 }

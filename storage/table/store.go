@@ -81,7 +81,7 @@ type Store struct {
 
 	keyBuf, rowBuf, valBuf []byte // for the goroutine that changes rows
 	attBuf                 []int
-	delta                  map[uint64]int64
+	delta                  []tableChange
 	tally                  bulkTally
 }
 

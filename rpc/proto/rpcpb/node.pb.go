@@ -4523,11 +4523,13 @@ func (x *HeartbeatRequest) GetRows() []*RowCount {
 	return nil
 }
 
-// RowCount is an estimate: rows of a table, or how many more or less there are.
+// RowCount is an estimate: rows of a table, or how many more or less there are. changed, of a gateway's: how many rows
+// it has written since the last beat, less those that statistics made there know of.
 type RowCount struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	StorageId     uint64                 `protobuf:"varint,1,opt,name=storage_id,json=storageId,proto3" json:"storage_id,omitempty"`
 	Rows          int64                  `protobuf:"zigzag64,2,opt,name=rows,proto3" json:"rows,omitempty"`
+	Changed       int64                  `protobuf:"zigzag64,3,opt,name=changed,proto3" json:"changed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4572,6 +4574,13 @@ func (x *RowCount) GetStorageId() uint64 {
 func (x *RowCount) GetRows() int64 {
 	if x != nil {
 		return x.Rows
+	}
+	return 0
+}
+
+func (x *RowCount) GetChanged() int64 {
+	if x != nil {
+		return x.Changed
 	}
 	return 0
 }
@@ -6262,11 +6271,12 @@ const file_rpc_proto_node_proto_rawDesc = "" +
 	"\x0foldest_snapshot\x18\x03 \x01(\x04R\x0eoldestSnapshot\x12\x16\n" +
 	"\x06reaped\x18\x04 \x03(\x04R\x06reaped\x124\n" +
 	"\atablets\x18\x05 \x03(\v2\x1a.basalt.node.v1.TabletInfoR\atablets\x12,\n" +
-	"\x04rows\x18\x06 \x03(\v2\x18.basalt.node.v1.RowCountR\x04rows\"=\n" +
+	"\x04rows\x18\x06 \x03(\v2\x18.basalt.node.v1.RowCountR\x04rows\"W\n" +
 	"\bRowCount\x12\x1d\n" +
 	"\n" +
 	"storage_id\x18\x01 \x01(\x04R\tstorageId\x12\x12\n" +
-	"\x04rows\x18\x02 \x01(\x12R\x04rows\"\x9a\x02\n" +
+	"\x04rows\x18\x02 \x01(\x12R\x04rows\x12\x18\n" +
+	"\achanged\x18\x03 \x01(\x12R\achanged\"\x9a\x02\n" +
 	"\x0eHeartbeatReply\x12\x18\n" +
 	"\ahorizon\x18\x01 \x01(\x04R\ahorizon\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12+\n" +

@@ -29,11 +29,15 @@ func registerActivity(r *expr.Registry) {
 			if a.ClientPort != 0 {
 				port = a.ClientPort
 			}
+			kind := a.Type
+			if kind == "" {
+				kind = "client backend"
+			}
 			// datid pid usesysid application_name state query wait_event_type wait_event
 			// xact_start query_start backend_start state_change client_addr client_hostname
 			// client_port backend_xid backend_xmin backend_type and TLS, GSSAPI, leader, query_id
 			row := []types.Datum{a.Database, a.PID, a.User, a.Application, text(a.State), a.Query, text(a.WaitEventType), text(a.WaitEvent),
-				ts(a.XactStart), ts(a.QueryStart), ts(a.BackendStart), ts(a.StateChange), nil, nil, port, nil, nil, "client backend",
+				ts(a.XactStart), ts(a.QueryStart), ts(a.BackendStart), ts(a.StateChange), nil, nil, port, nil, nil, kind,
 				false, nil, nil, nil, nil, nil, nil, false, nil, false, nil, nil}
 			if err := emit(row...); err != nil {
 				return err
@@ -104,15 +108,29 @@ func registerActivity(r *expr.Registry) {
 	// Counters that Basalt does not keep are at zero, as after a reset.
 	count := one(func(*expr.Context, Session, types.OID) (types.Datum, error) { return int64(0), nil })
 	for _, n := range []string{"numscans", "tuples_returned", "tuples_fetched", "tuples_inserted", "tuples_updated", "tuples_deleted", "tuples_hot_updated",
-		"blocks_fetched", "blocks_hit", "dead_tuples", "mod_since_analyze", "ins_since_vacuum", "vacuum_count", "autovacuum_count", "analyze_count", "autoanalyze_count",
+		"blocks_fetched", "blocks_hit", "dead_tuples", "ins_since_vacuum", "vacuum_count", "autovacuum_count",
 		"db_xact_commit", "db_xact_rollback", "db_blocks_fetched", "db_blocks_hit", "db_tuples_returned", "db_tuples_fetched", "db_tuples_inserted",
 		"db_tuples_updated", "db_tuples_deleted", "db_conflict_all", "db_temp_files", "db_temp_bytes", "db_deadlocks"} {
 		add(r, "pg_stat_get_"+n+"(oid)", count)
 	}
 	null := one(func(*expr.Context, Session, types.OID) (types.Datum, error) { return nil, nil })
-	for _, n := range []string{"last_vacuum_time", "last_autovacuum_time", "last_analyze_time", "last_autoanalyze_time", "db_stat_reset_time", "db_checksum_failures", "db_checksum_last_failure"} {
+	for _, n := range []string{"last_vacuum_time", "last_autovacuum_time", "db_stat_reset_time", "db_checksum_failures", "db_checksum_last_failure"} {
 		add(r, "pg_stat_get_"+n+"(oid)", null)
 	}
+	analyzed := func(name string, f func(a Analyzed) types.Datum) {
+		add(r, "pg_stat_get_"+name+"(oid)", one(func(c *expr.Context, s Session, o types.OID) (types.Datum, error) {
+			a, err := s.TableAnalyzed(c.Ctx, o)
+			if err != nil {
+				return nil, err
+			}
+			return f(a), nil
+		}))
+	}
+	analyzed("mod_since_analyze", func(a Analyzed) types.Datum { return a.Changed })
+	analyzed("analyze_count", func(a Analyzed) types.Datum { return a.Count })
+	analyzed("autoanalyze_count", func(a Analyzed) types.Datum { return a.CountAuto })
+	analyzed("last_analyze_time", func(a Analyzed) types.Datum { return ts(a.Last) })
+	analyzed("last_autoanalyze_time", func(a Analyzed) types.Datum { return ts(a.LastAuto) })
 	zero := one(func(*expr.Context, Session, types.OID) (types.Datum, error) { return float64(0), nil })
 	for _, n := range []string{"db_blk_read_time", "db_blk_write_time"} {
 		add(r, "pg_stat_get_"+n+"(oid)", zero)
@@ -130,7 +148,7 @@ func registerActivity(r *expr.Registry) {
 	add(r, "pg_stat_get_db_numbackends(oid)", one(func(_ *expr.Context, s Session, o types.OID) (types.Datum, error) {
 		n := int32(0)
 		for _, a := range s.Activities() {
-			if a.Database == o {
+			if a.Database == o && a.Type == "" {
 				n++
 			}
 		}

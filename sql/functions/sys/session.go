@@ -64,6 +64,8 @@ type Session interface {
 	Sequences() *SequenceMemory
 	// StorageBytes estimates the bytes of a table's or index's storage.
 	StorageBytes(storageID uint64) int64
+	// TableAnalyzed is what is known of a table's statistics.
+	TableAnalyzed(ctx context.Context, table types.OID) (Analyzed, error)
 	PreparedStatements() []PreparedStatement
 	CursorRows() []CursorRow
 	PreparedTransactions(ctx context.Context) ([]PreparedTransaction, error)
@@ -74,6 +76,13 @@ type Session interface {
 	ClusterTablets() []ClusterTablet
 	// ClusterFragments asks every live node what it has of running statements.
 	ClusterFragments() []ClusterFragments
+}
+
+// Analyzed is when statistics of a table were made, and how many rows have been written since.
+type Analyzed struct {
+	Changed          int64
+	Last, LastAuto   *types.Timestamp // nil: never
+	Count, CountAuto int64
 }
 
 // Merge is a table in a tablet, by how much of it lies in column segments.
@@ -133,6 +142,7 @@ type Activity struct {
 	State, Query                                     string
 	BackendStart, QueryStart, XactStart, StateChange *types.Timestamp
 	WaitEventType, WaitEvent                         string
+	Type                                             string // backend_type; "": a client's
 }
 
 // LockRow is a row of pg_locks, about an advisory lock, a relation or a row of it, or, where none of them is
