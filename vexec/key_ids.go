@@ -2,6 +2,7 @@ package vexec
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 
@@ -20,7 +21,7 @@ import (
 
 // keyList are the distinct keys of the KeyIDs and KeyValues of one number: of all workers of a
 // query, as long as that lives. Its memory cannot be spilled; the planner keeps to lists that it
-// expects to be of moderate size.
+// expects to be of moderate size, and has another plan for when they are not (ErrKeyList).
 type keyList struct {
 	mu    sync.Mutex
 	ts    []types.T
@@ -30,6 +31,13 @@ type keyList struct {
 	bytes int64           // of cols
 	mem   *memory
 }
+
+// ErrKeyList is in the chain of errors for a list of keys that has become too long. The same statement
+// planned without KeyIDs may have enough memory.
+var ErrKeyList = errors.New("the list of keys is too long")
+
+// keyListShare is the part of the memory of all queries that one list may hold.
+const keyListShare = 4
 
 // keyList gives the list of a number; ts are the types of its keys where they are known, of which the
 // first compared are compared.
@@ -70,7 +78,12 @@ func (l *keyList) number(enc *kernel.Keys, keys []arrow.Array, numbers []int32) 
 		l.bytes += kernel.Bytes(v)
 	}
 	l.mem.set(l.table.Size() + l.bytes)
-	return l.mem.must()
+	limit := l.mem.q.ex.opts.MemoryLimit
+	if limit <= 0 || l.mem.used <= limit/keyListShare && !l.mem.exhausted() {
+		return nil
+	}
+	return pgerror.Wrap(ErrKeyList, pgerror.OutOfMemory, "out of memory").
+		WithDetail("%s holds %d bytes that cannot be moved to disk; all queries together may hold %d.", l.mem.name, l.mem.used, limit)
 }
 
 // values gives key k of all numbers so far.

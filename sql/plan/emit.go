@@ -11,14 +11,16 @@ type emitter struct {
 	p *planner
 	// chunks, when re-checking, maps target scans to their ChunkScan slots.
 	chunks map[*relGet]uint32
+	// unnumbered: without KeyIDs, after the statement has been emitted with them.
+	unnumbered bool
 }
 
 func (p *planner) planID() uint32 { p.nextID++; return p.nextID }
 
 // emitStatement emits everything.
-func (p *planner) emitStatement(root *Node) *planpb.Statement {
+func (p *planner) emitStatement(root *Node, unnumbered bool) *planpb.Statement {
 	st := &planpb.Statement{}
-	em := &emitter{p: p}
+	em := &emitter{p: p, unnumbered: unnumbered}
 	for _, c := range p.ctes {
 		st.Ctes = append(st.Ctes, &planpb.CTE{Id: c.id, Name: c.name, Plan: em.node(c.node), Modifying: c.modifying})
 	}
@@ -49,7 +51,7 @@ func (em *emitter) node(n *Node) *planpb.Plan {
 		pl.Output = em.types(n.base)
 	}
 	pl.Rows = n.Rows
-	first := em.chunks == nil
+	first := em.chunks == nil && !em.unnumbered
 	if first {
 		n.opID = pl.Id
 	}

@@ -23,10 +23,11 @@ const (
 // keyIDs has a grouping compare numbers instead of those of its keys that come from the right side of a join
 // below (vexec.KeyIDs): these are compared, and gathered, once for each row of that side and not once for each row that the
 // join yields. So are columns that the keys determine (passGroupKeys). A grouping of what another one has grouped
-// that way goes by the same numbers. Plans for several sites do without.
+// that way goes by the same numbers. Plans for several sites do without, and so does what cannot be run again when
+// the list of keys turns out to be too long (Planned.Unnumbered).
 func (em *emitter) keyIDs(pl *planpb.Plan, n *Node) *planpb.Plan {
 	a := pl.GetAgg()
-	if em.chunks != nil || em.p.opts.Sites > 0 || a.GetPhase() != planpb.Agg_COMPLETE || a.GetStrategy() == planpb.Agg_SORTED ||
+	if em.chunks != nil || em.unnumbered || !em.p.repeatable || em.p.opts.Sites > 0 || a.GetPhase() != planpb.Agg_COMPLETE || a.GetStrategy() == planpb.Agg_SORTED ||
 		len(a.GetSets()) > 0 || len(a.GetGroupingCalls()) > 0 || len(a.GetKeys()) == 0 {
 		return pl
 	}
@@ -148,6 +149,7 @@ func onRight(j *planpb.HashJoin, left int, e *planpb.Expr) *planpb.Expr {
 // groupByID has the grouping use the number in the last column of from, which goes up the path, in place of the
 // chosen keys.
 func (em *emitter) groupByID(g *keyGroup, from *planpb.Plan, list uint32) *planpb.Plan {
+	em.p.keyIDs = true
 	pl := g.pl
 	t := types.Of(types.Int4)
 	int4 := planpb.NewType(t)

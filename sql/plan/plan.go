@@ -69,8 +69,11 @@ type ResultColumn struct {
 // Planned is a plan ready to run.
 type Planned struct {
 	Statement *planpb.Statement
-	Columns   []ResultColumn
-	Command   query.CommandType
+	// Unnumbered, unless nil, is Statement without KeyIDs, which has the same result: for when it fails
+	// with vexec.ErrKeyList. Both may be begun: there are no writes and no volatile functions.
+	Unnumbered *planpb.Statement
+	Columns    []ResultColumn
+	Command    query.CommandType
 	// Returning: a data-modifying statement delivers rows.
 	Returning bool
 	// Root and the other trees are kept for EXPLAIN.

@@ -25,21 +25,23 @@ type planner struct {
 	shared    map[*query.Query]*sharedQuery
 	usedParam bool // parameter values were folded in
 	readOnly  bool
-	relations map[types.OID]bool
-	multi     map[*query.SubLink][]query.Expr
-	subplans  int
-	stats     map[types.OID]*catalog.Stats
-	sizes     []TableSize
-	segments  map[segmentStatsKey]*catalog.ColumnStats
-	rowsMemo  map[rel]float64
-	anyOf     ColSet // results of calls that give what the keys of their grouping determine
-	nextID    uint32
-	perRow    ColSet            // columns that init plans see of the row they run for
-	earlyStop map[*relJoin]bool // joins below a LIMIT, see stopsEarly
-	resorted  map[*relSort]bool // sorts repeated above joins, see phys_order.go
-	raise     bool              // errors of folding are noted, see fold_errors.go
-	quiet     map[*query.Query]bool
-	keepOrder bool // rows must come as PostgreSQL would read them, see rowOrderMatters
+	// repeatable: the statement may be begun twice; keyIDs: some are in the plan.
+	repeatable, keyIDs bool
+	relations          map[types.OID]bool
+	multi              map[*query.SubLink][]query.Expr
+	subplans           int
+	stats              map[types.OID]*catalog.Stats
+	sizes              []TableSize
+	segments           map[segmentStatsKey]*catalog.ColumnStats
+	rowsMemo           map[rel]float64
+	anyOf              ColSet // results of calls that give what the keys of their grouping determine
+	nextID             uint32
+	perRow             ColSet            // columns that init plans see of the row they run for
+	earlyStop          map[*relJoin]bool // joins below a LIMIT, see stopsEarly
+	resorted           map[*relSort]bool // sorts repeated above joins, see phys_order.go
+	raise              bool              // errors of folding are noted, see fold_errors.go
+	quiet              map[*query.Query]bool
+	keepOrder          bool // rows must come as PostgreSQL would read them, see rowOrderMatters
 	// derivedSel is the selectivity already applied to single tables because of an OR.
 	derivedSel map[string]float64
 
@@ -136,7 +138,11 @@ func (p *planner) plan(q *query.Query) (out *Planned, err error) {
 	pl.Root = p.physRoot(root, outs, p.opts.LimitHint)
 	p.distribute(pl)
 	p.labelInitPlans()
-	pl.Statement = p.emitStatement(pl.Root)
+	p.repeatable = p.readOnly && !p.volatileQuery(q)
+	pl.Statement = p.emitStatement(pl.Root, false)
+	if p.keyIDs {
+		pl.Unnumbered = p.emitStatement(pl.Root, true)
+	}
 	pl.Columns = p.resultColumns(q)
 	pl.Returning = q.Command != query.CmdSelect && len(q.Returning) > 0
 	pl.ConstError, pl.paramChecks = p.constError, p.paramChecks

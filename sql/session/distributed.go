@@ -64,7 +64,11 @@ func (n *Node) siteCount() int {
 func (s *Session) runPlan(ctx context.Context, p *plan.Planned, env vexec.Exec) (vexec.Cursor, error) {
 	sites := s.node.sites()
 	if p.Exchanges == 0 || sites == nil {
-		return s.node.Executor.Run(ctx, p.Statement, env)
+		cur, err := s.node.Executor.Run(ctx, p.Statement, env)
+		if err == nil && p.Unnumbered != nil {
+			cur = &numbered{Cursor: cur, again: func() (vexec.Cursor, error) { return s.node.Executor.Run(ctx, p.Unnumbered, env) }}
+		}
+		return cur, err
 	}
 	cut, err := p.Cut(sites)
 	if err != nil {

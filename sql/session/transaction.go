@@ -35,7 +35,7 @@ type transaction struct {
 	// lost is why tx is gone though the block goes on: it could not be rolled back to a savepoint.
 	lost error
 	// temp: temporary objects were used.
-	temp bool
+	temp    bool
 	exports exports
 	// uncommitted: READ UNCOMMITTED was asked for; it is READ COMMITTED by another name.
 	uncommitted bool

@@ -47,7 +47,7 @@ func run() error {
 	only := flag.String("only", "", "only these specs, separated by commas")
 	outDir := flag.String("out", "", "keep outputs and differences here")
 	all := flag.Bool("all", false, "skip nothing, know nothing")
-	limit := flag.Duration("limit", 3*time.Minute, "the longest time for one spec")
+	limit := flag.Duration("limit", 10*time.Minute, "the longest time for one spec")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
