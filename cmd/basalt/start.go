@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/basaltdb/basalt/internal/cores"
+	"github.com/basaltdb/basalt/internal/hugepages"
 	"github.com/basaltdb/basalt/rpc/flight"
 	"github.com/basaltdb/basalt/rpc/node"
 	"github.com/basaltdb/basalt/sql/pgwire"
@@ -210,9 +211,10 @@ func serve(ctx context.Context, stop func(), s *server.Server, nodes *flight.Nod
 // of every scan. The limit brings the collector back when queries fill the heap.
 const gcPercent = 400
 
-// tuneCollector sets the garbage collector for a process of so much memory, of
+// tuneCollector sets the heap and its garbage collector for a process of so much memory, of
 // which the store takes a third (sql/server).
 func tuneCollector(memory int64) {
+	hugepages.Advise(memory / 3 * 2)
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
