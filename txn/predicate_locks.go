@@ -20,6 +20,7 @@ const (
 	heldKeysMax    = 4096
 	heldRangesMax  = 256
 	writtenKeysMax = 16 << 10
+	shownKeysMax   = 32
 	// spaceLen is how many bytes of a key say where it belongs: notes on keys that
 	// share them may be joined without touching others. storage/table's keys begin
 	// with tablet and storage id.
@@ -217,7 +218,8 @@ func (p *predicateLocks) each(key []byte, f func(r *sxact) error) error {
 }
 
 // predicates lists what has been read by transactions that are active or ran beside one that is: one lock
-// for all ranges of a storage, and one for each key by itself.
+// for all ranges of a storage, and one for each key by itself unless they are more than shownKeysMax there: as many as
+// PostgreSQL keeps apart by default.
 func (s *serializable) predicates() []LockInfo {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -231,9 +233,18 @@ func (s *serializable) predicates() []LockInfo {
 				out = append(out, l)
 			}
 		}
+		keys := map[uint64]int{}
 		for k := range x.locks.keys {
-			l.Storage, l.Key = storageOf([]byte(k)), true
-			out = append(out, l)
+			keys[storageOf([]byte(k))]++
+		}
+		for id, n := range keys {
+			l.Storage, l.Key = id, n <= shownKeysMax
+			if !l.Key && !ranged[id] {
+				out = append(out, l)
+			}
+			for ; l.Key && n > 0; n-- {
+				out = append(out, l)
+			}
 		}
 	}
 	if s.old != nil {

@@ -25,6 +25,9 @@ type exportedSnapshot struct {
 	readOnly     bool
 }
 
+// exportsMax bounds what one transaction exports.
+const exportsMax = 1 << 12
+
 // exports are what a transaction has exported. Identifiers are made of the process, a number of the
 // transaction and one of the snapshot.
 type exports struct {
@@ -49,6 +52,10 @@ func (s *Session) ExportSnapshot() (string, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	x := &s.cur.exports
+	if len(x.ids) >= exportsMax {
+		held.Release()
+		return "", pgerror.New(pgerror.ProgramLimitExceeded, "a transaction cannot export more than %d snapshots", exportsMax)
+	}
 	if len(x.ids) == 0 {
 		e.made++
 		x.number = e.made

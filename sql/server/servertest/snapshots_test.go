@@ -79,4 +79,8 @@ func TestExportedSnapshots(t *testing.T) {
 		exec(t, a, "ROLLBACK")
 		exec(t, b, "ROLLBACK")
 	}
+	_, err := a.Exec(ctx, "SELECT count(pg_export_snapshot()) FROM generate_series(1, 5000)")
+	if e := (*pgconn.PgError)(nil); !errors.As(err, &e) || e.Code != "54000" {
+		t.Errorf("exporting without end: %v", err)
+	}
 }
