@@ -494,7 +494,9 @@ func (p *Branches) settle(ctx context.Context, x *branch) error {
 		return nil
 	}
 	if state == OutcomeCommitted {
-		if err := p.Apply(ctx, b, ts); err != nil {
+		if err := p.Apply(ctx, b, ts); pgerror.Is(err, BranchLost) {
+			return nil // who has decided has ended it meanwhile
+		} else if err != nil {
 			return err
 		}
 		return p.Release(ctx, b)

@@ -56,11 +56,11 @@ func (h *hosting) restart(id txn.NodeID) {
 	for _, g := range h.gateways {
 		g.cfg.Oracle = h.oracle
 	}
-	h.serve()
-	for _, n := range h.nodes {
+	for _, n := range h.nodes { // before it serves anything, as Resolve demands
 		n.br.SetSerializer(h.oracle)
 		must(h.t, n.br.Resolve(ctx))
 	}
+	h.serve()
 }
 
 // endGateway is a gateway's death.
