@@ -150,8 +150,14 @@ func (j *hashJoinOp) buildTogether(s *sharedBuild) (*joinTable, error) {
 	}
 	numbers := make([]int32, n)
 	domain := n
-	if t.dense, t.keys = j.densely(parts, numbers); t.dense != nil {
+	if t.dense, t.keys = j.densely(parts); t.dense != nil {
 		domain = t.keys
+		if err := s.share(j, len(parts), func(_ *hashJoinOp, i int) error {
+			t.dense.Find(parts[i].Cols[0], numbers[at[i]:][:parts[i].N])
+			return nil
+		}); err != nil {
+			return nil, err
+		}
 	} else if err := j.numberTogether(s, t, parts, at, numbers); err != nil {
 		return nil, err
 	}
@@ -180,12 +186,12 @@ func (j *hashJoinOp) buildTogether(s *sharedBuild) (*joinTable, error) {
 	return t, nil
 }
 
-// densely numbers the keys by an array where they allow it.
-func (j *hashJoinOp) densely(parts []*Batch, numbers []int32) (*kernel.DenseKeys, int) {
+// densely ranks the keys where they allow it.
+func (j *hashJoinOp) densely(parts []*Batch) (*kernel.DenseKeys, int) {
 	if len(j.rightKeys) != 1 || !filterable(j.keySpec.Types[0]) {
 		return nil, 0
 	}
-	return kernel.NewDenseKeys(concatColumn(j.keySpec.Types[0], parts, 0), numbers)
+	return kernel.NewDenseKeys(concatColumn(j.keySpec.Types[0], parts, 0))
 }
 
 // numberTogether gives each row the number of its key, −1 where it can match nothing. The number is the first row
@@ -249,5 +255,8 @@ func (j *hashJoinOp) complete(t *joinTable) {
 	}
 	if t.dense != nil {
 		t.bytes += t.dense.Size()
+	}
+	for _, f := range t.filters {
+		t.bytes += f.size()
 	}
 }

@@ -2,7 +2,6 @@ package vexec
 
 import (
 	"math"
-	"math/bits"
 	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -24,8 +23,8 @@ type keyFilter struct {
 	t        types.T
 	min, max int64 // of the values, when there are any
 	empty    bool
-	full     bool     // it would let everything pass
 	bits     []uint64 // bit v−min; the one after the last value's is 0
+	own      int64    // bytes of bits or bloom that are this filter's
 	bloom    []uint64 // words, a power of two of them; three bits of one word a value
 	few      []int64  // the values, ascending and distinct, when there were at most fewKeysMax
 }
@@ -34,9 +33,10 @@ const (
 	bitmapBitsMax = 1 << 27
 	// bitmapAlways is up to how many bits a bitmap is taken for any number of values: it
 	// stays in the cache, and asking it takes a fraction of what a hash does.
-	bitmapAlways = 1 << 20
-	// bitmapSparse is how many bits of bitmap a value may take.
-	bitmapSparse = 64
+	bitmapAlways = 1 << 22
+	// bitmapSparse is how many bits of bitmap a value may take: keys of facts tend to come in order, and
+	// a bitmap is then read in order too.
+	bitmapSparse = 192
 	// bloomBits is how many bits of Bloom filter a value takes at least.
 	bloomBits = 12
 	// fewKeysMax is up to how many keys are looked up one by one (scan_narrow.go).
@@ -55,25 +55,28 @@ func filterable(t types.T) bool {
 	return false
 }
 
-// newKeyFilter is over the values of col that are not NULL.
-func newKeyFilter(t types.T, col arrow.Array) *keyFilter {
-	f := &keyFilter{t: t}
+// newKeyFilter is over the values of col that are not NULL. dense has the same ones, unless it is nil.
+func newKeyFilter(t types.T, col arrow.Array, dense *kernel.DenseKeys) *keyFilter {
+	f := &keyFilter{t: t, empty: col.NullN() == col.Len()}
+	if dense != nil {
+		f.min, f.max, f.bits = dense.Bits()
+	}
 	switch col.DataType().ID() {
 	case arrow.INT16:
-		fillFilter(f, kernel.Values[int16](col), kernel.Valid(col))
+		fillFilter(f, kernel.Values[int16](col), kernel.Valid(col), col.Len()-col.NullN())
 	case arrow.INT32, arrow.DATE32:
-		fillFilter(f, kernel.Values[int32](col), kernel.Valid(col))
+		fillFilter(f, kernel.Values[int32](col), kernel.Valid(col), col.Len()-col.NullN())
 	case arrow.INT64:
-		fillFilter(f, kernel.Values[int64](col), kernel.Valid(col))
+		fillFilter(f, kernel.Values[int64](col), kernel.Valid(col), col.Len()-col.NullN())
 	default:
 		return nil
 	}
 	return f
 }
 
-func fillFilter[T int16 | int32 | int64](f *keyFilter, x []T, valid kernel.Bits) {
-	lo, hi, n := kernel.MinMax(x, valid)
-	if f.min, f.max, f.empty = lo, hi, n == 0; f.empty {
+// fillFilter takes the n valid values of x.
+func fillFilter[T int16 | int32 | int64](f *keyFilter, x []T, valid kernel.Bits, n int) {
+	if n == 0 {
 		return
 	}
 	if n <= fewKeysMax {
@@ -86,26 +89,27 @@ func fillFilter[T int16 | int32 | int64](f *keyFilter, x []T, valid kernel.Bits)
 		slices.Sort(f.few)
 		f.few = slices.Compact(f.few)
 	}
-	span := uint64(hi) - uint64(lo)
+	if f.bits != nil {
+		return
+	}
+	f.min, f.max, _ = kernel.MinMax(x, valid)
+	span := uint64(f.max) - uint64(f.min)
 	if span < bitmapAlways || span < bitmapBitsMax && span/bitmapSparse <= uint64(n) {
+		f.own = int64(span/64) * 8
 		f.bits = make([]uint64, (span+1)/64+1)
 		for i, v := range x {
 			if valid.Get(i) {
-				k := uint64(int64(v) - lo)
+				k := uint64(int64(v) - f.min)
 				f.bits[k/64] |= 1 << (k % 64)
 			}
 		}
-		ones := uint64(0)
-		for _, w := range f.bits {
-			ones += uint64(bits.OnesCount64(w))
-		}
-		f.full = false
 		return
 	}
 	words := uint64(64)
 	for words*64 < uint64(n)*bloomBits {
 		words *= 2
 	}
+	f.own = int64(words) * 8
 	f.bloom = make([]uint64, words)
 	for i, v := range x {
 		if valid.Get(i) {
@@ -113,6 +117,14 @@ func fillFilter[T int16 | int32 | int64](f *keyFilter, x []T, valid kernel.Bits)
 			f.bloom[h>>32&(words-1)] |= bloomMask(h)
 		}
 	}
+}
+
+// size is the memory in bytes, but for what is the table's; of nil too.
+func (f *keyFilter) size() int64 {
+	if f == nil {
+		return 0
+	}
+	return f.own + 8*int64(len(f.few))
 }
 
 func bloomMask(h uint64) uint64 { return 1<<(h&63) | 1<<(h>>6&63) | 1<<(h>>12&63) }

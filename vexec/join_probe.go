@@ -108,13 +108,14 @@ func (p *joinProbe) pairs(size int) (left, right []int32) {
 		return p.uniquePairs(n)
 	}
 	left, right = p.left[:0], p.right[:0]
+	var one [1]int32
 	for p.row < n && len(left) < size {
 		k := p.numbers[p.row]
 		if k < 0 {
 			p.row++
 			continue
 		}
-		rows := p.t.list[p.t.start[k]+p.off : p.t.start[k+1]]
+		rows := p.t.rowsOf(k, &one)[p.off:]
 		take := min(len(rows), size-len(left))
 		for _, r := range rows[:take] {
 			left, right = append(left, int32(p.row)), append(right, r)

@@ -9,18 +9,18 @@ import (
 )
 
 // joinTable is a built right side. Keys have dense numbers in order of their first
-// row, or that row as their number (join_build.go); a lookup gives a key's number, by hashing or, where a single integer key lies
-// in a narrow range, by its position in an array.
+// row, or that row as their number (join_build.go); a lookup gives a key's number, by hashing or, where a single
+// integer key's values lie close together, its rank among them by its position.
 type joinTable struct {
 	rows  *Batch // all rows, dense, text perhaps coded; columns nobody asks for are nil
 	keys  int    // distinct ones
 	table *kernel.Table
 	dense *kernel.DenseKeys // instead of table
 
-	start     []int32 // rows of key number k are list[start[k]:start[k+1]]
-	list      []int32
-	unique    bool // every key has one row, list[k]
-	identity  bool // unique, and that is row k
+	start     []int32 // rows of key number k are list[start[k]:start[k+1]]; nil: unique
+	list      []int32 // nil: identity
+	unique    bool    // every key has one row, list[k]
+	identity  bool    // unique, and that is row k
 	matched   []bool
 	partition bool // of a right side that has rows elsewhere
 	hasNull   bool // some row has a NULL in a key that is not null_equal
@@ -157,7 +157,7 @@ func (j *hashJoinOp) number(t *joinTable) ([]int32, error) {
 // filterFor makes the filter of key k where a scan waits for it.
 func (t *joinTable) filterFor(j *hashJoinOp, k int, col arrow.Array) {
 	if k < len(j.probes) && j.probes[k] != nil {
-		t.filters[k] = newKeyFilter(j.keySpec.Types[k], col)
+		t.filters[k] = newKeyFilter(j.keySpec.Types[k], col, t.dense)
 	}
 }
 
@@ -170,9 +170,10 @@ func (j *hashJoinOp) numberDense(t *joinTable, numbers []int32) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if t.dense, t.keys = kernel.NewDenseKeys(keys[0], numbers); t.dense == nil {
+	if t.dense, t.keys = kernel.NewDenseKeys(keys[0]); t.dense == nil {
 		return false, nil
 	}
+	t.dense.Find(keys[0], numbers)
 	t.hasNull = t.hasNull || keys[0].NullN() > 0
 	if j.exactNulls() {
 		t.keyCols = keys
@@ -189,23 +190,25 @@ func (j *hashJoinOp) numberDense(t *joinTable, numbers []int32) (bool, error) {
 
 // index lists the rows of each key together, in their order; numbers are below domain.
 func (t *joinTable) index(numbers []int32, domain int) {
-	kept := 0
-	for _, k := range numbers {
-		if k >= 0 {
-			kept++
-		}
+	kept, apart := 0, int32(0)
+	for i, k := range numbers {
+		kept += int(uint32(^k) >> 31)
+		apart |= (k ^ int32(i)) &^ (k >> 31)
 	}
-	t.start = make([]int32, domain+1)
 	t.unique = kept == t.keys
-	// Numbers are rows, or are given in the order of rows.
-	if t.identity = t.unique && (domain == len(numbers)); t.identity {
-		t.list = make([]int32, domain)
-		for i := range t.list {
-			t.start[i], t.list[i] = int32(i), int32(i)
-		}
-		t.start[domain] = int32(domain)
+	if t.identity = t.unique && apart == 0; t.identity {
 		return
 	}
+	if t.unique {
+		t.list = make([]int32, domain)
+		for i, k := range numbers {
+			if k >= 0 {
+				t.list[k] = int32(i)
+			}
+		}
+		return
+	}
+	t.start = make([]int32, domain+1)
 	t.list = make([]int32, kept)
 	for _, k := range numbers {
 		if k >= 0 {
@@ -222,6 +225,18 @@ func (t *joinTable) index(numbers []int32, domain int) {
 			at[k]++
 		}
 	}
+}
+
+// rowsOf lists the rows of key number k; one is room for one.
+func (t *joinTable) rowsOf(k int32, one *[1]int32) []int32 {
+	switch {
+	case t.identity:
+		one[0] = k
+		return one[:]
+	case t.unique:
+		return t.list[k : k+1]
+	}
+	return t.list[t.start[k]:t.start[k+1]]
 }
 
 // find gives the number of each row's key, −1 where there is none. enc is scratch.

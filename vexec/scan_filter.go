@@ -65,7 +65,7 @@ func (s *scanFilter) start() {
 		s.used = append(s.used, s.pred.Columns()...)
 	}
 	for _, p := range s.probes {
-		if p.keys == nil || p.keys.full {
+		if p.keys == nil {
 			continue
 		}
 		st := find(p)

@@ -100,3 +100,31 @@ func benchUnpack[T unsigned](b *testing.B, n int, p unsafe.Pointer, w uint) {
 	}
 	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds()/1e9, "Gvalues/s")
 }
+
+// BenchmarkRuns decodes 4096 values in runs of one to so many.
+func BenchmarkRuns(b *testing.B) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for _, longest := range []int{2, 7, 40} {
+		vals := make([]uint64, 0, 4096)
+		for v := uint64(1000); len(vals) < 4096; v += 1 + rnd.Uint64N(8) {
+			for range min(1+rnd.IntN(longest), 4096-len(vals)) {
+				vals = append(vals, v)
+			}
+		}
+		p := append(new(intEncoder).append(nil, vals), make([]byte, wordSlack)...)
+		s, _, err := parseInts(p, len(vals))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(fmt.Sprint(longest), func(b *testing.B) {
+			if s.kind != intsRuns {
+				b.Skipf("kind %d", s.kind)
+			}
+			out := make([]uint64, len(vals))
+			for b.Loop() {
+				decodeInts(&s, out)
+			}
+			b.ReportMetric(b.Elapsed().Seconds()*1e9/float64(b.N)/float64(len(vals)), "ns/value")
+		})
+	}
+}

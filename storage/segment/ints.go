@@ -194,15 +194,7 @@ func decodeInts[T unsigned](s *ints, dst []T) {
 			dst[i] = v
 		}
 	case intsRuns:
-		from := 0
-		for r, end := range s.at {
-			v := T(s.base + packedAt(s.packed, s.w, r))
-			run := dst[from:end]
-			for i := range run {
-				run[i] = v
-			}
-			from = int(end)
-		}
+		decodeRuns(s, dst)
 	case intsTable:
 		unpack(dst, s.packed, s.w, 0)
 		t := (*[tableMax]uint64)(s.vals)
@@ -223,6 +215,35 @@ func decodeInts[T unsigned](s *ints, dst []T) {
 		}
 	}
 }
+
+// decodeRuns is decodeInts for runs. Most are short: it writes shortRun values whatever the run's length, which
+// spares a loop whose end cannot be predicted; the next run overwrites what was too much.
+func decodeRuns[T unsigned](s *ints, dst []T) {
+	const step = 64 // that many packed values end with a byte
+	var vals [step]T
+	from := 0
+	for lo := 0; lo < len(s.at); lo += step {
+		ends := s.at[lo:min(lo+step, len(s.at))]
+		unpack(vals[:len(ends)], unsafe.Add(s.packed, lo/8*int(s.w)), s.w, T(s.base))
+		for r, end := range ends {
+			v := vals[r&(step-1)]
+			if from+shortRun > len(dst) {
+				for i := range dst[from:end] {
+					dst[from+i] = v
+				}
+			} else {
+				d := (*[shortRun]T)(dst[from:])
+				d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7] = v, v, v, v, v, v, v, v
+				for i := from + shortRun; i < int(end); i++ {
+					dst[i] = v
+				}
+			}
+			from = int(end)
+		}
+	}
+}
+
+const shortRun = 8
 
 // decodeIntsAt writes the values at the ascending positions sel.
 func decodeIntsAt[T unsigned](s *ints, dst []T, sel []int32) {

@@ -6,6 +6,7 @@ import (
 	"math/rand"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
 
@@ -90,46 +91,67 @@ func TestSelections(t *testing.T) {
 	}
 }
 
-// TestDenseKeys numbers integers by position.
+// TestDenseKeys ranks integers by position, in an array and by bits.
 func TestDenseKeys(t *testing.T) {
-	for _, vals := range [][]types.Datum{
+	build := func(vs []types.Datum) arrow.Array {
+		b := types.NewBuilder(types.Of(types.Int8), len(vs))
+		for _, v := range vs {
+			b.Append(v)
+		}
+		return b.Finish()
+	}
+	seed := time.Now().UnixNano()
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewSource(seed))
+	cases := [][]types.Datum{
 		{int64(5), int64(7), nil, int64(5), int64(-3)},
 		{int64(math.MaxInt64), int64(math.MaxInt64 - 2)},
 		{int64(math.MinInt64), int64(math.MinInt64 + 1), nil},
-	} {
-		build := func(vs []types.Datum) arrow.Array {
-			b := types.NewBuilder(types.Of(types.Int8), len(vs))
-			for _, v := range vs {
-				b.Append(v)
+	}
+	for _, step := range []int{1, 3, 64, 100} {
+		for _, n := range []int{1, 63, 64, 65, 4000} {
+			lo := int64(rnd.Intn(1000) - 500)
+			var vals []types.Datum
+			for range n {
+				vals = append(vals, lo+int64(rnd.Intn(n*step)))
+				if rnd.Intn(20) == 0 {
+					vals = append(vals, nil)
+				}
 			}
-			return b.Finish()
+			cases = append(cases, vals)
 		}
-		seen := map[types.Datum]int32{}
-		want := make([]int32, len(vals))
-		for i, v := range vals {
-			if v == nil {
-				want[i] = -1
-				continue
+	}
+	for _, vals := range cases {
+		var distinct []int64
+		for _, v := range vals {
+			if v != nil {
+				distinct = append(distinct, v.(int64))
 			}
-			if _, ok := seen[v]; !ok {
-				seen[v] = int32(len(seen))
-			}
-			want[i] = seen[v]
 		}
-		got := make([]int32, len(vals))
-		d, n := kernel.NewDenseKeys(build(vals), got)
-		if d == nil || n != len(seen) || !slices.Equal(got, want) {
-			t.Fatalf("%v: numbers %v of %d, want %v", vals, got, n, want)
+		slices.Sort(distinct)
+		distinct = slices.Compact(distinct)
+		d, n := kernel.NewDenseKeys(build(vals))
+		if d == nil || n != len(distinct) {
+			t.Fatalf("%v: %d keys, want %d", vals, n, len(distinct))
+		}
+		least, greatest, bits := d.Bits()
+		if least != distinct[0] || greatest != distinct[len(distinct)-1] || len(bits) != int(uint64(greatest-least)+1)/64+1 {
+			t.Fatalf("%v: bits of %d to %d in %d words", vals, least, greatest, len(bits))
 		}
 		probe := append(slices.Clone(vals), int64(0), int64(6), int64(math.MinInt64), int64(math.MaxInt64))
+		for _, v := range distinct {
+			probe = append(probe, v-1, v+1, v+64)
+		}
 		found := make([]int32, len(probe))
 		d.Find(build(probe), found)
 		for i, v := range probe {
-			w, ok := seen[v]
-			if !ok {
-				w = -1
+			w := -1
+			if v != nil {
+				if at, ok := slices.BinarySearch(distinct, v.(int64)); ok {
+					w = at
+				}
 			}
-			if found[i] != w {
+			if found[i] != int32(w) {
 				t.Errorf("%v in %v: %d, want %d", v, vals, found[i], w)
 			}
 		}
@@ -137,7 +159,7 @@ func TestDenseKeys(t *testing.T) {
 	b := types.NewBuilder(types.Of(types.Int8), 2)
 	b.Append(int64(math.MinInt64))
 	b.Append(int64(math.MaxInt64))
-	if d, _ := kernel.NewDenseKeys(b.Finish(), make([]int32, 2)); d != nil {
+	if d, _ := kernel.NewDenseKeys(b.Finish()); d != nil {
 		t.Error("values far apart are dense")
 	}
 }
