@@ -61,7 +61,7 @@ func compareKeys(w *worker, specs []kernel.SortSpec, a, b []arrow.Array) kernel.
 }
 
 // sortRow is one row on its way through the sort: the order-preserving prefix of
-// its first key and its number.
+// the key that is looked at and its number.
 type sortRow struct {
 	prefix uint64
 	row    int32
@@ -72,47 +72,105 @@ const sortStep = 1 << 16
 
 // sortedRows gives the order of n rows by their key columns; equal rows keep
 // their order. limit > 0: only the first limit are wanted.
+//
+// Key by key: rows are sorted by the prefixes of a key, then those that tie, by the next key's.
+// Rows are compared value by value only where prefixes do not tell, or few rows tie.
 func sortedRows(w *worker, specs []kernel.SortSpec, keys []arrow.Array, n int) []int32 {
 	out := make([]int32, n)
+	for i := range out {
+		out[i] = int32(i)
+	}
 	if len(specs) == 0 {
-		for i := range out {
-			out[i] = int32(i)
-		}
 		return out
 	}
-	rows, exact := make([]sortRow, n), true
-	for lo := 0; lo < n; lo += sortStep {
-		w.interrupt()
-		hi := min(lo+sortStep, n)
-		prefix, all := kernel.SortPrefix(specs[0], kernel.Slice(keys[0], lo, hi))
-		for i, p := range prefix {
-			rows[lo+i] = sortRow{p, int32(lo + i)}
-		}
-		exact = exact && all
+	rows := make([]sortRow, n)
+	for i := range rows {
+		rows[i].row = int32(i)
 	}
-	rest, restKeys := specs, keys
-	if exact {
-		rest, restKeys = specs[1:], keys[1:]
+	ties := [][]sortRow{rows}
+	for k := 0; len(ties) > 0; k++ {
+		exact := sortByPrefix(w, specs[k], keys[k], ties)
+		tied := 0
+		if ties, tied = tiesWithin(ties); exact && k+1 == len(specs) {
+			break // equal rows, in their order
+		}
+		if exact && tied > n/tiesFew {
+			continue
+		}
+		if exact {
+			k++
+		}
+		sortByValue(w, specs[k:], keys[k:], ties)
+		break
 	}
-	cmp := interruptible(w, compareKeys(w, rest, restKeys, restKeys))
-	slices.SortFunc(rows, func(a, b sortRow) int {
-		if a.prefix != b.prefix {
-			if a.prefix < b.prefix {
-				return -1
-			}
-			return 1
-		}
-		if len(rest) > 0 {
-			if c := cmp(int(a.row), int(b.row)); c != 0 {
-				return c
-			}
-		}
-		return int(a.row) - int(b.row)
-	})
 	for i, r := range rows {
 		out[i] = r.row
 	}
 	return out
+}
+
+// tiesFew: ties of less than one row in so many are not worth another key's prefixes of all rows.
+const tiesFew = 16
+
+// sortByPrefix sorts the rows of each span by the prefixes of one key, equal ones by number. exact:
+// rows of equal prefixes have equal keys.
+func sortByPrefix(w *worker, spec kernel.SortSpec, key arrow.Array, spans [][]sortRow) (exact bool) {
+	exact = true
+	n := key.Len()
+	prefixes := make([]uint64, 0, n)
+	for lo := 0; lo < n; lo += sortStep {
+		w.interrupt()
+		prefix, all := kernel.SortPrefix(spec, kernel.Slice(key, lo, min(lo+sortStep, n)))
+		prefixes = append(prefixes, prefix...)
+		exact = exact && all
+	}
+	for _, rows := range spans {
+		w.interrupt()
+		for i := range rows {
+			rows[i].prefix = prefixes[rows[i].row]
+		}
+		slices.SortFunc(rows, func(a, b sortRow) int {
+			switch {
+			case a.prefix < b.prefix:
+				return -1
+			case a.prefix > b.prefix:
+				return 1
+			}
+			return int(a.row) - int(b.row)
+		})
+	}
+	return exact
+}
+
+// tiesWithin gives the runs of equal prefixes within sorted spans, and how many rows are in them.
+func tiesWithin(spans [][]sortRow) (ties [][]sortRow, tied int) {
+	for _, rows := range spans {
+		for lo := 0; lo < len(rows); {
+			hi := lo + 1
+			for hi < len(rows) && rows[hi].prefix == rows[lo].prefix {
+				hi++
+			}
+			if hi-lo > 1 {
+				ties = append(ties, rows[lo:hi])
+				tied += hi - lo
+			}
+			lo = hi
+		}
+	}
+	return ties, tied
+}
+
+// sortByValue sorts the rows of each span by keys, equal ones by number.
+func sortByValue(w *worker, specs []kernel.SortSpec, keys []arrow.Array, spans [][]sortRow) {
+	cmp := interruptible(w, compareKeys(w, specs, keys, keys))
+	for _, rows := range spans {
+		slices.SortFunc(rows, func(a, b sortRow) int {
+			if c := cmp(int(a.row), int(b.row)); c != 0 {
+				return c
+			}
+			return int(a.row) - int(b.row)
+		})
+	}
 }
 
 // interrupt ends what cannot return an error when the statement is cancelled, as interruptible does.

@@ -199,7 +199,8 @@ func SortPrefix(spec SortSpec, a arrow.Array) (prefix []uint64, exact bool) {
 		}
 		fill(p, Values[int64](a), func(x int64) uint64 { return uint64(x) ^ 1<<63 })
 	case types.Text, types.VarChar, types.Name, types.Bytea, types.BPChar, types.Bit, types.VarBit:
-		exact = false
+		// bytea and bit strings may have zeros, which the prefix is filled up with
+		exact = exact && spec.Type.OID != types.Bytea && spec.Type.OID != types.Bit && spec.Type.OID != types.VarBit
 		s := Strings(a)
 		bp := spec.Type.OID == types.BPChar
 		for i := range p {
@@ -208,6 +209,7 @@ func SortPrefix(spec SortSpec, a arrow.Array) (prefix []uint64, exact bool) {
 				b = TrimBlanks(b)
 			}
 			var x uint64
+			exact = exact && len(b) <= 8
 			if len(b) >= 8 {
 				x = uint64(b[0])<<56 | uint64(b[1])<<48 | uint64(b[2])<<40 | uint64(b[3])<<32 | uint64(b[4])<<24 | uint64(b[5])<<16 | uint64(b[6])<<8 | uint64(b[7])
 			} else {
