@@ -1,8 +1,9 @@
 package stats
 
 import (
+	"cmp"
 	"math"
-	"sort"
+	"slices"
 
 	"github.com/basaltdb/basalt/sql/catalog"
 	"github.com/basaltdb/basalt/sql/types"
@@ -47,7 +48,12 @@ func column(vals []types.Datum, t types.T, rows float64, opts Options) *catalog.
 	if !orderable(t, opts.Catalog) {
 		return cs
 	}
-	sort.SliceStable(items, func(i, k int) bool { return types.Compare(opts.Types, t, items[i].v, items[k].v) < 0 })
+	slices.SortFunc(items, func(a, b item) int { // equal values by position, so that the order is one
+		if c := types.Compare(opts.Types, t, a.v, b.v); c != 0 {
+			return c
+		}
+		return a.pos - b.pos
+	})
 	// Runs of equal values.
 	type run struct {
 		v     types.Datum
@@ -92,7 +98,7 @@ func column(vals []types.Datum, t types.T, rows float64, opts Options) *catalog.
 	// Most common values: all of them when they are few, else those clearly more
 	// frequent than the average.
 	byCount := append([]run{}, runs...)
-	sort.SliceStable(byCount, func(i, k int) bool { return byCount[i].count > byCount[k].count })
+	slices.SortFunc(byCount, func(a, b run) int { return cmp.Or(b.count-a.count, a.first-b.first) })
 	keep := 0
 	if len(runs) <= opts.Target && cs.Distinct > 0 && once+wide == 0 || float64(n) >= rows && len(runs) <= opts.Target && multiple > 0 {
 		keep = len(runs)
@@ -146,7 +152,7 @@ func column(vals []types.Datum, t types.T, rows float64, opts Options) *catalog.
 			for i := range order {
 				order[i] = i
 			}
-			sort.Slice(order, func(a, b int) bool { return items[order[a]].pos < items[order[b]].pos })
+			slices.SortFunc(order, func(a, b int) int { return items[a].pos - items[b].pos })
 			xy = 0
 			for pos, i := range order {
 				xy += float64(i) * float64(pos)
