@@ -148,7 +148,9 @@ func newHashJoin(w *worker, p *planpb.Plan, j *planpb.HashJoin) (operator, error
 	}
 	op.nullEqual = make([]bool, len(op.leftKeys))
 	copy(op.nullEqual, j.GetNullEqual())
-	op.keySpec = kernel.NewKeySpec(exprTypes(op.rightKeys))
+	if op.keySpec = kernel.NewMatchKeySpec(exprTypes(op.rightKeys)); slices.Contains(op.nullEqual, true) {
+		op.keySpec = kernel.NewKeySpec(exprTypes(op.rightKeys))
+	}
 	if op.spec.residual, err = w.compile(j.GetResidual()); err != nil {
 		return nil, err
 	}

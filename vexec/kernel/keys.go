@@ -16,7 +16,7 @@ import (
 // Keys are the rows of some columns in a form where two rows are equal in SQL
 // (NULL equal to NULL) exactly when their forms are. A single column of a
 // narrow type is one uint64 per row, several of them are a few words per row (the
-// values side by side, then a bit for each NULL); anything else is a byte string per row:
+// values side by side, then a bit for each NULL where that matters); anything else is a byte string per row:
 //
 //	per column: 0 for NULL, else 1 and the value: fixed width types little
 //	endian, strings and odd types length (uint32) and bytes, numeric see numericKey
@@ -44,6 +44,8 @@ type KeySpec struct {
 	nulls  field   // a bit per column
 	// grouped: the first column numbers groups.
 	grouped bool
+	// matched: rows with a NULL are passed over.
+	matched bool
 }
 
 // field is a place in a packed key.
@@ -73,6 +75,16 @@ func NewGroupedKeySpec(ts []types.T) *KeySpec {
 	return s
 }
 
+// NewMatchKeySpec prepares keys of which rows with a NULL match nothing: Insert and Find are told to
+// skip them, and their keys mean nothing. Two int4 then fit one word.
+func NewMatchKeySpec(ts []types.T) *KeySpec {
+	s := &KeySpec{Types: ts, matched: true, narrow: len(ts) == 1 && narrowType(ts[0])}
+	if len(ts) > 1 {
+		s.pack()
+	}
+	return s
+}
+
 // Fixed: keys have a fixed width.
 func (s *KeySpec) Fixed() bool { return s.narrow || s.packed != nil }
 
@@ -86,7 +98,7 @@ func (s *KeySpec) pack() {
 	place := func(width int) field {
 		w := max(len(used)-1, 0)
 		for i, n := range used {
-			if s.grouped && n+width <= 64 { // the others' hashes nodes agree on
+			if (s.grouped || s.matched) && n+width <= 64 { // the others' hashes nodes agree on
 				w = i
 				break
 			}
@@ -116,7 +128,9 @@ func (s *KeySpec) pack() {
 	if s.grouped {
 		nulls--
 	}
-	s.nulls = place(nulls)
+	if !s.matched {
+		s.nulls = place(nulls)
+	}
 	if len(fs) > 64 || len(used) > packedWordsMax {
 		return
 	}
@@ -260,7 +274,7 @@ func (s *KeySpec) encodePacked(k *Keys, cols []arrow.Array) {
 		for i, v := range vals {
 			if valid.Get(i) {
 				out[i*w] |= v & f.mask << f.shift
-			} else {
+			} else if !s.matched {
 				k.U64[i*w+s.nulls.word] |= null
 			}
 		}

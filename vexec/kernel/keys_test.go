@@ -50,3 +50,62 @@ func TestGroupedKeys(t *testing.T) {
 		}
 	}
 }
+
+// TestMatchKeys: keys whose rows with a NULL are skipped need no room for NULLs.
+func TestMatchKeys(t *testing.T) {
+	int4, int2, int8 := types.Of(types.Int4), types.Of(types.Int2), types.Of(types.Int8)
+	for _, c := range []struct {
+		ts    []types.T
+		words int
+	}{
+		{[]types.T{int4, int4}, 1}, {[]types.T{int2, int4, int2}, 1}, {[]types.T{int4, int8, int4}, 2}, {[]types.T{int8, int8}, 2},
+	} {
+		spec := NewMatchKeySpec(c.ts)
+		if spec.words != c.words {
+			t.Errorf("%v: %d words, want %d", c.ts, spec.words, c.words)
+		}
+		// rows 0 and 3 are equal, 1 differs in the last column, 2 has a NULL there
+		var cols []arrow.Array
+		for i, ty := range c.ts {
+			b := types.NewBuilder(ty, 4)
+			for _, v := range []int64{-1, -1, -1, -1} {
+				switch ty.OID {
+				case types.Int2:
+					b.Append(int16(v))
+				case types.Int4:
+					b.Append(int32(v))
+				default:
+					b.Append(v)
+				}
+			}
+			a := b.Finish()
+			if i == len(c.ts)-1 {
+				b := types.NewBuilder(ty, 4)
+				for _, v := range []types.Datum{int64(-1), int64(5), nil, int64(-1)} {
+					if x, ok := v.(int64); ok && ty.OID == types.Int4 {
+						v = int32(x)
+					} else if ok && ty.OID == types.Int2 {
+						v = int16(x)
+					}
+					b.Append(v)
+				}
+				a = b.Finish()
+			}
+			cols = append(cols, a)
+		}
+		skip := []bool{false, false, true, false}
+		var k Keys
+		spec.Encode(types.DefaultEnv(), &k, cols, 4)
+		numbers := make([]int32, 4)
+		table := NewTable(spec, 64)
+		table.Insert(&k, skip, numbers, nil)
+		if want := []int32{0, 1, -1, 0}; !slices.Equal(numbers, want) {
+			t.Errorf("%v: numbers %v, want %v", c.ts, numbers, want)
+		}
+		clear(numbers)
+		table.Find(&k, skip, numbers)
+		if want := []int32{0, 1, -1, 0}; !slices.Equal(numbers, want) {
+			t.Errorf("%v: found %v, want %v", c.ts, numbers, want)
+		}
+	}
+}
