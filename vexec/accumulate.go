@@ -1,7 +1,6 @@
 package vexec
 
 import (
-	"bytes"
 	"math"
 	"math/big"
 	"math/bits"
@@ -633,65 +632,6 @@ func (s *minMaxAcc[T]) merge(o accumulator, from, to []int32) error {
 	p := o.(*minMaxAcc[T])
 	for k, g := range to {
 		if i := source(from, k); g >= 0 && p.seen[i] {
-			s.one(g, p.best[i])
-		}
-	}
-	return nil
-}
-
-// minMaxTextAcc is min and max of strings in byte order.
-type minMaxTextAcc struct {
-	max, trim bool
-	best      [][]byte
-	size      int64
-}
-
-func (s *minMaxTextAcc) resize(n int) { s.best = grow(s.best, n) }
-func (s *minMaxTextAcc) bytes() int64 { return int64(cap(s.best))*24 + s.size }
-
-func (s *minMaxTextAcc) one(g int32, x []byte) {
-	if b := s.best[g]; b != nil {
-		c := 0
-		if s.trim {
-			c = bytes.Compare(kernel.TrimBlanks(x), kernel.TrimBlanks(b))
-		} else {
-			c = bytes.Compare(x, b)
-		}
-		// of equal strings (bpchar: up to blanks) the first stays
-		if s.max && c <= 0 || !s.max && c >= 0 {
-			return
-		}
-	}
-	s.size += int64(len(x) - len(s.best[g]))
-	s.best[g] = append(make([]byte, 0, len(x)), x...)
-}
-
-func (s *minMaxTextAcc) add(groups []int32, args []arrow.Array) error {
-	v, x := kernel.Valid(args[0]), kernel.Strings(args[0])
-	for i, g := range groups {
-		if v.Get(i) {
-			s.one(g, x.At(i))
-		}
-	}
-	return nil
-}
-
-func (s *minMaxTextAcc) result(lo, hi int) (arrow.Array, error) {
-	b := types.NewBuilder(types.Of(types.Text), hi-lo)
-	for _, x := range s.best[lo:hi] {
-		if x == nil {
-			b.Append(nil)
-		} else {
-			b.Append(string(x))
-		}
-	}
-	return b.Finish(), nil
-}
-
-func (s *minMaxTextAcc) merge(o accumulator, from, to []int32) error {
-	p := o.(*minMaxTextAcc)
-	for k, g := range to {
-		if i := source(from, k); g >= 0 && p.best[i] != nil {
 			s.one(g, p.best[i])
 		}
 	}
