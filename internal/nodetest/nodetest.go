@@ -9,10 +9,12 @@ package nodetest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,9 +26,16 @@ import (
 	"github.com/basaltdb/basalt/internal/loopback"
 )
 
+// dirPrefix begins the name of the directory with the binary; the process's ID follows.
+const dirPrefix = "basalt-test-binary-"
+
 var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "basalt-nodetest-")
-	if err != nil {
+	if err := noteSources(); err != nil {
+		return "", err
+	}
+	sweep()
+	dir := filepath.Join(os.TempDir(), dirPrefix+strconv.Itoa(os.Getpid()))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
 	bin := filepath.Join(dir, "basalt")
@@ -36,6 +45,35 @@ var binary = sync.OnceValues(func() (string, error) {
 	}
 	return bin, nil
 })
+
+// noteSources reads the directories that the binary is built from: the go command keeps the result of a test
+// until a directory or a file that the test has read changes, and knows nothing of processes that it starts.
+func noteSources() error {
+	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		return fmt.Errorf("go list: %w", err)
+	}
+	return filepath.WalkDir(strings.TrimSpace(string(root)), func(path string, d os.DirEntry, err error) error {
+		if err == nil && d.IsDir() && (d.Name() == ".git" || d.Name() == "bin") {
+			return filepath.SkipDir
+		}
+		return err
+	})
+}
+
+// sweep removes the binaries of test processes that are gone: none can do so at its own end.
+func sweep() {
+	dirs, err := filepath.Glob(filepath.Join(os.TempDir(), dirPrefix+"*"))
+	if err != nil {
+		return
+	}
+	for _, d := range dirs {
+		pid, err := strconv.Atoi(strings.TrimPrefix(filepath.Base(d), dirPrefix))
+		if err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			_ = os.RemoveAll(d) // another process may do it at the same time
+		}
+	}
+}
 
 // BuildTagged builds the binary with build tags, in the test's own directory.
 func BuildTagged(t testing.TB, tags string) string {
@@ -120,6 +158,7 @@ func (n *Node) Restart() {
 	n.cmd.Stdout, n.cmd.Stderr = &n.log, &n.log
 	n.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := n.cmd.Start(); err != nil {
+		n.cmd = nil // there is nothing to kill
 		n.t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
