@@ -78,7 +78,7 @@ type threadTime struct {
 const (
 	// longShare is the part of the process's processor time that workers get when they can
 	// use it, however many short statements come.
-	longShare = 0.5
+	longShare = 0.4
 	// owedMax bounds what is made up for when workers had less than their share, or more.
 	owedMax = 100 * time.Millisecond
 	// shortCost is what one short statement is reckoned to take of a processor, with the
