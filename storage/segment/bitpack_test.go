@@ -101,25 +101,53 @@ func benchUnpack[T unsigned](b *testing.B, n int, p unsafe.Pointer, w uint) {
 	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds()/1e9, "Gvalues/s")
 }
 
+// runs encodes n values in runs of one to longest.
+func runs(t testing.TB, rnd *rand.Rand, n, longest int) (vals []uint64, s ints) {
+	for v := uint64(1000); len(vals) < n; v += 1 + rnd.Uint64N(8) {
+		for range min(1+rnd.IntN(longest), n-len(vals)) {
+			vals = append(vals, v)
+		}
+	}
+	p := append(new(intEncoder).append(nil, vals), make([]byte, wordSlack)...)
+	s, _, err := parseInts(p, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.kind != intsRuns {
+		t.Fatalf("%d values in runs of up to %d are of kind %d", n, longest, s.kind)
+	}
+	return vals, s
+}
+
+// TestRuns decodes runs of all lengths, up to the last value and not beyond.
+func TestRuns(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	for _, longest := range []int{7, 9, 40} {
+		for _, n := range []int{4087, 4089, 4096} {
+			want, s := runs(t, rnd, n, longest)
+			wide, narrow := make([]uint64, n+shortRun), make([]uint32, n+shortRun)
+			decodeInts(&s, wide[:n])
+			decodeInts(&s, narrow[:n])
+			for i, v := range want {
+				if wide[i] != v || narrow[i] != uint32(v) {
+					t.Fatalf("value %d of %d is %d and %d, want %d", i, n, wide[i], narrow[i], v)
+				}
+			}
+			for i := n; i < len(wide); i++ {
+				if wide[i] != 0 || narrow[i] != 0 {
+					t.Fatalf("%d values: wrote behind them", n)
+				}
+			}
+		}
+	}
+}
+
 // BenchmarkRuns decodes 4096 values in runs of one to so many.
 func BenchmarkRuns(b *testing.B) {
 	rnd := rand.New(rand.NewPCG(1, 2))
-	for _, longest := range []int{2, 7, 40} {
-		vals := make([]uint64, 0, 4096)
-		for v := uint64(1000); len(vals) < 4096; v += 1 + rnd.Uint64N(8) {
-			for range min(1+rnd.IntN(longest), 4096-len(vals)) {
-				vals = append(vals, v)
-			}
-		}
-		p := append(new(intEncoder).append(nil, vals), make([]byte, wordSlack)...)
-		s, _, err := parseInts(p, len(vals))
-		if err != nil {
-			b.Fatal(err)
-		}
+	for _, longest := range []int{7, 40} {
+		vals, s := runs(b, rnd, 4096, longest)
 		b.Run(fmt.Sprint(longest), func(b *testing.B) {
-			if s.kind != intsRuns {
-				b.Skipf("kind %d", s.kind)
-			}
 			out := make([]uint64, len(vals))
 			for b.Loop() {
 				decodeInts(&s, out)
