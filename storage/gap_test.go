@@ -104,6 +104,42 @@ func TestMergeLayers(t *testing.T) {
 	}
 }
 
+// TestMergeSmallSpans: many small segments with changes in each are merged at once, not some at a time.
+func TestMergeSmallSpans(t *testing.T) {
+	n := openMem(t, vfs.NewMem(), Options{Columns: columns.Options{RowsMin: 100, FileRowsMax: 100}})
+	defer func() { must(t, n.Close()) }()
+	tb := measurements()
+	insert := func(from, to, step int32) {
+		tx := n.DB().Begin(txn.Options{})
+		defer tx.Rollback()
+		tx.BeginStatement()
+		var rows [][]types.Datum
+		for i := from; i < to; i += step {
+			rows = append(rows, row(i, int32(0), "red", nil, nil, nil, nil, nil))
+		}
+		must(t, n.Store(tx, nil).InsertBatch(ctx, tb, batchOf(tb, rows...)))
+		_, err := tx.Commit(ctx)
+		must(t, err)
+	}
+	insert(0, 10000, 4) // in bulk, over each other
+	insert(2, 10000, 4)
+	must(t, n.Columns().MergeNow(ctx, tb.StorageId))
+	sp := columns.MakeSpace(uint16(1), tb.StorageId)
+	spans, _ := n.Columns().TestingSpans(sp)
+	if spans < 40 {
+		t.Fatalf("%d segments", spans)
+	}
+	insert(1, 9999, 50)
+	before := n.Columns().Totals().Merges
+	must(t, n.Columns().MergeNow(ctx, tb.StorageId))
+	if merges := n.Columns().Totals().Merges - before; merges != 1 {
+		t.Errorf("%d merges of %d segments", merges, spans)
+	}
+	if rows := n.Columns().Rows(sp); rows != 5200 {
+		t.Fatalf("%d rows", rows)
+	}
+}
+
 // TestMergeLeavesNothing: what a merge removes from the engine goes for good, or scans would pass over it, where it is
 // many rows or many bytes.
 func TestMergeLeavesNothing(t *testing.T) {

@@ -74,9 +74,9 @@ const (
 	// mergeInterval is how often the merger looks around.
 	mergeInterval  = time.Second
 	alwaysInterval = 15 * time.Millisecond
-	// unitSpansMax is how many neighbours that are due are merged at once: what has grown does not leave a small
-	// segment behind each.
-	unitSpansMax = 8
+	// unitRowsMax is up to how many rows neighbours that are due are merged at once: what has grown does not leave a
+	// small segment behind each, and many small ones are one merge.
+	unitRowsMax = 8 * fileRowsMax
 	// tailRowsMax bounds the rows of one merge of a tail.
 	tailRowsMax = 8 * fileRowsMax
 	// retryAfter a merge that failed

@@ -134,6 +134,14 @@ func (v *survey) lower(i int) []byte {
 	return v.st[i-1].upper
 }
 
+// rowsOf is how many rows the segment of span i has.
+func (v *survey) rowsOf(i int) int {
+	if v.st[i].seg == nil {
+		return 0
+	}
+	return int(v.st[i].seg.rows)
+}
+
 func (m *merger) surveyed(w *watched, v *survey) {
 	m.mu.Lock()
 	w.survey, w.written = v, 0
@@ -143,12 +151,7 @@ func (m *merger) surveyed(w *watched, v *survey) {
 // units lists the merges that are due by a survey.
 func (m *merger) units(sp Space, v *survey, quiet bool) []*merge {
 	var out []*merge
-	rows := func(i int) int {
-		if v.st[i].seg == nil {
-			return 0
-		}
-		return int(v.st[i].seg.rows)
-	}
+	rows := v.rowsOf
 	const small = fileRowsMax / 4
 	isDue := func(i int) bool {
 		delta, loose, all := float64(v.delta[i]), float64(v.loose[i]), float64(max(rows(i), 1))
@@ -169,7 +172,7 @@ func (m *merger) units(sp Space, v *survey, quiet bool) []*merge {
 			from--
 			total += rows(from) + v.delta[from]
 		}
-		for to < len(v.st) && (rows(to) < small && total+rows(to) <= fileRowsMax || to-from < unitSpansMax && isDue(to)) {
+		for to < len(v.st) && (rows(to) < small && total+rows(to) <= fileRowsMax || total < unitRowsMax && isDue(to)) {
 			total += rows(to) + v.delta[to]
 			to++
 		}
@@ -199,9 +202,9 @@ func (m *merger) dirty(sp Space, v *survey) []*merge {
 		if v.delta[i]+v.loose[i] == 0 {
 			continue
 		}
-		j := i + 1
-		for j < len(v.st) && v.delta[j]+v.loose[j] > 0 && j-i < unitSpansMax {
-			j++
+		j, total := i, 0
+		for ; j < len(v.st) && v.delta[j]+v.loose[j] > 0 && (j == i || total < unitRowsMax); j++ {
+			total += v.rowsOf(j) + v.delta[j] + v.loose[j]
 		}
 		out = append(out, &merge{space: sp, lower: v.lower(i), upper: v.st[j-1].upper})
 		i = j - 1
