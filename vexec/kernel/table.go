@@ -20,6 +20,9 @@ type Table struct {
 	off   []uint64
 	data  []byte
 	nullN int32 // number of the NULL key of a narrow table, −1 when none
+	// marks has, for every slot, a bit for each key whose first slot it is, by the key's hash (see markOf): most absent keys
+	// are told by a byte. Only a TableBuild makes it.
+	marks []uint8
 }
 
 // insertKnown is from how many keys on rows are looked up together before they are inserted.
@@ -64,7 +67,7 @@ func (t *Table) Len() int { return t.count }
 
 // Size is the table's memory in bytes.
 func (t *Table) Size() int64 {
-	return int64(len(t.slots))*8 + int64(cap(t.u64)+cap(t.hash)+cap(t.off))*8 + int64(cap(t.data))
+	return int64(len(t.slots))*8 + int64(cap(t.u64)+cap(t.hash)+cap(t.off))*8 + int64(cap(t.data)) + int64(len(t.marks))
 }
 
 // Hash is the hash of key number i.

@@ -99,3 +99,57 @@ func BenchmarkTableRuns(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkTableAbsent finds keys in a table that a join has built, of which so many in a hundred are there.
+func BenchmarkTableAbsent(b *testing.B) {
+	const batch, n = 4096, 128 << 10
+	for words, ts := range [][]types.T{{types.Of(types.Int8)}, {types.Of(types.Int8), types.Of(types.Int8)}} {
+		spec := NewKeySpec(ts)
+		encode := func(k *Keys, value func(i int) int64, n int) {
+			cols, v := make([]arrow.Array, len(ts)), make([]int64, n)
+			for i := range v {
+				v[i] = value(i)
+			}
+			for c := range cols {
+				cols[c] = MakeFixed(arrow.PrimitiveTypes.Int64, v, nil, 0)
+			}
+			spec.Encode(types.DefaultEnv(), k, cols, n)
+		}
+		build := NewTableBuild(spec, n, 4)
+		all := make([]int64, n)
+		for i := range all {
+			all[i] = int64(i) * 2654435761 % 1000003
+		}
+		cols := make([]arrow.Array, len(ts))
+		for c := range cols {
+			cols[c] = MakeFixed(arrow.PrimitiveTypes.Int64, all, nil, 0)
+		}
+		var enc Keys
+		build.Encode(types.DefaultEnv(), &enc, 0, cols, n)
+		build.Reserve()
+		build.Place(&enc, 0)
+		numbers := make([]int32, n)
+		for r := range build.Regions() {
+			build.Fill(r, numbers)
+		}
+		table, _ := build.Finish(numbers)
+		for _, present := range []int{0, 15, 40, 60, 100} {
+			r := rand.New(rand.NewPCG(1, 2))
+			var probes [64]Keys
+			for i := range probes {
+				encode(&probes[i], func(k int) int64 {
+					if r.IntN(100) < present {
+						return all[r.IntN(n)]
+					}
+					return r.Int64N(1<<40) + 1<<20
+				}, batch)
+			}
+			b.Run(fmt.Sprintf("words-%d/present-%d", words+1, present), func(b *testing.B) {
+				for i := range b.N {
+					table.Find(&probes[i%len(probes)], nil, numbers[:batch])
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/batch, "ns/row")
+			})
+		}
+	}
+}

@@ -29,6 +29,9 @@ type TableBuild struct {
 func NewTableBuild(spec *KeySpec, n, regions int) *TableBuild {
 	b := &TableBuild{spec: spec, t: NewTable(spec, n), hash: make([]uint64, n), over: make([][]int32, regions), fresh: make([]int, regions)}
 	b.t.hash = nil
+	if len(b.t.slots) >= marksMin && (b.t.narrow || b.t.words > 0) {
+		b.t.marks = make([]uint8, len(b.t.slots))
+	}
 	if b.t.narrow || b.t.words > 0 {
 		b.t.u64 = slices.Grow(b.t.u64, n*max(b.t.words, 1))[:n*max(b.t.words, 1)]
 	} else {
@@ -105,6 +108,9 @@ func (b *TableBuild) Fill(r int, numbers []int32) {
 			}
 			h := b.hash[i]
 			p, tag := h&mask, uint32(h>>32)
+			if t.marks != nil {
+				t.marks[p] |= markOf(h)
+			}
 			if s := first[k]; s.number != 0 && (s.tag != tag || !b.equal(int(s.number-1), int(i))) {
 				p++ // is taken, by another key
 			}

@@ -28,13 +28,17 @@ func TestTableBuild(t *testing.T) {
 				ts = append(ts, types.Of(o))
 			}
 			spec := NewKeySpec(ts)
-			for range 8 {
+			for round := range 8 {
 				var parts [][]arrow.Array
 				var rows [][]types.Datum
 				var at []int
 				numbers := []int32{}
 				domain := 1 + r.IntN(1<<uint(2+r.IntN(14)))
-				for range 1 + r.IntN(20) {
+				count := 1 + r.IntN(20)
+				if round == 7 { // a table with marks
+					count = 60
+				}
+				for range count {
 					n := r.IntN(900)
 					keys, skip := randomKeys(r, ts, n, domain)
 					cols := make([]arrow.Array, len(ts))
@@ -88,6 +92,16 @@ func TestTableBuild(t *testing.T) {
 				if distinct != len(model) {
 					t.Fatalf("%d keys, want %d", distinct, len(model))
 				}
+				others, _ := randomKeys(r, ts, 4*probeRows, 4*domain) // of a larger domain: most are absent
+				cols := make([]arrow.Array, len(ts))
+				for c := range ts {
+					b := types.NewBuilder(ts[c], len(others))
+					for _, row := range others {
+						b.Append(row[c])
+					}
+					cols[c] = b.Finish()
+				}
+				at, parts, rows = append(at, len(rows)), append(parts, cols), append(rows, others...)
 				for i, cols := range parts {
 					n := cols[0].Len()
 					var enc Keys
