@@ -13,7 +13,8 @@ import (
 )
 
 // aggOp groups its input. Each grouping set has a hash table from keys to group
-// numbers and one accumulator per call. Groups come out in the order they were
+// numbers and one accumulator per call; a set may be combined from the states of a finer one
+// (group_rollup.go). Groups come out in the order they were
 // first seen (so a SORTED input keeps its order); the key values are those of
 // the group's first row. When a hash table exceeds the budget it takes no more
 // groups: rows of other groups go to partitions on disk, which are aggregated
@@ -29,6 +30,7 @@ type aggOp struct {
 	calls  []*aggCall
 	shared []int // by call: the call whose state it reads, −1: its own
 	sets   [][]int
+	finer  []int // by set: the set whose states are combined for it, −1: it is fed from rows
 	gcalls [][]uint32
 	sorted bool
 	states bool // PARTIAL: states come out instead of results
@@ -149,6 +151,9 @@ func newAggBody(w *worker, p *planpb.Plan, a *planpb.Agg) (*aggOp, error) {
 		}
 		op.sets = [][]int{all}
 	}
+	if err := op.setFiner(a); err != nil {
+		return nil, err
+	}
 	for _, g := range a.GetGroupingCalls() {
 		op.gcalls = append(op.gcalls, g.GetKeys())
 	}
@@ -237,9 +242,7 @@ func (a *aggOp) next(ctx context.Context) (*Batch, error) {
 
 // consume reads the whole input into the groups of every set.
 func (a *aggOp) consume(ctx context.Context) error {
-	for i := range a.sets {
-		a.groups = append(a.groups, newGroupSet(a, i, 0))
-	}
+	a.groups = a.newGroups(false)
 	for {
 		b, err := a.in.next(ctx)
 		if err != nil {
@@ -253,13 +256,16 @@ func (a *aggOp) consume(ctx context.Context) error {
 		}
 	}
 	a.in.close()
+	if err := combineAll(a.groups); err != nil {
+		return err
+	}
 	for _, g := range a.groups {
 		a.queue = append(a.queue, g.takePartitions()...)
 	}
 	return nil
 }
 
-// addAll feeds a batch to every set, in pieces when the arguments are large.
+// addAll feeds a batch to every set that takes rows, in pieces when the arguments are large.
 func (a *aggOp) addAll(b *Batch) error {
 	for once := true; once || a.steps.held != nil; once = false {
 		piece, err := a.steps.cut(func() (*Batch, error) { return b, nil })
@@ -267,7 +273,7 @@ func (a *aggOp) addAll(b *Batch) error {
 			return err
 		}
 		a.w.takeProduced()
-		for _, g := range a.groups {
+		for _, g := range fed(a.groups) { // others may join while the piece is added
 			if err := g.add(piece); err != nil {
 				return err
 			}

@@ -315,8 +315,24 @@ func (g *generalAcc) result(lo, hi int) (arrow.Array, error) {
 	return b.Finish(), nil
 }
 
-func (g *generalAcc) merge(accumulator, []int32, []int32) error {
-	return pgerror.Internal("merge of a general aggregate")
+func (g *generalAcc) merge(o accumulator, from, to []int32) error {
+	p := o.(*generalAcc)
+	var held []byte
+	for k, gr := range to {
+		if gr < 0 {
+			continue
+		}
+		var err error
+		if held, err = p.state(held[:0], source(from, k)); err != nil {
+			return err
+		}
+		before := g.states[gr].Size()
+		if err = g.absorb(gr, &stateReader{b: held}); err != nil {
+			return err
+		}
+		g.size += g.states[gr].Size() - before
+	}
+	return nil
 }
 
 func (g *generalAcc) bytes() int64 { return g.size }

@@ -29,7 +29,7 @@ type sharedAgg struct {
 	mu      sync.Mutex
 	next    int // next part of the input
 	parts   int
-	running int
+	running int // members that read, or combine what they have read
 	members []*aggMember
 	rows    int64
 	first   time.Duration // until the first row
@@ -185,30 +185,17 @@ func (o *sharedAggOp) join(ctx context.Context) error {
 		}
 		w.part = s.next
 		s.next++
-		s.running++
 		if m == nil {
-			m = &aggMember{}
-			for i := range o.sets {
-				g := newGroupSet(&o.aggOp, i, 0)
-				g.cut = true
-				m.groups = append(m.groups, g)
-			}
+			m = &aggMember{groups: o.newGroups(true)}
+			s.running++
 			s.members = append(s.members, m)
 		}
 		s.mu.Unlock()
-		err := o.readPart(ctx, &w, &in, m)
-		s.mu.Lock()
-		s.running--
-		if err != nil && s.err == nil {
-			s.err = err
-		}
-		if s.running == 0 && (s.next >= s.parts || s.err != nil) {
-			if s.err == nil {
-				s.err = s.finish(o)
-			}
-			close(s.done)
-		}
-		s.mu.Unlock()
+		s.failed(o.readPart(ctx, &w, &in, m))
+	}
+	if m != nil {
+		s.failed(m.combine())
+		s.leave(o)
 	}
 	o.w.turn.restUnless(s.done)
 	select {
@@ -219,6 +206,41 @@ func (o *sharedAggOp) join(ctx context.Context) error {
 		return o.w.pool.ctx.Err()
 	}
 	return s.err
+}
+
+// failed notes the first error.
+func (s *sharedAgg) failed(err error) {
+	if err == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = err
+	}
+}
+
+// leave is called by each member that will read no more; the last one plans the second phase.
+func (s *sharedAgg) leave(o *sharedAggOp) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running--; s.running > 0 {
+		return
+	}
+	if s.err == nil {
+		s.err = s.finish(o)
+	}
+	close(s.done)
+}
+
+// combine completes the sets of a member that has read its last row. A panic is an error here.
+func (m *aggMember) combine() (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = recovered(r)
+		}
+	}()
+	return combineAll(m.groups)
 }
 
 // readPart reads one part of the input. A panic is an error here: others wait for the outcome.

@@ -46,6 +46,11 @@ func (g *groupSet) decide(keys []arrow.Array) {
 	if !slices.ContainsFunc(keys, kernel.IsCoded) {
 		return
 	}
+	g.setForms(f, ts)
+}
+
+// setForms makes the table one of keys in other forms. REQUIRES: it is empty.
+func (g *groupSet) setForms(f *keyForms, ts []types.T) {
 	g.forms = f
 	g.spec = kernel.NewKeySpec(ts)
 	g.table = kernel.NewTable(g.spec, 64)

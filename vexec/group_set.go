@@ -36,8 +36,11 @@ type groupSet struct {
 	parts   []*spillFile
 
 	// cut: rows of groups that the table does not take wait in partitions (group_wait.go)
-	cut     bool
-	wait    *waitingRows
+	cut  bool
+	wait *waitingRows
+	// finer: the set that this one is combined from; coarser: those combined from this one
+	finer   *groupSet
+	coarser []*groupSet
 	used    []bool // columns of the input that rows that wait need
 	rowsIn  int
 	checked [2]int // groups and rowsIn at the last look at how many groups there are
@@ -149,12 +152,20 @@ func (g *groupSet) add(b *Batch) error {
 		}
 	}
 	g.account()
+	if g.crowded() {
+		if err := g.detach(); err != nil {
+			return err
+		}
+	}
 	if g.cut {
 		return g.limit(n)
 	}
 	if g.parts == nil && !g.a.flush && g.a.mem.over() {
 		if g.level >= aggLevelsMax || g.table.Len() < 256 || len(g.a.sets) > 1 && g.held*int64(len(g.a.sets)) < g.a.mem.used {
 			return g.a.mem.must()
+		}
+		if err := g.detach(); err != nil {
+			return err
 		}
 		g.plainKeys()
 		g.parts = make([]*spillFile, 1<<aggFanoutBits)
@@ -175,7 +186,9 @@ func (g *groupSet) account() {
 // limit keeps the table in the caches and the rest within the budget, after n more rows.
 func (g *groupSet) limit(n int) error {
 	if g.wait == nil && g.manyGroups(n) {
-		g.startWaiting()
+		if err := g.startWaiting(); err != nil {
+			return err
+		}
 	}
 	if !g.a.mem.over() {
 		return nil
@@ -184,7 +197,9 @@ func (g *groupSet) limit(n int) error {
 		return g.a.mem.must()
 	}
 	if g.wait == nil {
-		g.startWaiting()
+		if err := g.startWaiting(); err != nil {
+			return err
+		}
 	} else if err := g.spillWaiting(); err != nil {
 		return err
 	}

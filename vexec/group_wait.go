@@ -45,7 +45,10 @@ func (g *groupSet) manyGroups(rows int) bool {
 }
 
 // startWaiting closes the table: rows of other groups wait from here on.
-func (g *groupSet) startWaiting() {
+func (g *groupSet) startWaiting() error {
+	if err := g.detach(); err != nil {
+		return err
+	}
 	g.plainKeys()
 	g.wait = &waitingRows{rows: kernel.NewScatter(waitBits), probing: true}
 	g.used = make([]bool, len(g.a.inTs))
@@ -56,6 +59,7 @@ func (g *groupSet) startWaiting() {
 		markColumns(g.used, c.args...)
 		markColumns(g.used, c.filter)
 	}
+	return nil
 }
 
 func (w *waitingRows) bytes() int64 {

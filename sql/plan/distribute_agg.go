@@ -205,6 +205,11 @@ func (d *distributor) distinctFirst(in *Node, o *aggOp) *Node {
 
 // canPartial: the aggregate's state can be made at several places and put together.
 func (d *distributor) canPartial(a *query.Aggref) bool {
+	return vexec.CanPartial(partialCall(a))
+}
+
+// partialCall is as much of a call as vexec.CanPartial looks at.
+func partialCall(a *query.Aggref) *planpb.AggCall {
 	call := &planpb.AggCall{Func: uint32(a.Func), Distinct: len(a.Distinct) > 0, WithinGroup: a.Kind == 'o' || a.Kind == 'h'}
 	if len(a.OrderBy) > 0 {
 		call.OrderBy = []*planpb.SortKey{{}}
@@ -212,5 +217,5 @@ func (d *distributor) canPartial(a *query.Aggref) bool {
 	if len(a.DirectArgs) > 0 {
 		call.DirectArgs = []*planpb.Expr{{}}
 	}
-	return vexec.CanPartial(call)
+	return call
 }

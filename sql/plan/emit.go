@@ -335,8 +335,11 @@ func (em *emitter) agg(pl *planpb.Plan, n *Node, o *aggOp, in *planpb.Plan) {
 	for _, c := range o.aggs {
 		a.Calls = append(a.Calls, em.aggCall(c.agg, lay))
 	}
-	for _, s := range o.sets {
+	for i, s := range o.sets {
 		gs := &planpb.GroupingSet{}
+		if o.finer != nil {
+			gs.Finer = uint32(o.finer[i] + 1)
+		}
 		for _, k := range s {
 			gs.Keys = append(gs.Keys, uint32(k))
 		}

@@ -446,18 +446,31 @@ func (d *describer) agg(n *Node, o *aggOp, x *description) {
 		strategy = "Mixed"
 		x.title = "MixedAggregate"
 		hashed := true
-		for _, s := range o.sets {
-			hashed = hashed && len(s) > 0
+		// as PostgreSQL: a Hash Key for each hash table that takes rows, a Group Key for
+		// what comes of the groups before it
+		var show func(i int)
+		show = func(i int) {
+			s, p := o.sets[i], property{label: "Hash Key", textOnly: true}
+			if len(s) == 0 || o.finer != nil && o.finer[i] >= 0 {
+				p.label, hashed = "Group Key", false
+			}
+			if p.value = keyNames(s); len(s) == 0 {
+				p.value = "()"
+			}
+			x.props = append(x.props, p)
+			for k := range o.finer {
+				if o.finer[k] == i {
+					show(k)
+				}
+			}
+		}
+		for i := range o.sets {
+			if o.finer == nil || o.finer[i] < 0 {
+				show(i)
+			}
 		}
 		if hashed {
 			strategy, x.title = "Hashed", "HashAggregate"
-		}
-		for _, s := range o.sets {
-			if len(s) == 0 {
-				x.props = append(x.props, property{label: "Group Key", value: "()", textOnly: true})
-			} else {
-				x.props = append(x.props, property{label: "Hash Key", value: keyNames(s), textOnly: true})
-			}
 		}
 	case len(o.keys) == 0:
 		x.title = "Aggregate"

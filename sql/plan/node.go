@@ -84,6 +84,7 @@ type (
 		keys      []projItem
 		aggs      []aggItem
 		sets      [][]int
+		finer     []int // by set: the one whose states are combined for it, −1: none; nil: for all
 		groupings []groupingItem
 		phase     planpb.Agg_Phase
 		sorted    bool

@@ -184,6 +184,7 @@ func (p *planner) physGroup(x *relGroup, rq physReq) *Node {
 	} else {
 		in = p.parallelize(in)
 	}
+	o.finer = p.finerSets(o, in)
 	n := p.newNode(o, base, in)
 	p.costGroup(n, x, in)
 	o.groups = n.Rows
@@ -192,7 +193,11 @@ func (p *planner) physGroup(x *relGroup, rq physReq) *Node {
 
 func (p *planner) costGroup(n *Node, x *relGroup, in *Node) {
 	n.Rows = p.rows(x)
-	n.Startup = in.Total + in.Rows*(costHashBuild*boolTo(len(x.keys) > 0)+costOp*float64(len(n.base)))
+	tables := boolTo(len(x.keys) > 0)
+	if o, ok := n.Op.(*aggOp); ok && o.sets != nil {
+		tables = o.tables()
+	}
+	n.Startup = in.Total + in.Rows*(costHashBuild*tables+costOp*float64(len(n.base)))
 	n.Total = n.Startup + n.Rows*costTuple
 	n.Width = p.width(n.Cols)
 }

@@ -5520,8 +5520,11 @@ func (x *KeyValues) GetColumns() []int32 {
 }
 
 type GroupingSet struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Keys          []uint32               `protobuf:"varint,1,rep,packed,name=keys,proto3" json:"keys,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Keys  []uint32               `protobuf:"varint,1,rep,packed,name=keys,proto3" json:"keys,omitempty"` // positions in keys
+	// 1 + the position of a set with all of these keys, and others, whose states are
+	// combined for this one; 0: it is aggregated from rows.
+	Finer         uint32 `protobuf:"varint,2,opt,name=finer,proto3" json:"finer,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5561,6 +5564,13 @@ func (x *GroupingSet) GetKeys() []uint32 {
 		return x.Keys
 	}
 	return nil
+}
+
+func (x *GroupingSet) GetFiner() uint32 {
+	if x != nil {
+		return x.Finer
+	}
+	return 0
 }
 
 type GroupingCall struct {
@@ -7920,9 +7930,10 @@ const file_vexec_planpb_plan_proto_rawDesc = "" +
 	"\x05input\x18\x01 \x01(\v2\x14.basalt.plan.v1.PlanR\x05input\x12\x12\n" +
 	"\x04list\x18\x02 \x01(\rR\x04list\x12\x0e\n" +
 	"\x02id\x18\x03 \x01(\rR\x02id\x12\x18\n" +
-	"\acolumns\x18\x04 \x03(\x11R\acolumns\"!\n" +
+	"\acolumns\x18\x04 \x03(\x11R\acolumns\"7\n" +
 	"\vGroupingSet\x12\x12\n" +
-	"\x04keys\x18\x01 \x03(\rR\x04keys\"\"\n" +
+	"\x04keys\x18\x01 \x03(\rR\x04keys\x12\x14\n" +
+	"\x05finer\x18\x02 \x01(\rR\x05finer\"\"\n" +
 	"\fGroupingCall\x12\x12\n" +
 	"\x04keys\x18\x01 \x03(\rR\x04keys\"\x93\x01\n" +
 	"\x04Sort\x12*\n" +

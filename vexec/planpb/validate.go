@@ -2,6 +2,7 @@ package planpb
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
@@ -559,6 +560,9 @@ func (v *validator) agg(a *Agg, n int, want func(int) error) error {
 			return err
 		}
 	}
+	if err := finerSets(a.GetSets()); err != nil {
+		return err
+	}
 	for _, g := range a.GetGroupingCalls() {
 		if err := in(g.GetKeys()); err != nil {
 			return err
@@ -579,6 +583,29 @@ func (v *validator) agg(a *Agg, n int, want func(int) error) error {
 		}
 		if err := v.optional(c.GetFilter(), n); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// finerSets: what a set is combined from has all of its keys, and no set is made of itself.
+func finerSets(sets []*GroupingSet) error {
+	for i, s := range sets {
+		at := s
+		for steps := 0; at.GetFiner() != 0; steps++ {
+			f := int(at.GetFiner()) - 1
+			if f >= len(sets) {
+				return outOfRange("grouping set %d of %d", f, len(sets))
+			}
+			if steps >= len(sets) {
+				return malformed("grouping set %d is combined from itself", i)
+			}
+			for _, k := range at.GetKeys() {
+				if !slices.Contains(sets[f].GetKeys(), k) {
+					return malformed("grouping set %d is combined from one without key %d", i, k)
+				}
+			}
+			at = sets[f]
 		}
 	}
 	return nil
