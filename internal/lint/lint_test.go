@@ -48,6 +48,7 @@ func packages(t *testing.T) []pkg {
 var forbidden = map[string][]string{
 	"sql/pgerror":       {""},
 	"sql/catalog/facts": {""},
+	"internal/simd":     {""},
 	"sql/types":         {"vexec", "txn", "storage", "rpc", "sql/", "bench", "compat", "cmd"},
 	"vexec":             {"txn", "storage", "rpc", "bench", "compat", "cmd", "sql/"},
 	"txn":               {"vexec", "rpc", "bench", "compat", "cmd", "sql/"},

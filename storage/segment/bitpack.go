@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"unsafe"
+
+	"github.com/basaltdb/basalt/internal/simd"
 )
 
 // Bit packing. Value i of width w is bits i·w … i·w+w−1 of the stream, lowest bit
@@ -14,7 +16,7 @@ import (
 // packed bytes are complete (packedLen) and wordSlack readable bytes follow them.
 
 // wordSlack is how many bytes behind a packed stream may be read.
-const wordSlack = 8
+const wordSlack = simd.Slack
 
 func bitLen(v uint64) uint { return uint(bits.Len64(v)) }
 
@@ -58,12 +60,6 @@ func appendPacked(dst []byte, vals []uint64, w uint) []byte {
 	return dst
 }
 
-// unsigned are the words that values are unpacked into: vectors of every integer
-// type are written through the one of their size.
-type unsigned interface {
-	uint8 | uint16 | uint32 | uint64
-}
-
 func load64(p unsafe.Pointer, off uint) uint64 {
 	return *(*uint64)(unsafe.Add(p, off))
 }
@@ -77,95 +73,8 @@ func packedAt(p unsafe.Pointer, w uint, i int) uint64 {
 	return load64(p, bit>>3) >> (bit & 7) & (1<<(w&63) - 1)
 }
 
-// unpack writes base + value i to dst[i], for all of dst.
-func unpack[T unsigned](dst []T, p unsafe.Pointer, w uint, base T) {
-	n := len(dst)
-	i := 0
-	switch {
-	case w == 0:
-		for i := range dst {
-			dst[i] = base
-		}
-		return
-	case w <= 8:
-		m := uint64(1)<<w - 1
-		s := w & 63
-		for ; i+8 <= n; i += 8 {
-			d := (*[8]T)(unsafe.Pointer(&dst[i]))
-			x := load64(p, uint(i)*w>>3)
-			y := x >> (4 * w & 63)
-			d[0] = T(x&m) + base
-			d[4] = T(y&m) + base
-			x >>= s
-			y >>= s
-			d[1] = T(x&m) + base
-			d[5] = T(y&m) + base
-			x >>= s
-			y >>= s
-			d[2] = T(x&m) + base
-			d[6] = T(y&m) + base
-			x >>= s
-			y >>= s
-			d[3] = T(x&m) + base
-			d[7] = T(y&m) + base
-		}
-	case w <= 15 || w == 16:
-		m := uint64(1)<<w - 1
-		s := w & 63
-		for ; i+8 <= n; i += 8 {
-			d := (*[8]T)(unsafe.Pointer(&dst[i]))
-			bit := uint(i) * w
-			x := load64(p, bit>>3)
-			y := load64(p, (bit+4*w)>>3) >> (4 * w & 7)
-			d[0] = T(x&m) + base
-			d[4] = T(y&m) + base
-			x >>= s
-			y >>= s
-			d[1] = T(x&m) + base
-			d[5] = T(y&m) + base
-			x >>= s
-			y >>= s
-			d[2] = T(x&m) + base
-			d[6] = T(y&m) + base
-			x >>= s
-			y >>= s
-			d[3] = T(x&m) + base
-			d[7] = T(y&m) + base
-		}
-	case w <= 30 || w == 32:
-		m := uint64(1)<<w - 1
-		s := w & 63
-		for ; i+8 <= n; i += 8 {
-			d := (*[8]T)(unsafe.Pointer(&dst[i]))
-			bit := uint(i) * w
-			x := load64(p, bit>>3)
-			y := load64(p, (bit+2*w)>>3) >> ((2 * w) & 7)
-			d[0] = T(x&m) + base
-			d[2] = T(y&m) + base
-			d[1] = T(x>>s&m) + base
-			d[3] = T(y>>s&m) + base
-			x = load64(p, (bit+4*w)>>3) >> ((4 * w) & 7)
-			y = load64(p, (bit+6*w)>>3) >> ((6 * w) & 7)
-			d[4] = T(x&m) + base
-			d[6] = T(y&m) + base
-			d[5] = T(x>>s&m) + base
-			d[7] = T(y>>s&m) + base
-		}
-	case w == 64:
-		for ; i < n; i++ {
-			dst[i] = T(load64(p, uint(i)*8)) + base
-		}
-		return
-	}
-	m := uint64(1)<<(w&63) - 1
-	for bit := uint(i) * w; i < n; i++ {
-		dst[i] = T(load64(p, bit>>3)>>(bit&7)&m) + base
-		bit += w
-	}
-}
-
-// unpackAt writes base + value sel[k] to dst[k].
-func unpackAt[T unsigned](dst []T, p unsafe.Pointer, w uint, base T, sel []int32) {
+// unpackAt writes base + value sel[k] to dst[k]; simd.Unpack is for all of them.
+func unpackAt[T simd.Word](dst []T, p unsafe.Pointer, w uint, base T, sel []int32) {
 	switch w {
 	case 0:
 		for k := range dst {

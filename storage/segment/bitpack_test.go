@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"unsafe"
+
+	"github.com/basaltdb/basalt/internal/simd"
 )
 
 // widths are all that streams have.
@@ -45,11 +47,11 @@ func TestBitPacking(t *testing.T) {
 	}
 }
 
-func checkUnpack[T unsigned](t *testing.T, vals []uint64, p unsafe.Pointer, w uint) {
+func checkUnpack[T simd.Word](t *testing.T, vals []uint64, p unsafe.Pointer, w uint) {
 	t.Helper()
 	const base = 77
 	out := make([]T, len(vals))
-	unpack(out, p, w, base)
+	simd.Unpack(out, p, w, base)
 	var sel []int32
 	for i, v := range vals {
 		if out[i] != T(v)+base {
@@ -81,24 +83,6 @@ func TestPackWidth(t *testing.T) {
 			t.Fatalf("packWidth(%d) is %d", v, packWidth(v))
 		}
 	}
-}
-
-func BenchmarkUnpack(b *testing.B) {
-	rnd := rand.New(rand.NewPCG(1, 2))
-	for _, w := range []uint{1, 3, 6, 8, 12, 14, 16, 18, 24, 32, 40, 48} {
-		vals, p := packRandom(rnd, 4096, w)
-		at := unsafe.Pointer(&p[0])
-		b.Run(fmt.Sprintf("32/%d", w), func(b *testing.B) { benchUnpack[uint32](b, len(vals), at, w) })
-		b.Run(fmt.Sprintf("64/%d", w), func(b *testing.B) { benchUnpack[uint64](b, len(vals), at, w) })
-	}
-}
-
-func benchUnpack[T unsigned](b *testing.B, n int, p unsafe.Pointer, w uint) {
-	out := make([]T, n)
-	for b.Loop() {
-		unpack(out, p, w, 5)
-	}
-	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds()/1e9, "Gvalues/s")
 }
 
 // runs encodes n values in runs of one to longest.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"unsafe"
+
+	"github.com/basaltdb/basalt/internal/simd"
 )
 
 // An integer stream holds n 64-bit integers (signed order; the count n is the
@@ -186,7 +188,7 @@ func searchFrom(a []uint16, v uint16) int {
 }
 
 // decodeInts writes all values, cut to T, to dst. REQUIRES: len(dst) = s.n.
-func decodeInts[T unsigned](s *ints, dst []T) {
+func decodeInts[T simd.Word](s *ints, dst []T) {
 	switch s.kind {
 	case intsConstant:
 		v := T(s.base)
@@ -196,20 +198,20 @@ func decodeInts[T unsigned](s *ints, dst []T) {
 	case intsRuns:
 		decodeRuns(s, dst)
 	case intsTable:
-		unpack(dst, s.packed, s.w, 0)
+		simd.Unpack(dst, s.packed, s.w, 0)
 		t := (*[tableMax]uint64)(s.vals)
 		for i, x := range dst {
 			dst[i] = T(t[uint8(x)])
 		}
 	case intsLine:
-		unpack(dst, s.packed, s.w, T(s.base))
+		simd.Unpack(dst, s.packed, s.w, T(s.base))
 		var acc int64
 		for i := range dst {
 			dst[i] += T(acc >> slopeShift)
 			acc += s.slope
 		}
 	default:
-		unpack(dst, s.packed, s.w, T(s.base))
+		simd.Unpack(dst, s.packed, s.w, T(s.base))
 		for k, i := range s.at { // patched
 			dst[i] = T(s.vals[k])
 		}
@@ -218,13 +220,13 @@ func decodeInts[T unsigned](s *ints, dst []T) {
 
 // decodeRuns is decodeInts for runs. Most are short: it writes shortRun values whatever the run's length, which
 // spares a loop whose end cannot be predicted; the next run overwrites what was too much.
-func decodeRuns[T unsigned](s *ints, dst []T) {
+func decodeRuns[T simd.Word](s *ints, dst []T) {
 	const step = 64 // that many packed values end with a byte
 	var vals [step]T
 	from := 0
 	for lo := 0; lo < len(s.at); lo += step {
 		ends := s.at[lo:min(lo+step, len(s.at))]
-		unpack(vals[:len(ends)], unsafe.Add(s.packed, lo/8*int(s.w)), s.w, T(s.base))
+		simd.Unpack(vals[:len(ends)], unsafe.Add(s.packed, lo/8*int(s.w)), s.w, T(s.base))
 		for r, end := range ends {
 			v := vals[r&(step-1)]
 			if from+shortRun > len(dst) {
@@ -246,7 +248,7 @@ func decodeRuns[T unsigned](s *ints, dst []T) {
 const shortRun = 8
 
 // decodeIntsAt writes the values at the ascending positions sel.
-func decodeIntsAt[T unsigned](s *ints, dst []T, sel []int32) {
+func decodeIntsAt[T simd.Word](s *ints, dst []T, sel []int32) {
 	switch s.kind {
 	case intsConstant:
 		v := T(s.base)

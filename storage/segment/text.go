@@ -3,6 +3,8 @@ package segment
 import (
 	"encoding/binary"
 	"unsafe"
+
+	"github.com/basaltdb/basalt/internal/simd"
 )
 
 // A text stream holds n byte strings. Little endian:
@@ -92,7 +94,7 @@ func (t *text) start(k int) uint32 { return *(*uint32)(unsafe.Add(t.starts, 4*k)
 // unpackLens gives the stored lengths from value i, which is a multiple of 64.
 func (t *text) unpackLens(dst []uint32, i int) {
 	// 64 values are whole bytes at every width.
-	unpack(dst, unsafe.Add(t.lens, i*int(t.w)/8), t.w, uint32(t.base))
+	simd.Unpack(dst, unsafe.Add(t.lens, i*int(t.w)/8), t.w, uint32(t.base))
 }
 
 // stored is value i as stored; shared.
@@ -138,7 +140,7 @@ func (t *text) decode(scratch *Scratch) ([]int32, []byte, error) {
 			}
 			return offs, t.data, nil
 		}
-		unpack(unsafe.Slice((*uint32)(unsafe.Pointer(&offs[1])), t.n), t.lens, t.w, uint32(t.base))
+		simd.Unpack(unsafe.Slice((*uint32)(unsafe.Pointer(&offs[1])), t.n), t.lens, t.w, uint32(t.base))
 		at := int32(0)
 		for i, l := range offs[1:] {
 			at += l

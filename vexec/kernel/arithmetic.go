@@ -6,6 +6,7 @@ import (
 
 	"github.com/apache/arrow/go/v17/arrow"
 
+	"github.com/basaltdb/basalt/internal/simd"
 	"github.com/basaltdb/basalt/sql/catalog/facts"
 	"github.com/basaltdb/basalt/sql/types"
 )
@@ -54,24 +55,11 @@ func dec64Add(m *Arena, a, b arrow.Array, n int, sub bool) arrow.Array {
 		return nil
 	}
 	out := MakeIn[int64](m, n)
-	x, y = x[:n], y[:n]
-	var bad int64
+	f := simd.Add
 	if sub {
-		for i, v := range x {
-			w := y[i]
-			r := v - w
-			bad |= (v ^ w) & (v ^ r)
-			out[i] = r
-		}
-	} else {
-		for i, v := range x {
-			w := y[i]
-			r := v + w
-			bad |= (v ^ r) & (w ^ r)
-			out[i] = r
-		}
+		f = simd.Sub
 	}
-	if bad < 0 {
+	if !f(out, x, y) {
 		return nil
 	}
 	valid, nulls := CombineValid(n, []arrow.Array{a, b})
@@ -87,21 +75,11 @@ func dec64Mul(m *Arena, a, b arrow.Array, n int) arrow.Array {
 	x, y := p.Int64Values(), q.Int64Values()
 	valid, nulls := CombineValid(n, []arrow.Array{a, b})
 	out := MakeIn[int64](m, n)
-	x, y = x[:n], y[:n]
-	var wide uint64
-	for i, v := range x {
-		w := y[i]
-		r := v * w
-		// |v|·|w| < 2^63 exactly when the high word is zero and the low one positive
-		hi, lo := bits.Mul64(abs64(v), abs64(w))
-		wide |= hi | lo>>63
-		out[i] = r
-	}
-	if wide != 0 {
+	if !simd.Mul(out, x, y) {
 		if nulls == 0 {
 			return nil
 		}
-		for i, v := range x { // perhaps only the garbage at NULLs
+		for i, v := range x[:n] { // perhaps only the garbage at NULLs
 			if valid[i>>3]&(1<<(i&7)) == 0 {
 				continue
 			}

@@ -2,12 +2,12 @@ package kernel
 
 import (
 	"bytes"
-	"cmp"
 	"math"
 	"sync"
 
 	"github.com/apache/arrow/go/v17/arrow"
 
+	"github.com/basaltdb/basalt/internal/simd"
 	"github.com/basaltdb/basalt/sql/catalog/facts"
 	"github.com/basaltdb/basalt/sql/types"
 )
@@ -253,46 +253,18 @@ func scaleUp(m *Arena, v []int64, k int32, valid Bits) ([]int64, bool) {
 	return out, true
 }
 
-// compareBits is the tight loop: eight results to a byte.
-func compareBits[T cmp.Ordered](op Op, x, y []T, a, b arrow.Array) arrow.Array {
+// compareBits compares integers: eight results to a byte.
+func compareBits[T int32 | int64](op Op, x, y []T, a, b arrow.Array) arrow.Array {
 	n := len(x)
-	out := make([]byte, BitmapLen(n))
 	y = y[:n]
-	switch op {
-	case Eq:
-		for i := range x {
-			out[i>>3] |= bit(x[i] == y[i]) << (i & 7)
-		}
-	case Ne:
-		for i := range x {
-			out[i>>3] |= bit(x[i] != y[i]) << (i & 7)
-		}
-	case Lt:
-		for i := range x {
-			out[i>>3] |= bit(x[i] < y[i]) << (i & 7)
-		}
-	case Le:
-		for i := range x {
-			out[i>>3] |= bit(x[i] <= y[i]) << (i & 7)
-		}
-	case Gt:
-		for i := range x {
-			out[i>>3] |= bit(x[i] > y[i]) << (i & 7)
-		}
-	case Ge:
-		for i := range x {
-			out[i>>3] |= bit(x[i] >= y[i]) << (i & 7)
-		}
+	out := make([]byte, BitmapLen(n))
+	r, swap, invert := op.relation()
+	if swap {
+		x, y = y, x
 	}
+	simd.MarkPairs(r, x, y, invert, out)
 	valid, nulls := CombineValid(n, []arrow.Array{a, b})
 	return MakeBool(out, n, valid, nulls)
-}
-
-func bit(b bool) byte {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // SelectConst lists the rows (positions within sel, or of a when sel is nil)
@@ -362,6 +334,9 @@ func (c Comparison) SelectConst(m *Arena, a arrow.Array, sel []int32, d types.Da
 			return nil, false
 		}
 		x := Values[float64](a)
+		if sel == nil {
+			return selectFloats(op, x, v, valid, out), true
+		}
 		return selectRows(sel, n, valid, out, func(i int) bool { return op.Holds(CompareFloat(x[i], v)) }), true
 	}
 	return nil, false

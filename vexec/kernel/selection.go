@@ -1,7 +1,15 @@
 package kernel
 
+import (
+	"math"
+	"unsafe"
+
+	"github.com/basaltdb/basalt/internal/simd"
+)
+
 // The loops here write every candidate and move on only past hits, so that nothing
 // in them depends on how well a branch is predicted. Each operator has its own loop.
+// Those over all rows are simd's.
 
 // selectInt lists the rows of x (positions within sel, or of x when sel is nil) that
 // are not NULL and compare with k64 as op says. out has room for all.
@@ -23,6 +31,11 @@ func selectInt[T int16 | int32 | int64](op Op, x []T, sel []int32, k64 int64, va
 	} else {
 		out = selectSome(op, x, k, sel, out[:len(sel)])
 	}
+	return dropNulls(out, sel, valid)
+}
+
+// dropNulls is out, positions within sel or of all rows, without those of NULLs.
+func dropNulls(out, sel []int32, valid Bits) []int32 {
 	if valid.All() {
 		return out
 	}
@@ -40,40 +53,55 @@ func selectInt[T int16 | int32 | int64](op Op, x []T, sel []int32, k64 int64, va
 }
 
 func selectAll[T int16 | int32 | int64](op Op, x []T, k T, out []int32) []int32 {
-	m := 0
+	lo, hi := T(-1)<<(8*unsafe.Sizeof(k)-1), k
+	switch op {
+	case Eq, Ne:
+		lo = k
+	case Lt, Ge:
+		lo, hi = k, -(lo + 1)
+	}
+	return out[:simd.SelectWithin(x, lo, hi, op == Ne || op == Gt || op == Lt, out)]
+}
+
+// relation is a op b, for integers: a r b or, with swap, b r a; its inverse with invert.
+func (op Op) relation() (r simd.Relation, swap, invert bool) {
 	switch op {
 	case Eq:
-		for i, v := range x {
-			out[m] = int32(i)
-			m += b2i(v == k)
-		}
+		return simd.Equal, false, false
 	case Ne:
-		for i, v := range x {
-			out[m] = int32(i)
-			m += b2i(v != k)
-		}
+		return simd.Equal, false, true
 	case Lt:
-		for i, v := range x {
-			out[m] = int32(i)
-			m += b2i(v < k)
-		}
+		return simd.Less, false, false
 	case Le:
-		for i, v := range x {
-			out[m] = int32(i)
-			m += b2i(v <= k)
-		}
+		return simd.Less, true, true
 	case Gt:
-		for i, v := range x {
-			out[m] = int32(i)
-			m += b2i(v > k)
+		return simd.Less, true, false
+	}
+	return simd.Less, false, true
+}
+
+// selectFloats lists the rows of x whose value, not NULL, compares with k as op says: NaN equals itself and is greatest.
+func selectFloats(op Op, x []float64, k float64, valid Bits, out []int32) []int32 {
+	out = out[:len(x)]
+	var m int
+	if math.IsNaN(k) {
+		switch op {
+		case Le, Gt: // all, none
+			m = simd.SelectFloats(simd.Equal, x, k, op == Le, out)
+		default: // what is not below or at infinity is NaN
+			m = simd.SelectFloats(simd.LessEqual, x, math.Inf(1), op == Eq || op == Ge, out)
 		}
-	case Ge:
-		for i, v := range x {
-			out[m] = int32(i)
-			m += b2i(v >= k)
+	} else {
+		switch op {
+		case Eq, Ne:
+			m = simd.SelectFloats(simd.Equal, x, k, op == Ne, out)
+		case Lt, Ge:
+			m = simd.SelectFloats(simd.Less, x, k, op == Ge, out)
+		default:
+			m = simd.SelectFloats(simd.LessEqual, x, k, op == Gt, out)
 		}
 	}
-	return out[:m]
+	return dropNulls(out[:m], nil, valid)
 }
 
 func selectSome[T int16 | int32 | int64](op Op, x []T, k T, sel, out []int32) []int32 {
@@ -115,38 +143,20 @@ func selectSome[T int16 | int32 | int64](op Op, x []T, k T, sel, out []int32) []
 
 // selectPairs lists the rows (positions within sel, or all when sel is nil) where x op y.
 func selectPairs[T int32 | int64](mem *Arena, op Op, x, y []T, sel []int32) []int32 {
+	y = y[:len(x)]
+	r, swap, invert := op.relation()
+	if sel == nil {
+		if swap {
+			x, y = y, x
+		}
+		out := MakeIn[int32](mem, len(x))
+		return out[:simd.SelectPairs(r, x, y, invert, out)]
+	}
 	switch op { // four loops do for six operators
 	case Gt, Ge:
 		op, x, y = op.Flip(), y, x
 	}
-	y = y[:len(x)]
 	m := 0
-	if sel == nil {
-		out := MakeIn[int32](mem, len(x))
-		switch op {
-		case Eq:
-			for i, v := range x {
-				out[m] = int32(i)
-				m += b2i(v == y[i])
-			}
-		case Ne:
-			for i, v := range x {
-				out[m] = int32(i)
-				m += b2i(v != y[i])
-			}
-		case Lt:
-			for i, v := range x {
-				out[m] = int32(i)
-				m += b2i(v < y[i])
-			}
-		case Le:
-			for i, v := range x {
-				out[m] = int32(i)
-				m += b2i(v <= y[i])
-			}
-		}
-		return out[:m]
-	}
 	out := MakeIn[int32](mem, len(sel))
 	switch op {
 	case Eq:
@@ -179,10 +189,7 @@ func MinMax[T int16 | int32 | int64](x []T, valid Bits) (lo, hi int64, n int) {
 		return 0, 0, 0
 	}
 	if valid.All() {
-		l, h := x[0], x[0]
-		for _, v := range x {
-			l, h = min(l, v), max(h, v)
-		}
+		l, h := simd.MinMax(x)
 		return int64(l), int64(h), len(x)
 	}
 	for i, v := range x {

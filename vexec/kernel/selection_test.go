@@ -17,7 +17,7 @@ import (
 // TestSelections holds the selection loops against row-at-a-time comparison.
 func TestSelections(t *testing.T) {
 	rng := rand.New(rand.NewSource(1))
-	for _, ty := range []types.T{types.Of(types.Int2), types.Of(types.Int4), types.Of(types.Int8), types.Of(types.DateOID), types.Of(types.NumericOID)} {
+	for _, ty := range []types.T{types.Of(types.Int2), types.Of(types.Int4), types.Of(types.Int8), types.Of(types.DateOID), types.Of(types.NumericOID), types.Of(types.Float8)} {
 		value := func(k int) types.Datum {
 			switch ty.OID {
 			case types.Int2:
@@ -28,6 +28,8 @@ func TestSelections(t *testing.T) {
 				return int64(k)
 			case types.DateOID:
 				return types.Date(k)
+			case types.Float8:
+				return [...]float64{math.Inf(-1), -1.5, math.Copysign(0, -1), 0, math.SmallestNonzeroFloat64, 1, math.MaxFloat64, math.Inf(1), math.NaN()}[k+4]
 			}
 			return types.NumericFromInt64(int64(k), 1)
 		}
@@ -77,12 +79,22 @@ func TestSelections(t *testing.T) {
 						return [...]bool{k == 0, k != 0, k < 0, k <= 0, k > 0, k >= 0}[op]
 					}
 					name := fmt.Sprintf("%d op %d nulls %v of %d", ty.OID, op, nulls, len(sel))
-					got, done := c.SelectConst(nil, x, sel, value(1), false)
-					if w := want(func(r int) bool { return holds(types.Get(ty, x, r), value(1)) }); !done || !slices.Equal(got, w) {
-						t.Fatalf("%s: %v, want %v", name, got, w)
+					for k := -4; k <= 4; k++ {
+						for _, flipped := range []bool{false, true} {
+							got, done := c.SelectConst(nil, x, sel, value(k), flipped)
+							w := want(func(r int) bool {
+								if flipped {
+									return holds(value(k), types.Get(ty, x, r))
+								}
+								return holds(types.Get(ty, x, r), value(k))
+							})
+							if !done || !slices.Equal(got, w) {
+								t.Fatalf("%s, %v flipped %v: %v, want %v", name, value(k), flipped, got, w)
+							}
+						}
 					}
-					got, done = c.SelectColumns(nil, x, y, sel)
-					if w := want(func(r int) bool { return holds(types.Get(ty, x, r), types.Get(ty, y, r)) }); done && !slices.Equal(got, w) || !done && !nulls && ty.OID != types.Int2 {
+					got, done := c.SelectColumns(nil, x, y, sel)
+					if w := want(func(r int) bool { return holds(types.Get(ty, x, r), types.Get(ty, y, r)) }); done && !slices.Equal(got, w) || !done && !nulls && ty.OID != types.Int2 && ty.OID != types.Float8 {
 						t.Fatalf("%s, columns: %v, want %v", name, got, w)
 					}
 				}
