@@ -2,6 +2,13 @@
 
 GO ?= go
 
+# The vector forms of internal/simd need a compiler's experiment (Go 1.26); everything works without.
+# GOEXPERIMENT=nosimd make build leaves them out.
+experiments := simd$(if $(GOEXPERIMENT),$(shell printf ',%s' '$(GOEXPERIMENT)'))
+ifneq ($(shell GOEXPERIMENT=$(experiments) $(GO) env GOEXPERIMENT 2>/dev/null),)
+export GOEXPERIMENT := $(experiments)
+endif
+
 .PHONY: build demo cluster-demo test isolation histories compat-record compat-live proto
 
 # demo starts a node, loads TPC-H, runs its queries beside transfers and leaves the node running.
@@ -26,11 +33,12 @@ need-tools:
 	@command -v $(GO) >/dev/null || { echo "Go 1.26 or newer is needed: https://go.dev/doc/install"; exit 1; }
 	@command -v cc >/dev/null || command -v gcc >/dev/null || { echo "A C compiler is needed (the SQL parser is C): apt-get install gcc, or your system's equivalent"; exit 1; }
 
-# test is what CI runs: every package, the end-to-end tests on the built binary among them, and the
-# concurrency tests of the storage side once more under the race detector.
+# test is what CI runs: every package, the end-to-end tests on the built binary among them, what has vector forms
+# once more without, and the concurrency tests of the storage side once more under the race detector.
 test: need-tools
 	$(GO) vet ./...
 	$(GO) test -timeout 20m ./...
+	GOEXPERIMENT=nosimd $(GO) test ./internal/simd ./vexec/kernel
 	$(GO) test -race -short -timeout 10m ./txn/... ./storage/... ./compat/history/...
 
 # fuzz runs every fuzz target of the tree for FUZZTIME, one after the other; ONLY=NAME picks those whose names contain

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/basaltdb/basalt/bench"
+	"github.com/basaltdb/basalt/internal/simd"
 	"github.com/basaltdb/basalt/sql/settings"
 )
 
@@ -43,5 +44,5 @@ func versionCommand() *cobra.Command {
 }
 
 func versionLine() string {
-	return fmt.Sprintf("basalt %s (PostgreSQL %s compatible)\n", version, settings.ServerVersion)
+	return fmt.Sprintf("basalt %s (PostgreSQL %s compatible; vectors: %s)\n", version, settings.ServerVersion, simd.Vectors())
 }

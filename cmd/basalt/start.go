@@ -18,6 +18,7 @@ import (
 
 	"github.com/basaltdb/basalt/internal/cores"
 	"github.com/basaltdb/basalt/internal/hugepages"
+	"github.com/basaltdb/basalt/internal/simd"
 	"github.com/basaltdb/basalt/rpc/flight"
 	"github.com/basaltdb/basalt/rpc/node"
 	"github.com/basaltdb/basalt/sql/pgwire"
@@ -196,7 +197,7 @@ func serve(ctx context.Context, stop func(), s *server.Server, nodes *flight.Nod
 			return err
 		}
 	}
-	log.Info("accepting connections", "addr", addr.String(), "data", f.data, "version", version)
+	log.Info("accepting connections", "addr", addr.String(), "data", f.data, "version", version, "vectors", simd.Vectors())
 	<-ctx.Done()
 	stop() // a second signal ends the process at once
 	log.Info("stopping")
