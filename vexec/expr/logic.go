@@ -14,6 +14,8 @@ import (
 type boolNode struct {
 	op   planpb.BoolExpr_Op
 	args []node
+	// total: no argument can fail, and none costs much, so that all are evaluated on all rows.
+	total bool
 }
 
 // boolExpr compiles AND, OR and NOT. Nested ones of a kind become one; a
@@ -45,6 +47,7 @@ func (m *maker) boolExpr(e *planpb.BoolExpr) (node, error) {
 	if len(b.args) == 0 {
 		return &constNode{t: types.Of(types.Bool), value: b.op == planpb.BoolExpr_AND}, nil
 	}
+	b.total = cannotFail(b)
 	return b, nil
 }
 
@@ -60,6 +63,16 @@ func (b *boolNode) eval(f *Frame, in *Input) (arrow.Array, error) {
 	}
 	if len(b.args) == 1 {
 		return b.args[0].eval(f, in)
+	}
+	if b.total && in.N > 0 {
+		vs := make([]arrow.Array, len(b.args))
+		for k, a := range b.args {
+			var err error
+			if vs[k], err = a.eval(f, in); err != nil {
+				return nil, err
+			}
+		}
+		return kernel.AndOr(b.op == planpb.BoolExpr_OR, vs), nil
 	}
 	n := in.N
 	const no, yes, null = 0, 1, 2
@@ -219,11 +232,14 @@ func (t *nullTestNode) eval(f *Frame, in *Input) (arrow.Array, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !t.row {
+		return kernel.IsNull(v, t.not), nil
+	}
 	out := make([]byte, kernel.BitmapLen(in.N))
 	valid := kernel.Valid(v)
 	for i := range in.N {
 		hit := valid.Get(i) == t.not
-		if t.row && valid.Get(i) {
+		if valid.Get(i) {
 			// IS NULL: every field is NULL; IS NOT NULL: none is
 			hit = true
 			for _, d := range types.Get(t.argType, v, i).(*types.Record).Fields {

@@ -13,24 +13,8 @@ func TrueRows(m *Arena, a arrow.Array) []int32 {
 	n := a.Len()
 	out := MakeIn[int32](m, n)[:0]
 	v, ok := Bools(a), Valid(a)
-	if ok.All() && v.off&7 == 0 && n > 0 {
-		b := v.b[v.off>>3:]
-		for w := 0; w*8 < n; w++ {
-			x := b[w]
-			if rest := n - w*8; rest < 8 {
-				x &= 1<<rest - 1
-			}
-			for x != 0 {
-				out = append(out, int32(w*8+bits.TrailingZeros8(x)))
-				x &= x - 1
-			}
-		}
-		return out
-	}
-	for i := range n {
-		if v.Get(i) && ok.Get(i) {
-			out = append(out, int32(i))
-		}
+	for i := 0; i < n; i += 64 {
+		out = appendOnes(out, v.Word(i, n)&ok.Word(i, n), i)
 	}
 	return out
 }
@@ -51,12 +35,9 @@ func SplitRows(a arrow.Array) (yes, no []int32) {
 	n := a.Len()
 	yes, no = make([]int32, 0, n), make([]int32, 0, n)
 	v, ok := Bools(a), Valid(a)
-	for i := range n {
-		if v.Get(i) && ok.Get(i) {
-			yes = append(yes, int32(i))
-		} else {
-			no = append(no, int32(i))
-		}
+	for i := 0; i < n; i += 64 {
+		w := v.Word(i, n) & ok.Word(i, n)
+		yes, no = appendOnes(yes, w, i), appendOnes(no, ^w&Bits{}.Word(i, n), i)
 	}
 	return yes, no
 }
@@ -64,13 +45,8 @@ func SplitRows(a arrow.Array) (yes, no []int32) {
 // Not negates; NULL stays NULL.
 func Not(a arrow.Array) arrow.Array {
 	n := a.Len()
-	out := make([]byte, BitmapLen(n))
 	v := Bools(a)
-	for i := range n {
-		if !v.Get(i) {
-			SetBit(out, i)
-		}
-	}
+	out, _ := mapWords(n, func(i int) uint64 { return ^v.Word(i, n) & Bits{}.Word(i, n) })
 	return MakeBool(out, n, copyValid(a), a.NullN())
 }
 
@@ -79,19 +55,7 @@ func copyValid(a arrow.Array) []byte {
 	if a.NullN() == 0 {
 		return nil
 	}
-	n := a.Len()
-	v := Valid(a)
-	out := make([]byte, BitmapLen(n))
-	if v.off&7 == 0 {
-		copy(out, v.b[v.off>>3:])
-		return out
-	}
-	for i := range n {
-		if v.Get(i) {
-			SetBit(out, i)
-		}
-	}
-	return out
+	return copyBits(Valid(a), a.Len())
 }
 
 // BoolsFromStates makes a bool vector of bytes 0 (false), 1 (true), 2 (NULL).
