@@ -128,7 +128,8 @@ func fetched(cache string) (string, error) {
 }
 
 // fetch downloads and unpacks the source package postgresql-15 with apt, whose own
-// lists and sources stay as they are: source packages are asked for in a copy.
+// lists and sources stay as they are: source packages are asked for in a copy. The version of the
+// installed server is preferred; any other that the mirrors still have will do.
 func fetch(ctx context.Context, cache string) error {
 	if err := os.MkdirAll(filepath.Join(cache, "apt", "lists", "partial"), 0o755); err != nil {
 		return err
@@ -141,7 +142,11 @@ for f in /etc/apt/sources.list.d/*.sources; do [ -e "$f" ] && sed 's/^Types:.*/T
 if [ -s /etc/apt/sources.list ]; then sed -n 's/^deb /deb-src /p' /etc/apt/sources.list >apt/sources.list; fi
 set -- -qq -oDir::Etc::sourcelist="$1/apt/sources.list" -oDir::Etc::sourceparts="$1/apt/parts" -oDir::State::Lists="$1/apt/lists" -oAPT::Sandbox::User=root
 apt-get "$@" update
-apt-get "$@" source --download-only postgresql-15
+got=
+for v in $(dpkg-query -W -f '${source:Version}' postgresql-15 2>/dev/null || true) $(apt-cache "$@" showsrc postgresql-15 | sed -n 's/^Version: //p' | sort -rVu); do
+  if apt-get "$@" source --download-only "postgresql-15=$v"; then got=$v; break; fi
+done
+[ -n "$got" ]
 tar xf postgresql-15_*.orig.tar.*`
 	cmd := exec.CommandContext(ctx, "bash", "-c", script, "fetch", cache)
 	if out, err := cmd.CombinedOutput(); err != nil {
