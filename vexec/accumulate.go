@@ -7,6 +7,7 @@ import (
 
 	"github.com/apache/arrow/go/v17/arrow"
 
+	"github.com/basaltdb/basalt/internal/simd"
 	"github.com/basaltdb/basalt/sql/pgerror"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec/kernel"
@@ -138,7 +139,11 @@ func (s *sumIntAcc) add(groups []int32, args []arrow.Array) error {
 	if args[0].DataType().ID() == arrow.INT16 {
 		return addInts(s, groups, kernel.Values[int16](args[0]), v)
 	}
-	return addInts(s, groups, kernel.Values[int32](args[0]), v)
+	x := kernel.Values[int32](args[0])
+	if v.All() && len(s.sum) == 1 && len(x) > 0 {
+		return s.addOne(0, simd.Sum32(x))
+	}
+	return addInts(s, groups, x, v)
 }
 
 func addInts[T int16 | int32](s *sumIntAcc, groups []int32, x []T, v kernel.Bits) error {
@@ -266,12 +271,20 @@ func (s *sumNumericAcc) add(groups []int32, args []arrow.Array) error {
 }
 
 func addWide[T int16 | int32 | int64](s *sumNumericAcc, groups []int32, x []T, v kernel.Bits) {
-	if v.All() && len(s.fast) == 1 { // no grouping: the sum stays in registers
-		sum := s.fast[0]
-		for _, u := range x {
-			sum.add(int64(u))
+	if v.All() && len(s.fast) == 1 { // no grouping
+		switch x := any(x).(type) {
+		case []int64:
+			hi, lo := simd.Sum64(x)
+			s.fast[0].addWide(int128{hi, lo})
+		case []int32:
+			s.fast[0].add(simd.Sum32(x))
+		case []int16:
+			sum := int64(0) // of fewer than 2^32, it fits
+			for _, u := range x {
+				sum += int64(u)
+			}
+			s.fast[0].add(sum)
 		}
-		s.fast[0] = sum
 		s.n[0] += int64(len(x))
 		return
 	}
@@ -616,6 +629,14 @@ func (s *minMaxAcc[T]) one(g int32, x T) {
 
 func (s *minMaxAcc[T]) add(groups []int32, args []arrow.Array) error {
 	v, x := kernel.Valid(args[0]), kernel.Values[T](args[0])
+	if v.All() && len(s.best) == 1 && len(x) > 0 {
+		lo, hi := simd.MinMax(x)
+		if s.max {
+			lo = hi
+		}
+		s.one(0, lo)
+		return nil
+	}
 	for i, g := range groups {
 		if v.Get(i) {
 			s.one(g, x[i])

@@ -6,6 +6,7 @@ import (
 
 	"github.com/apache/arrow/go/v17/arrow"
 
+	"github.com/basaltdb/basalt/internal/simd"
 	"github.com/basaltdb/basalt/sql/types"
 	"github.com/basaltdb/basalt/vexec/kernel"
 	"github.com/basaltdb/basalt/vexec/planpb"
@@ -172,14 +173,9 @@ func filterInts[T int16 | int32 | int64](mem *kernel.Arena, f *keyFilter, x []T,
 	lo, span := f.min, uint64(f.max)-uint64(f.min)
 	switch {
 	case f.bits != nil && sel == nil:
-		words, end := f.bits, span+1 // where what is outside goes
-		for i, v := range x {
-			k := min(uint64(int64(v)-lo), end)
-			out[m] = int32(i)
-			m += int(words[k/64]>>(k%64)) & 1
-		}
+		m = simd.SelectMembers(x, f.bits, f.min, f.max, out)
 	case f.bits != nil:
-		words, end := f.bits, span+1
+		words, end := f.bits, span+1 // where what is outside goes
 		for i, r := range sel {
 			k := min(uint64(int64(x[r])-lo), end)
 			out[m] = int32(i)

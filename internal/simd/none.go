@@ -22,3 +22,8 @@ func sub(out, x, y []int64) (done int, over bool)                            { r
 func mul(out, x, y []int64) (done int)                                       { return 0 }
 func minMax32([]int32) (done int, lo, hi int32)                              { return 0, 0, 0 }
 func minMax64([]int64) (done int, lo, hi int64)                              { return 0, 0, 0 }
+func hashes(out, x []uint64) (done int)                                      { return 0 }
+func sum64([]int64) (done int, hi int64, lo uint64)                          { return 0, 0, 0 }
+func sum32([]int32) (done int, sum int64)                                    { return 0, 0 }
+func members32([]int32, []uint64, int32, int32, []int32) (done, m int)       { return 0, 0 }
+func members64([]int64, []uint64, int64, int64, []int32) (done, m int)       { return 0, 0 }

@@ -150,10 +150,96 @@ func checkArithmetic(t *testing.T, x, y []int64) {
 	}
 }
 
+// checkMembers asks for members of a set of values from lo to lo + span, of which those are in whose last bits say so.
+func checkMembers[T int16 | int32 | int64](t *testing.T, x []T, lo int64, span uint64) {
+	t.Helper()
+	hi := lo + int64(span)
+	set := make([]uint64, (span+1)/64+1)
+	in := func(v int64) bool { return v%3 == 0 || v%64 == 63 || v == lo || v == hi }
+	for k := uint64(0); k <= span; k++ {
+		if in(lo + int64(k)) {
+			set[k/64] |= 1 << (k % 64)
+		}
+	}
+	checkList(t, fmt.Sprintf("members from %d to %d of %v", lo, hi, x), len(x), func(i int) bool { v := int64(x[i]); return lo <= v && v <= hi && in(v) },
+		func(out []int32) int { return SelectMembers(x, set, lo, hi, out) },
+		func(out []int32) int { return selectMembers(x, set, lo, hi, out, 0, 0) })
+}
+
+func TestMembers(t *testing.T) {
+	rnd := seeded(t)
+	for _, span := range []uint64{0, 1, 62, 63, 64, 200, 5000} {
+		room := int64(span)
+		for _, lo := range []int64{0, -7, -room, 1 << 20, math.MinInt32, math.MaxInt32 - room, math.MaxInt32 - room/2, math.MinInt32 - room/2, math.MinInt64, math.MaxInt64 - room} {
+			for _, n := range []int{0, 1, 63, 64, 65, 127, 128, 130, 300} {
+				x64, x32, x16 := make([]int64, n), make([]int32, n), make([]int16, n)
+				for i := range x64 {
+					v := lo + rnd.Int64N(room+20) - 10 // wraps round at the ends
+					if rnd.IntN(8) == 0 {
+						v = edges[rnd.IntN(len(edges))]
+					}
+					x64[i], x32[i], x16[i] = v, int32(v), int16(v)
+				}
+				checkMembers(t, x64, lo, span)
+				checkMembers(t, x32, lo, span)
+				checkMembers(t, x16, lo, span)
+			}
+		}
+	}
+}
+
+// checkSums holds sums against those without limits.
+func checkSums(t *testing.T, x []int64, x32 []int32) {
+	t.Helper()
+	wide, narrow := new(big.Int), int64(0)
+	for i, v := range x {
+		wide.Add(wide, big.NewInt(v))
+		narrow += int64(x32[i])
+	}
+	for k, f := range []func() (int64, uint64){
+		func() (int64, uint64) { return Sum64(x) },
+		func() (int64, uint64) { return sum64Plain(x, 0, 0) },
+	} {
+		hi, lo := f()
+		got := new(big.Int).Lsh(big.NewInt(hi), 64)
+		if got.Add(got, new(big.Int).SetUint64(lo)); got.Cmp(wide) != 0 {
+			t.Fatalf("sum, form %d, of %v: %v, want %v", k, x, got, wide)
+		}
+	}
+	if got, plain := Sum32(x32), sum32Plain(x32, 0); got != narrow || plain != narrow {
+		t.Fatalf("sum of %v: %d, plain %d, want %d", x32, got, plain, narrow)
+	}
+}
+
+// checkHashes holds hashes, in place too, against the function's definition.
+func checkHashes(t *testing.T, x []int64) {
+	t.Helper()
+	in, want := make([]uint64, len(x)), make([]uint64, len(x))
+	for i, v := range x {
+		h := uint64(v)
+		in[i] = h
+		h = (h ^ h>>32) * 0x9fb21c651e98df25
+		h = (h ^ h>>29) * 0xd6e8feb86659fd93
+		want[i] = h ^ h>>32
+	}
+	for k, f := range []func(out []uint64){
+		func(out []uint64) { Hashes(out, in) },
+		func(out []uint64) { hashesPlain(out, in, 0) },
+		func(out []uint64) { copy(out, in); Hashes(out, out) },
+	} {
+		out, intact := guardedInts[uint64](len(x))
+		f(out)
+		if !slices.Equal(out, want) || !intact() {
+			t.Fatalf("hashes, form %d, of %x: %x, want %x", k, in, out, want)
+		}
+	}
+}
+
 func checkAll(t *testing.T, x, y []int64) {
 	t.Helper()
 	checkIntegers(t, x, y)
 	checkArithmetic(t, x, y)
+	checkHashes(t, x)
 	x32, y32, xf := make([]int32, len(x)), make([]int32, len(x)), make([]float64, len(x))
 	n64, m64 := make([]int64, len(x)), make([]int64, len(x))
 	for i := range x {
@@ -161,6 +247,7 @@ func checkAll(t *testing.T, x, y []int64) {
 		n64[i], m64[i] = int64(x32[i]), int64(y32[i])
 	}
 	checkIntegers(t, x32, y32)
+	checkSums(t, x, x32)
 	checkArithmetic(t, n64, m64)
 	for i := range min(len(x), 4) {
 		checkFloats(t, xf, xf[i])
@@ -323,6 +410,10 @@ func TestNoAllocation(t *testing.T) {
 		SelectPairs(Less, x[:], y[:], false, out[:])
 		MarkPairs(Less, x[:], y[:], false, p[:8])
 		MinMax(x[:])
+		Sum32(x[:])
+		SelectMembers(x[:], wide[:], 0, 5, out[:])
+		Sum64([]int64{1, 2, 3})
+		Hashes(wide[:], wide[:])
 		Unpack(wide[:], unsafe.Pointer(&p), 4, 7)
 	}); n > 0 {
 		t.Fatalf("%v allocations", n)

@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/zeebo/xxh3"
 
+	"github.com/basaltdb/basalt/internal/simd"
 	"github.com/basaltdb/basalt/sql/types"
 )
 
@@ -187,9 +188,7 @@ func (s *KeySpec) Encode(env *types.Env, k *Keys, cols []arrow.Array, n int) {
 	if s.narrow {
 		k.U64 = resize(k.U64, n)
 		narrowValues(cols[0], k.U64)
-		for i, x := range k.U64 {
-			k.Hash[i] = HashU64(x)
-		}
+		simd.Hashes(k.Hash, k.U64)
 		for i := range k.Null {
 			if k.Null[i] {
 				k.U64[i], k.Hash[i] = 0, nullHash
@@ -281,9 +280,7 @@ func (s *KeySpec) encodePacked(k *Keys, cols []arrow.Array) {
 	}
 	switch w {
 	case 1:
-		for i, x := range k.U64 {
-			k.Hash[i] = HashU64(x)
-		}
+		simd.Hashes(k.Hash, k.U64)
 	case 2:
 		for i := range n {
 			k.Hash[i] = HashU64(HashU64(k.U64[2*i]) + k.U64[2*i+1])
@@ -303,13 +300,7 @@ func (s *KeySpec) encodePacked(k *Keys, cols []arrow.Array) {
 const nullHash = 0x9e3779b97f4a7c15
 
 // HashU64 mixes one narrow key.
-func HashU64(x uint64) uint64 {
-	x ^= x >> 32
-	x *= 0x9fb21c651e98df25
-	x ^= x >> 29
-	x *= 0xd6e8feb86659fd93
-	return x ^ x>>32
-}
+func HashU64(x uint64) uint64 { return simd.Hash(x) }
 
 func resize[T any](s []T, n int) []T {
 	if cap(s) < n {
