@@ -217,7 +217,7 @@ func (p *planner) indexPath(g *relGet, ix *catalog.Index, qs []query.Expr, total
 		path.span = span
 		for i, q := range qs {
 			if used[i] {
-				path.cond = append(path.cond, q)
+				path.cond = append(path.cond, p.keyFirst(q, g))
 			}
 			if !used[i] || keep[i] {
 				path.rest = append(path.rest, q)
@@ -324,11 +324,26 @@ func (p *planner) sidesOf(key query.Expr, o *query.OpExpr, g *relGet) (val query
 	return nil, 0, false
 }
 
-// strategyIn is the operator's strategy in the key's family.
+// keyFirst is a comparison of an index key with what is not of this relation, the key on the left, as EXPLAIN shows it.
+func (p *planner) keyFirst(q query.Expr, g *relGet) query.Expr {
+	if o, ok := q.(*query.OpExpr); ok && len(o.Args) == 2 && !exprCols(o.Args[0]).intersects(outCols(g)) {
+		if c, ok := p.commute(o); ok {
+			return c
+		}
+	}
+	return q
+}
+
+// strategyIn is the operator's strategy in the key's family, as btree numbers them. Entries of a hash index lie in the
+// order of its key as well, but its family knows equality alone.
 func (p *planner) strategyIn(op types.OID, k catalog.IndexKey) int {
 	for _, m := range p.cat.OpFamilyMembers(op) {
-		if m.AM == "btree" && m.Family == k.Family {
+		switch {
+		case m.Family != k.Family:
+		case m.AM == "btree":
 			return m.Strategy
+		case m.AM == "hash" && m.Strategy == 1:
+			return catalog.StrategyEqual
 		}
 	}
 	return 0
