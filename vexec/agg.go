@@ -44,6 +44,8 @@ type aggOp struct {
 	out     *groupOutput
 	pending *Batch    // SORTED: rows of the group that was not complete
 	given   *groupSet // SORTED: whose groups were given out last
+	ripe    int       // SORTED: from how many groups on those that are complete are given out
+	rows    int       // SORTED: rows since groups were given out
 	atEnd   bool
 	emitted int
 	steps   steps // of input batches
@@ -191,6 +193,7 @@ func (a *aggOp) reset() {
 	for _, g := range a.groups {
 		g.dropPartitions()
 	}
+	a.ripe, a.rows = 1, 0
 	a.started, a.groups, a.queue, a.out, a.pending, a.given, a.atEnd, a.emitted = false, nil, nil, nil, nil, nil, false, 0
 	a.steps.start()
 	a.mem.free()
@@ -312,7 +315,11 @@ func (g *groupSet) addFile(ctx context.Context, f *spillFile) error {
 	return nil
 }
 
-// nextSorted aggregates an ordered input, giving groups as they complete.
+// sortedRowsMax is how many rows are taken before complete groups are given out, however few.
+const sortedRowsMax = 1 << 14
+
+// nextSorted aggregates an ordered input, giving groups as they complete: the first ones soon, for a
+// LIMIT may want no more, and then about a batch of them at a time.
 func (a *aggOp) nextSorted(ctx context.Context) (*Batch, error) {
 	for {
 		if a.out != nil {
@@ -351,26 +358,30 @@ func (a *aggOp) nextSorted(ctx context.Context) (*Batch, error) {
 			}
 			continue
 		}
-		if g.groups() < a.w.q.env.BatchSize {
+		a.rows += b.Rows()
+		if g.groups() < a.ripe && (a.rows < sortedRowsMax || g.groups() == 0) {
 			if err := g.add(b); err != nil {
 				return nil, err
 			}
 			continue
 		}
 		// cut at the start of the batch's last group: all before it is complete
-		cut, err := g.lastGroupStart(b)
+		cut, begins, err := g.lastGroupStart(b)
 		if err != nil {
 			return nil, err
 		}
-		if cut == 0 {
+		if cut == 0 && !begins {
 			if err := g.add(b); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		if err := g.add(sliced(b, 0, cut)); err != nil {
-			return nil, err
+		if cut > 0 {
+			if err := g.add(sliced(b, 0, cut)); err != nil {
+				return nil, err
+			}
 		}
+		a.ripe, a.rows = min(a.ripe*4, a.w.q.env.BatchSize), 0
 		a.pending, a.groups = sliced(b, cut, b.Rows()), nil
 		a.out, a.given = g.output(), g
 	}

@@ -121,18 +121,19 @@ func (g *groupSet) evalKeys(in *expr.Input) ([]arrow.Array, error) {
 	return out, nil
 }
 
-func (g *groupSet) lastGroupStart(b *Batch) (int, error) {
+// lastGroupStart is where the batch's last group starts; begins: not before the batch.
+func (g *groupSet) lastGroupStart(b *Batch) (cut int, begins bool, err error) {
 	keys, err := g.evalKeys(input(b))
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	n := b.Rows()
 	g.spec.Encode(g.a.w.frame.Ctx.Env, &g.enc, keys, n)
-	cut := n - 1
+	cut = n - 1
 	for cut > 0 && g.enc.Equal(cut-1, n-1) {
 		cut--
 	}
-	return cut, nil
+	return cut, g.count == 0 || !g.enc.EqualTo(cut, &g.last, 0), nil
 }
 
 func (g *groupSet) add(b *Batch) error {

@@ -44,10 +44,14 @@ func (p *planner) costJoin(n *Node, o *joinOp, l, r *Node) {
 }
 
 // costUnorderedGroups is what grouping by hash costs, together with an unordered scan of g that costs scan and gives rows:
-// workers share that, and one of them merges what they have.
-func (p *planner) costUnorderedGroups(g *relGet, quals []query.Expr, scan, rows, groups float64) float64 {
+// workers share that, and one of them merges what they have; serial: they share the scan.
+func (p *planner) costUnorderedGroups(g *relGet, quals []query.Expr, scan, rows, groups float64, serial bool) float64 {
 	cost := scan + rows*costHashProbe + groups*costHashBuild
-	if scan >= parallelMinCost && p.parallelScan(g, quals) {
+	switch {
+	case scan < parallelMinCost || !p.parallelScan(g, quals):
+	case serial:
+		cost += scan/p.workerShare() - scan
+	default:
 		cost = cost/p.workerShare() + groups*costHashBuild
 	}
 	return cost * orderedGroupsEdge

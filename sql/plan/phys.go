@@ -16,6 +16,9 @@ type physReq struct {
 	// groups, unless 0: the order is wanted only because it brings the rows of so many groups together, which
 	// hashing does as well.
 	groups float64
+	// serial: that hashing would be done by one worker. anyOrder: order is a choice, any other one
+	// of its expressions, in either direction, does as well; orderLimits: limit is true of order only.
+	serial, anyOrder, orderLimits bool
 	// limit is the number of rows that will probably be read; 0: all.
 	limit float64
 }
@@ -78,7 +81,7 @@ func (p *planner) phys(r rel, rq physReq) *Node {
 		for _, it := range x.items {
 			need = need.union(exprCols(it.fn))
 		}
-		in := p.phys(x.in, physReq{need: need, order: rq.order, groups: rq.groups})
+		in := p.phys(x.in, physReq{need: need, order: rq.order, groups: rq.groups, serial: rq.serial, anyOrder: rq.anyOrder, orderLimits: rq.orderLimits})
 		o := &projectSetOp{items: x.items}
 		for _, c := range in.Cols {
 			if rq.need.has(c) {
@@ -139,7 +142,7 @@ func (p *planner) phys(r rel, rq physReq) *Node {
 				need.add(c.col) // the re-check computes everything from the scan's columns
 			}
 		}
-		in := p.phys(x.in, physReq{need: need, order: rq.order, groups: rq.groups})
+		in := p.phys(x.in, physReq{need: need, order: rq.order, groups: rq.groups, serial: rq.serial, anyOrder: rq.anyOrder, orderLimits: rq.orderLimits})
 		n := p.newNode(&lockOp{x.targets}, in.Cols, in)
 		n.Rows, n.Startup, n.Total, n.Width, n.Order = in.Rows, in.Startup, in.Total+in.Rows*costTuple, in.Width, in.Order
 		return n
@@ -224,7 +227,7 @@ func (p *planner) physFilter(x *relFilter, rq physReq) *Node {
 	need := rq.need.union(exprCols(qs...))
 	var n *Node
 	if g, ok := x.in.(*relGet); ok {
-		n = p.physGet(g, qs, physReq{need: rq.need, order: rq.order, groups: rq.groups, limit: rq.limit})
+		n = p.physGet(g, qs, rq)
 	} else {
 		sub := rq
 		sub.need = need
@@ -261,7 +264,9 @@ func (p *planner) physProject(x *relProject, rq physReq) *Node {
 	for _, it := range items {
 		sub.remove(it.col)
 	}
-	n := p.phys(x.in, physReq{need: sub, order: translateOrder(rq.order, items), groups: rq.groups, limit: rq.limit})
+	below := rq
+	below.need, below.order = sub, translateOrder(rq.order, items)
+	n := p.phys(x.in, below)
 	if len(items) == 0 {
 		return n
 	}

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/basaltdb/basalt/sql/catalog"
@@ -19,6 +20,8 @@ type accessPath struct {
 	cost    float64
 	point   bool // at most one row
 	ordered bool // delivers the wanted order
+	order   []sortItem
+	limit   float64 // rows that will probably be wanted of it; 0: all
 	reverse bool
 }
 
@@ -54,7 +57,7 @@ func (p *planner) physGet(g *relGet, qs []query.Expr, rq physReq) *Node {
 	}
 	passCost := wide + (1-share)*rowCost + share*(costColumnRow+costColumnCol*float64(len(cols))+costOp*float64(len(scanQuals)))
 
-	best := &accessPath{rest: scanQuals, rows: total, cost: costLookup + p.scannedRows(g, total)*passCost}
+	best := &accessPath{limit: rq.limit, rest: scanQuals, rows: total, cost: costLookup + p.scannedRows(g, total)*passCost}
 	if rq.limit > 0 && len(rq.order) == 0 && rq.limit < rows {
 		best.cost *= rq.limit / rows
 	}
@@ -67,7 +70,7 @@ func (p *planner) physGet(g *relGet, qs []query.Expr, rq physReq) *Node {
 			return cost
 		}
 		if rq.groups > 0 {
-			return p.costUnorderedGroups(g, scanQuals, cost, rows, math.Min(rq.groups, rows))
+			return p.costUnorderedGroups(g, scanQuals, cost, rows, math.Min(rq.groups, rows), rq.serial)
 		}
 		return cost + rows*math.Log2(math.Max(rows, 2))*costOp*2
 	}
@@ -105,14 +108,14 @@ func (p *planner) physGet(g *relGet, qs []query.Expr, rq physReq) *Node {
 			o.spans = []*spanSpec{best.span}
 		}
 		if best.ordered {
-			n.Order = rq.order
+			n.Order = best.order
 		}
 		if best.point {
 			rows = math.Min(rows, 1)
 		}
 	}
-	if rq.limit > 0 && len(o.filter) == 0 && (best.ordered || len(rq.order) == 0) {
-		o.limit = rq.limit
+	if best.limit > 0 && len(o.filter) == 0 && (best.ordered || len(rq.order) == 0) {
+		o.limit = best.limit
 	}
 	if o.get.target != 0 {
 		o.limit = 0
@@ -147,7 +150,7 @@ func (p *planner) indexPath(g *relGet, ix *catalog.Index, qs []query.Expr, total
 	if ix.Predicate != nil && !p.implied(ix.Predicate, qs, colOf) {
 		return nil
 	}
-	path := &accessPath{index: ix}
+	path := &accessPath{index: ix, limit: rq.limit}
 	used := map[int]bool{}
 	span := &spanSpec{}
 	eqKeys := 0
@@ -230,7 +233,15 @@ func (p *planner) indexPath(g *relGet, ix *catalog.Index, qs []query.Expr, total
 	}
 	path.point = ix.Unique && eqKeys == len(ix.Keys) && !span.lastIsArray && !anyNull
 	if len(rq.order) > 0 && !span.lastIsArray {
-		path.ordered, path.reverse = p.indexOrder(ix, eqKeys, rq.order, colOf)
+		path.order = rq.order
+		path.ordered, path.reverse = p.indexOrder(ix, eqKeys, path.order, colOf)
+		if !path.ordered && rq.anyOrder {
+			path.order = p.orderByIndex(ix, eqKeys, rq.order, colOf)
+			path.ordered = path.order != nil
+			if rq.orderLimits {
+				path.limit = 0
+			}
+		}
 	}
 	if !useSpan && !path.ordered {
 		return nil
@@ -239,13 +250,16 @@ func (p *planner) indexPath(g *relGet, ix *catalog.Index, qs []query.Expr, total
 		path.rows = 1
 	}
 	fetch := passCost // a range of the table itself
-	if ix.StorageIndex >= 0 {
+	switch {
+	case ix.StorageIndex >= 0:
 		fetch = rowCost + costIndexRow
+	case path.reverse:
+		fetch = rowCost // also of rows in segments
 	}
 	read := path.rows
-	if path.ordered && rq.limit > 0 && rows > 0 {
+	if path.ordered && path.limit > 0 && rows > 0 {
 		// Reading stops when enough rows have passed the filter.
-		read = math.Min(read, math.Max(1, rq.limit*path.rows/rows))
+		read = math.Min(read, math.Max(1, path.limit*path.rows/rows))
 	}
 	path.cost = costLookup + read*fetch
 	return path
@@ -484,47 +498,66 @@ func (p *planner) keyValue(v query.Expr, t types.T, eq bool) (query.Expr, bool) 
 // indexOrder: reading the index forwards or backwards gives the wanted order, the
 // first eq keys being constant.
 func (p *planner) indexOrder(ix *catalog.Index, eq int, order []sortItem, colOf map[int]Col) (ok, reverse bool) {
-	k := 0
+	k := eq // what has one value only may stand anywhere in the order, or be left out
 	dir := 0
-	for _, w := range order {
-		matched := false
-		for k < len(ix.Keys) {
-			key := ix.Keys[k]
+	constant := func(e query.Expr) bool {
+		return slices.ContainsFunc(ix.Keys[:eq], func(key catalog.IndexKey) bool {
 			ke := p.indexKeyExpr(key, colOf)
-			if ke != nil && p.isKey(w.expr, ke) {
-				notNull := false
-				if c, isCol := asCol(ke); isCol {
-					notNull = p.cols[c].notNull
-				}
-				d := 0
-				switch {
-				case k < eq:
-					d = dir // constant
-				case key.Descending == w.desc && (notNull || key.NullsFirst == w.nullsFirst):
-					d = 1
-				case key.Descending != w.desc && (notNull || key.NullsFirst != w.nullsFirst):
-					d = -1
-				default:
-					return false, false
-				}
-				if d != 0 && dir != 0 && d != dir {
-					return false, false
-				}
-				if d != 0 {
-					dir = d
-				}
-				k++
-				matched = true
-				break
-			}
-			if k >= eq {
-				return false, false
-			}
-			k++ // a constant key may be left out of the order
+			return ke != nil && p.isKey(e, ke)
+		})
+	}
+	for _, w := range order {
+		if constant(w.expr) {
+			continue
 		}
-		if !matched {
+		if k == len(ix.Keys) {
 			return false, false
 		}
+		key := ix.Keys[k]
+		ke := p.indexKeyExpr(key, colOf)
+		if ke == nil || !p.isKey(w.expr, ke) {
+			return false, false
+		}
+		k++
+		notNull := false
+		if c, isCol := asCol(ke); isCol {
+			notNull = p.cols[c].notNull
+		}
+		d := -1
+		switch {
+		case key.Descending == w.desc && (notNull || key.NullsFirst == w.nullsFirst):
+			d = 1
+		case key.Descending == w.desc || !notNull && key.NullsFirst == w.nullsFirst:
+			return false, false
+		}
+		if dir != 0 && d != dir {
+			return false, false
+		}
+		dir = d
 	}
 	return true, dir < 0
+}
+
+// orderByIndex is an order of the expressions in want that the index gives forwards; nil: there is none.
+func (p *planner) orderByIndex(ix *catalog.Index, eq int, want []sortItem, colOf map[int]Col) []sortItem {
+	left := slices.Clone(want)
+	var out []sortItem
+	for k, key := range ix.Keys {
+		ke := p.indexKeyExpr(key, colOf)
+		i := -1
+		if ke != nil {
+			i = slices.IndexFunc(left, func(w sortItem) bool { return p.isKey(w.expr, ke) })
+		}
+		switch {
+		case i >= 0:
+			out = append(out, sortItem{left[i].expr, key.Descending, key.NullsFirst})
+			left = slices.Delete(left, i, i+1)
+		case k >= eq:
+			return nil
+		}
+		if len(left) == 0 {
+			return out
+		}
+	}
+	return nil
 }

@@ -2,8 +2,10 @@ package plan
 
 import (
 	"math"
+	"slices"
 
 	"github.com/basaltdb/basalt/sql/query"
+	"github.com/basaltdb/basalt/vexec"
 	"github.com/basaltdb/basalt/vexec/planpb"
 )
 
@@ -153,20 +155,7 @@ func (p *planner) physGroup(x *relGroup, rq physReq) *Node {
 		base = append(base, a.col)
 	}
 	defer p.orderKept(rowOrderMatters(aggs))()
-	limit := 0.0
-	if len(aggs) == 0 && len(x.keys) == 0 {
-		limit = 0
-	}
-	// A wanted order over the keys can be had by sorted aggregation.
-	var keyOrder []sortItem
-	groups := 0.0
-	if x.sets == nil && len(x.keys) > 0 {
-		for _, k := range x.keys {
-			keyOrder = append(keyOrder, sortItem{expr: k.expr})
-		}
-		groups = p.rows(x)
-	}
-	in := p.phys(x.in, physReq{need: need, limit: limit, order: keyOrder, groups: groups})
+	in := p.phys(x.in, p.groupingOrder(x, aggs, need, rq))
 	if x.sets == nil && len(x.keys) > 0 {
 		if ord, ok := p.groupedBy(in, x.keys); ok {
 			o.sorted = true
@@ -174,8 +163,9 @@ func (p *planner) physGroup(x *relGroup, rq physReq) *Node {
 			for _, k := range ord {
 				n.Order = append(n.Order, k)
 			}
-			p.costGroup(n, x, in)
+			n.Rows, n.Width = p.rows(x), p.width(n.Cols)
 			n.Startup = in.Startup
+			n.Total = in.Total + in.Rows*costOp*float64(1+len(n.base)) + n.Rows*costTuple
 			return n
 		}
 	}
@@ -190,6 +180,46 @@ func (p *planner) physGroup(x *relGroup, rq physReq) *Node {
 	o.groups = n.Rows
 	return n
 }
+
+// groupingOrder asks for what brings the rows of groups together, which saves the hash table and
+// gives groups in that order: the one wanted of the groups when only the first of
+// them will be read, or else any.
+func (p *planner) groupingOrder(x *relGroup, aggs []aggItem, need ColSet, rq physReq) physReq {
+	sub := physReq{need: need}
+	if x.sets != nil || len(x.keys) == 0 {
+		return sub
+	}
+	sub.groups, sub.anyOrder = p.rows(x), true
+	for _, a := range aggs {
+		sub.serial = sub.serial || !vexec.CanMerge(a.agg.Func) || len(a.agg.Distinct) > 0
+	}
+	wanted, left := 0, slices.Clone(x.keys)
+	for _, o := range rq.order {
+		i := slices.IndexFunc(left, func(k projItem) bool { return equalExpr(o.expr, p.colVar(k.col)) })
+		if i < 0 || rq.limit == 0 && (o.desc || o.nullsFirst) {
+			break // backwards, reading everything takes much longer
+		}
+		sub.order = append(sub.order, sortItem{left[i].expr, o.desc, o.nullsFirst})
+		left = slices.Delete(left, i, i+1)
+		wanted++
+	}
+	for _, k := range left {
+		item := sortItem{expr: k.expr}
+		if wanted > 0 {
+			item.desc, item.nullsFirst = sub.order[0].desc, sub.order[0].nullsFirst
+		}
+		sub.order = append(sub.order, item)
+	}
+	if rq.limit > 0 && wanted == len(rq.order) {
+		in := p.rows(x.in)
+		sub.limit = math.Max(groupRowsMin, math.Ceil(in*math.Min(1, rq.limit/math.Max(sub.groups, 1))))
+		sub.orderLimits = wanted > 0
+	}
+	return sub
+}
+
+// groupRowsMin is the least number of rows that a grouping expects to read.
+const groupRowsMin = 64
 
 func (p *planner) costGroup(n *Node, x *relGroup, in *Node) {
 	n.Rows = p.rows(x)
