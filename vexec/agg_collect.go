@@ -87,7 +87,7 @@ func (a *collectAcc) add(groups []int32, args []arrow.Array) error {
 	}
 	b := &Batch{Cols: cols, N: len(groups)}
 	a.batches = append(a.batches, b)
-	a.held += batchBytes(b) + 16*int64(b.N)
+	a.held += batchBytes(b) + sortRowBytes*int64(b.N)
 	if a.held > a.w.q.env.WorkMem || a.held > 1<<20 && (&memory{q: a.w.q}).fits(a.held) != nil {
 		return a.writeRun()
 	}

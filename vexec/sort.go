@@ -155,7 +155,7 @@ func (s *sortOp) consume(ctx context.Context) error {
 func (s *sortOp) add(b *Batch) {
 	s.batches = append(s.batches, b)
 	s.rows += b.N
-	s.mem.add(batchBytes(b) + 16*int64(b.N))
+	s.mem.add(batchBytes(b) + sortRowBytes*int64(b.N))
 }
 
 // sortAll joins the batches held and orders them.

@@ -67,6 +67,10 @@ type sortRow struct {
 	row    int32
 }
 
+// sortRowBytes is what sorting takes for a row beside the row: its place in the order, its sortRow and one more for the
+// radix sort, the prefix, and its share of the ties.
+const sortRowBytes = 4 + 2*16 + 8 + 12
+
 // sortStep is how many rows are prepared for sorting between looks at the context.
 const sortStep = 1 << 16
 
@@ -124,20 +128,13 @@ func sortByPrefix(w *worker, spec kernel.SortSpec, key arrow.Array, spans [][]so
 		prefixes = append(prefixes, prefix...)
 		exact = exact && all
 	}
+	var tmp []sortRow
 	for _, rows := range spans {
 		w.interrupt()
 		for i := range rows {
 			rows[i].prefix = prefixes[rows[i].row]
 		}
-		slices.SortFunc(rows, func(a, b sortRow) int {
-			switch {
-			case a.prefix < b.prefix:
-				return -1
-			case a.prefix > b.prefix:
-				return 1
-			}
-			return int(a.row) - int(b.row)
-		})
+		tmp = sortPrefixes(w, rows, tmp)
 	}
 	return exact
 }
