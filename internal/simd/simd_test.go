@@ -43,16 +43,16 @@ func rows(n int, f func(i int) bool) []int32 {
 }
 
 // checkList runs a kernel that lists rows.
-func checkList(t *testing.T, what string, n int, want func(i int) bool, forms ...func(out []int32) int) {
+func checkList(t *testing.T, what func() string, n int, want func(i int) bool, forms ...func(out []int32) int) {
 	t.Helper()
 	for k, f := range forms {
 		out, intact := guardedInts[int32](n)
 		m := f(out)
 		if w := rows(n, want); !slices.Equal(out[:m], w) {
-			t.Fatalf("%s, form %d: rows %v, want %v", what, k, out[:m], w)
+			t.Fatalf("%s, form %d: rows %v, want %v", what(), k, out[:m], w)
 		}
 		if !intact() {
-			t.Fatalf("%s, form %d: wrote behind the list", what, k)
+			t.Fatalf("%s, form %d: wrote behind the list", what(), k)
 		}
 	}
 }
@@ -61,7 +61,9 @@ func checkList(t *testing.T, what string, n int, want func(i int) bool, forms ..
 func checkIntegers[T int32 | int64](t *testing.T, x, y []T) {
 	t.Helper()
 	n := len(x)
-	name := func(what string, args ...any) string { return fmt.Sprintf("%s%v of %v and %v", what, args, x, y) }
+	name := func(what string, args ...any) func() string {
+		return func() string { return fmt.Sprintf("%s%v of %v and %v", what, args, x, y) }
+	}
 	for _, invert := range []bool{false, true} {
 		for i := range min(n, 8) { // constants that occur, those next to them, and sides exchanged
 			for _, b := range [][2]T{{x[i], y[i]}, {y[i], x[i]}, {x[i], x[i]}, {y[i] + 1, x[i]}, {-1 << (8*unsafe.Sizeof(x[i]) - 1), x[i]}} {
@@ -89,7 +91,7 @@ func checkIntegers[T int32 | int64](t *testing.T, x, y []T) {
 				f(all[: (n+7)/8 : (n+7)/8])
 				for i := range 8 * len(all) {
 					if got, want := all[i>>3]>>(i&7)&1 == 1, i < n && holds(i); got != want {
-						t.Fatalf("%s, form %d: bit %d is %v", name("mark", r, invert), k, i, got)
+						t.Fatalf("%s, form %d: bit %d is %v", name("mark", r, invert)(), k, i, got)
 					}
 				}
 			}
@@ -99,7 +101,7 @@ func checkIntegers[T int32 | int64](t *testing.T, x, y []T) {
 		lo, hi := MinMax(x)
 		plo, phi := minMax(x, x[0], x[0])
 		if wlo, whi := slices.Min(x), slices.Max(x); lo != wlo || hi != whi || plo != wlo || phi != whi {
-			t.Fatalf("%s: %d to %d, plain %d to %d, want %d to %d", name("min, max"), lo, hi, plo, phi, wlo, whi)
+			t.Fatalf("%s: %d to %d, plain %d to %d, want %d to %d", name("min, max")(), lo, hi, plo, phi, wlo, whi)
 		}
 	}
 }
@@ -108,7 +110,8 @@ func checkFloats(t *testing.T, x []float64, k float64) {
 	t.Helper()
 	for _, invert := range []bool{false, true} {
 		for _, r := range []Relation{Equal, Less, LessEqual} {
-			checkList(t, fmt.Sprintf("floats %d %v %v of %v", r, k, invert, x), len(x), func(i int) bool {
+			what := func() string { return fmt.Sprintf("floats %d %v %v of %v", r, k, invert, x) }
+			checkList(t, what, len(x), func(i int) bool {
 				return [...]bool{x[i] == k, x[i] < k, x[i] <= k}[r] != invert
 			},
 				func(out []int32) int { return SelectFloats(r, x, k, invert, out) },
@@ -161,7 +164,8 @@ func checkMembers[T int16 | int32 | int64](t *testing.T, x []T, lo int64, span u
 			set[k/64] |= 1 << (k % 64)
 		}
 	}
-	checkList(t, fmt.Sprintf("members from %d to %d of %v", lo, hi, x), len(x), func(i int) bool { v := int64(x[i]); return lo <= v && v <= hi && in(v) },
+	what := func() string { return fmt.Sprintf("members from %d to %d of %v", lo, hi, x) }
+	checkList(t, what, len(x), func(i int) bool { v := int64(x[i]); return lo <= v && v <= hi && in(v) },
 		func(out []int32) int { return SelectMembers(x, set, lo, hi, out) },
 		func(out []int32) int { return selectMembers(x, set, lo, hi, out, 0, 0) })
 }
