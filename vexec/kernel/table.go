@@ -25,9 +25,6 @@ type Table struct {
 	marks []uint8
 }
 
-// insertKnown is from how many keys on rows are looked up together before they are inserted.
-const insertKnown = 1 << 10
-
 type slot struct {
 	tag    uint32 // upper half of the hash
 	number uint32 // number + 1; 0: empty
@@ -89,8 +86,8 @@ func (t *Table) oneWord() bool { return t.narrow || t.words == 1 }
 // (in order: the j-th new one has the j-th new number).
 func (t *Table) Insert(k *Keys, skip []bool, numbers []int32, fresh []int32) []int32 {
 	one := t.oneWord()
-	known := (one || t.words > 0) && t.count >= insertKnown
-	if known { // most rows bring a key that is there, and many cost a wait for memory
+	known := (one || t.words > 0) && t.count > 0
+	if known { // most rows bring a key that is there: many cost a wait for memory, or for a branch of the loop below
 		t.findWords(k.Hash[:k.N], k.U64, numbers[:k.N])
 	}
 	for i := range k.N {
