@@ -19,8 +19,10 @@ import (
 // several times. A PARTIAL on a Gather is aggregated by the Gather's workers first.
 //
 // FINAL reads keys from its input's first columns, one per key of its own (whatever
-// expressions they are: those are PARTIAL's), and then one state per call. It groups,
-// spills and keeps orders as COMPLETE does.
+// expressions they are: those are PARTIAL's), and then one state per call, of whose
+// arguments only the types matter. It groups, spills and keeps orders as COMPLETE does.
+// Between the two there may be joins: a state counts as often as it comes, a NULL adds
+// nothing.
 
 // CanPartial reports whether an aggregate call may be split into PARTIAL and
 // FINAL: its states can travel and the order of its input does not matter. Calls

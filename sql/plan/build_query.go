@@ -132,7 +132,7 @@ func (p *planner) aggCol(a *query.Aggref, sc *scope) query.Expr {
 		sc.groupVar = above
 	}
 	c := p.newCol(colInfo{t: a.T, coll: a.Coll, name: a.Name, expr: a})
-	sc.group.aggs = append(sc.group.aggs, aggItem{c, a})
+	sc.group.aggs = append(sc.group.aggs, aggItem{col: c, agg: a})
 	sc.aggKey[key] = c
 	return p.colVar(c)
 }

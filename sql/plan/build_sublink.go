@@ -442,7 +442,7 @@ func (p *planner) subLink(sl *query.SubLink, cx *exprCtx) query.Expr {
 		}
 		agg := p.arrayAgg(outs[0], sl)
 		c := p.newCol(colInfo{t: sl.T, name: "array", expr: agg})
-		g := &relGroup{unary: unary{sub}, aggs: []aggItem{{c, agg}}}
+		g := &relGroup{unary: unary{sub}, aggs: []aggItem{{col: c, agg: agg}}}
 		p.attach(joinLeft, g, cx, nil)
 		empty := &query.ArrayExpr{Base: query.Base{T: sl.T, Coll: sl.Coll, Loc: -1}, ElemType: sl.T.ElemType()}
 		return &query.CoalesceExpr{Base: query.Base{T: sl.T, Coll: sl.Coll, Loc: -1}, Args: []query.Expr{p.colVar(c), empty}}

@@ -16,6 +16,9 @@ const groupsGatherMax = 50000
 // agg places an aggregation: complete at the nodes where equal keys are together,
 // else in two phases, else over rows brought together first.
 func (d *distributor) agg(n *Node, o *aggOp) spreading {
+	if o.eager {
+		return d.phase(n, o)
+	}
 	in, s := d.place(n.Inputs[0])
 	n.Inputs[0] = in
 	if s.kind == onGateway {
@@ -28,7 +31,7 @@ func (d *distributor) agg(n *Node, o *aggOp) spreading {
 	for _, a := range o.aggs {
 		portable = portable && d.portable(a.agg)
 		distinct = distinct || len(a.agg.Distinct) > 0
-		partial = partial && d.canPartial(a.agg)
+		partial = partial && canPartial(a.agg)
 	}
 	if !portable {
 		n.Inputs[0] = d.toGateway(in, s)
@@ -106,6 +109,60 @@ func contains(set []int, i int) bool {
 		}
 	}
 	return false
+}
+
+// phase places an aggregation that is PARTIAL, which works wherever its rows are and may
+// give a group at several places, or FINAL, which wants equal keys together.
+func (d *distributor) phase(n *Node, o *aggOp) spreading {
+	in, s := d.place(n.Inputs[0])
+	n.Inputs[0] = in
+	if s.kind == onGateway || s.kind == copied && d.portableAgg(o) {
+		return s
+	}
+	if !d.portableAgg(o) {
+		n.Inputs[0] = d.toGateway(in, s)
+		return spreading{}
+	}
+	out, together := d.complete(o, s)
+	if o.phase == planpb.Agg_PARTIAL {
+		n.Rows = math.Max(1, math.Min(in.Rows, n.Rows*d.sites))
+		if !together {
+			out = spreading{kind: anywhere}
+		}
+		return out
+	}
+	if together {
+		return out
+	}
+	var keys []query.Expr
+	for _, k := range o.keys {
+		keys = append(keys, k.expr)
+	}
+	if n.Rows <= groupsGatherMax || len(o.sets) > 0 || !d.canHash(keys) {
+		n.Inputs[0] = d.toGateway(in, s)
+		return spreading{}
+	}
+	n.Inputs[0] = d.exchange(in, planpb.Exchange_HASH, keys, false)
+	out = spreading{kind: byHash}
+	for _, k := range o.keys {
+		out.keys = append(out.keys, spreadKey{setOf(k.col), k.expr.Type()})
+	}
+	return out
+}
+
+// portableAgg: keys and calls may be computed at the nodes.
+func (d *distributor) portableAgg(o *aggOp) bool {
+	for _, k := range o.keys {
+		if !d.portable(k.expr) {
+			return false
+		}
+	}
+	for _, a := range o.aggs {
+		if !d.portable(a.agg) {
+			return false
+		}
+	}
+	return true
 }
 
 // phases aggregates at the nodes, moves the states and completes them.
@@ -204,7 +261,7 @@ func (d *distributor) distinctFirst(in *Node, o *aggOp) *Node {
 }
 
 // canPartial: the aggregate's state can be made at several places and put together.
-func (d *distributor) canPartial(a *query.Aggref) bool {
+func canPartial(a *query.Aggref) bool {
 	return vexec.CanPartial(partialCall(a))
 }
 

@@ -5,7 +5,8 @@
 //	build_*      Query → relational tree (rel.go): columns get numbers of their own
 //	             (Col), sub-selects in expressions become joins or init plans
 //	pass_*       named rewrites of that tree, listed in passes.go: simplification,
-//	             decorrelation, outer join reduction, pushdown, join ordering.
+//	             decorrelation, outer join reduction, pushdown, join ordering, aggregation
+//	             below joins.
 //	             Each can be switched off (Options.Disable) and the tree is verified
 //	             after each one (verify.go)
 //	estimate_*   selectivities and row counts from statistics, as PostgreSQL does it

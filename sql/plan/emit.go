@@ -319,13 +319,18 @@ func (em *emitter) aggCall(a *query.Aggref, lay layout) *planpb.AggCall {
 func (em *emitter) agg(pl *planpb.Plan, n *Node, o *aggOp, in *planpb.Plan) {
 	p := em.p
 	from := n.Inputs[0]
-	if o.phase == planpb.Agg_FINAL {
+	if o.phase == planpb.Agg_FINAL && !o.eager {
 		// Keys and calls repeat PARTIAL's, over PARTIAL's input; what comes in are its
 		// keys and states.
 		from = o.partial.Inputs[0]
 	}
 	lay := layoutOf(from.Cols)
 	a := &planpb.Agg{Input: in, Phase: o.phase}
+	if o.eager && o.phase == planpb.Agg_FINAL {
+		em.finalAgg(a, n, o)
+		pl.Op = &planpb.Plan_Agg{Agg: a}
+		return
+	}
 	if o.sorted {
 		a.Strategy = planpb.Agg_SORTED
 	}
@@ -335,6 +340,29 @@ func (em *emitter) agg(pl *planpb.Plan, n *Node, o *aggOp, in *planpb.Plan) {
 	for _, c := range o.aggs {
 		a.Calls = append(a.Calls, em.aggCall(c.agg, lay))
 	}
+	emitSets(a, o)
+	pl.Op = &planpb.Plan_Agg{Agg: a}
+}
+
+// finalAgg emits an eager FINAL: keys are the first columns of its input, and of the calls'
+// arguments, which are elsewhere, the types are told.
+func (em *emitter) finalAgg(a *planpb.Agg, n *Node, o *aggOp) {
+	lay := layoutOf(n.Inputs[0].Cols)
+	for _, k := range o.keys {
+		a.Keys = append(a.Keys, em.p.lower(k.expr, lay))
+	}
+	for i, c := range o.aggs {
+		w := c.whole
+		call := &planpb.AggCall{Func: uint32(w.Func), Star: w.Star, Result: planpb.NewType(w.T), Variadic: w.Variadic}
+		for _, te := range w.Args {
+			call.Args = append(call.Args, planpb.NewColumn(te.Expr.Type(), len(o.keys)+i))
+		}
+		a.Calls = append(a.Calls, call)
+	}
+	emitSets(a, o)
+}
+
+func emitSets(a *planpb.Agg, o *aggOp) {
 	for i, s := range o.sets {
 		gs := &planpb.GroupingSet{}
 		if o.finer != nil {
@@ -352,7 +380,6 @@ func (em *emitter) agg(pl *planpb.Plan, n *Node, o *aggOp, in *planpb.Plan) {
 		}
 		a.GroupingCalls = append(a.GroupingCalls, gc)
 	}
-	pl.Op = &planpb.Plan_Agg{Agg: a}
 }
 
 func (em *emitter) window(pl *planpb.Plan, n *Node, w *relWindow, in *planpb.Plan) {

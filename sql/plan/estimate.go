@@ -130,6 +130,9 @@ func (p *planner) distinct(e query.Expr, rows float64) float64 {
 	if f, ok := e.(*query.FuncExpr); ok && (f.Name == "date_part" || f.Name == "extract") {
 		d = math.Min(d, 100)
 	}
+	if e.Type().OID == types.Bool {
+		d = math.Min(d, 2)
+	}
 	return clampDistinct(d, rows)
 }
 

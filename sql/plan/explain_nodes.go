@@ -490,7 +490,7 @@ func (d *describer) agg(n *Node, o *aggOp, x *description) {
 		x.props = append(x.props, property{label: "Group Key", value: keyNames(all)})
 	}
 	mode := "Simple"
-	if d.opts.Distributed {
+	if d.opts.Distributed || o.eager {
 		switch o.phase {
 		case planpb.Agg_PARTIAL:
 			mode, x.title = "Partial", "Partial "+x.title

@@ -90,7 +90,8 @@ type (
 		sorted    bool
 		distinct  bool
 		groups    float64 // estimated, before HAVING
-		partial   *Node   // FINAL: the PARTIAL aggregation whose states it takes
+		partial   *Node   // FINAL: the PARTIAL aggregation whose states it takes, just below
+		eager     bool    // PARTIAL and FINAL stand apart (pass_eager_agg.go)
 	}
 	sortOp struct {
 		keys      []sortItem

@@ -115,7 +115,7 @@ func (p *planner) distinctFirst(x *relGroup, aggs []aggItem, in *Node) (*Node, [
 		te := *g.Args[0]
 		te.Expr = v
 		g.Args, g.Distinct, g.OrderBy = []*query.TargetEntry{&te}, nil, nil
-		calls = append(calls, aggItem{a.col, &g})
+		calls = append(calls, aggItem{col: a.col, agg: &g})
 	}
 	u := p.distinctRows(in, keys)
 	p.trace("parallel", "distinct_first")

@@ -113,15 +113,6 @@ func (p *planner) cannotFail(q query.Expr) bool {
 		}
 		return false
 	}
-	scalar := func(op types.OID) bool {
-		family, s, left, right := p.btreeStrategy(op)
-		if s == 0 && p.isComparison(op) {
-			if o := p.cat.Operator(op); o != nil {
-				family, _, left, right = p.btreeStrategy(o.Negator)
-			}
-		}
-		return family != 0 && family < types.FirstNormalOID && left != types.RecordOID && right != types.RecordOID && left != types.AnyArray && right != types.AnyArray
-	}
 	switch x := q.(type) {
 	case *query.BoolExpr:
 		for _, a := range x.Args {
@@ -133,12 +124,23 @@ func (p *planner) cannotFail(q query.Expr) bool {
 	case *query.NullTest:
 		return !x.ArgIsRow && value(x.Arg)
 	case *query.OpExpr:
-		return len(x.Args) == 2 && scalar(x.Op) && value(x.Args[0]) && value(x.Args[1])
+		return len(x.Args) == 2 && p.scalarComparison(x.Op) && value(x.Args[0]) && value(x.Args[1])
 	case *query.ScalarArrayOpExpr:
 		_, isConst := x.Array.(*query.Const)
-		return isConst && scalar(x.Op) && value(x.Scalar)
+		return isConst && p.scalarComparison(x.Op) && value(x.Scalar)
 	case *query.Var:
 		return true
 	}
 	return false
+}
+
+// scalarComparison: an operator of a built-in btree family of scalars, or the negator of its equality.
+func (p *planner) scalarComparison(op types.OID) bool {
+	family, s, left, right := p.btreeStrategy(op)
+	if s == 0 && p.isComparison(op) {
+		if o := p.cat.Operator(op); o != nil {
+			family, _, left, right = p.btreeStrategy(o.Negator)
+		}
+	}
+	return family != 0 && family < types.FirstNormalOID && left != types.RecordOID && right != types.RecordOID && left != types.AnyArray && right != types.AnyArray
 }

@@ -52,7 +52,7 @@ func (p *planner) passGroupKeys(r rel, need ColSet) rel {
 			ci := p.cols[k.col]
 			ci.expr = a
 			n := p.newCol(ci)
-			first = append(first, aggItem{n, a})
+			first = append(first, aggItem{col: n, agg: a})
 			p.anyOf.add(n)
 			out.items = append(out.items, projItem{k.col, p.colVar(n)})
 			keep = append(keep[:i], keep[i+1:]...)

@@ -83,5 +83,5 @@ func (p *planner) firstRow(get *relGet, quals []query.Expr, a aggItem) rel {
 		return nil
 	}
 	agg := substitute(a.agg, m).(*query.Aggref)
-	return &relGroup{unary: unary{l}, aggs: []aggItem{{a.col, agg}}}
+	return &relGroup{unary: unary{l}, aggs: []aggItem{{col: a.col, agg: agg}}}
 }

@@ -19,6 +19,7 @@ var passes = []pass{
 	{"cleanup", "what the rewrites left behind is folded again", (*planner).passSimplify},
 	{"group_keys", "columns that the other keys of a grouping determine are not compared", (*planner).passGroupKeys},
 	{"join_order", "the cheapest order of joins, by dynamic programming", (*planner).passJoinOrder},
+	{"eager_agg", "an operand of joins is aggregated before it is joined", (*planner).passEagerAgg},
 	{"min_max", "min and max read one row from the end of an index", (*planner).passMinMax},
 }
 

@@ -143,7 +143,7 @@ func (p *planner) physGroup(x *relGroup, rq physReq) *Node {
 			need.addAll(exprCols(a.agg))
 		}
 	}
-	o := &aggOp{keys: x.keys, aggs: aggs, sets: x.sets, groupings: x.groupings, distinct: x.distinct}
+	o := &aggOp{keys: x.keys, aggs: aggs, sets: x.sets, groupings: x.groupings, distinct: x.distinct, phase: x.phase, eager: x.phase != planpb.Agg_COMPLETE}
 	base := []Col{}
 	for _, k := range x.keys {
 		base = append(base, k.col)
@@ -155,6 +155,9 @@ func (p *planner) physGroup(x *relGroup, rq physReq) *Node {
 		base = append(base, a.col)
 	}
 	defer p.orderKept(rowOrderMatters(aggs))()
+	if o.eager {
+		return p.physPhase(x, o, base, need)
+	}
 	in := p.phys(x.in, p.groupingOrder(x, aggs, need, rq))
 	if x.sets == nil && len(x.keys) > 0 {
 		if ord, ok := p.groupedBy(in, x.keys); ok {
@@ -220,6 +223,32 @@ func (p *planner) groupingOrder(x *relGroup, aggs []aggItem, need ColSet, rq phy
 
 // groupRowsMin is the least number of rows that a grouping expects to read.
 const groupRowsMin = 64
+
+// physPhase plans a grouping that is PARTIAL or FINAL.
+func (p *planner) physPhase(x *relGroup, o *aggOp, base []Col, need ColSet) *Node {
+	in := p.parallelize(p.phys(x.in, physReq{need: need}))
+	if o.phase == planpb.Agg_FINAL {
+		in.arrange(o.stateCols())
+	}
+	n := p.newNode(o, base, in)
+	p.costGroup(n, x, in)
+	o.groups = n.Rows
+	return n
+}
+
+// stateCols is what an eager FINAL reads: its keys, then a state for each call.
+func (o *aggOp) stateCols() []Col {
+	var cols []Col
+	for _, k := range o.keys {
+		c, _ := asCol(k.expr)
+		cols = append(cols, c)
+	}
+	for _, a := range o.aggs {
+		c, _ := asCol(a.agg.Args[0].Expr)
+		cols = append(cols, c)
+	}
+	return cols
+}
 
 func (p *planner) costGroup(n *Node, x *relGroup, in *Node) {
 	n.Rows = p.rows(x)

@@ -55,6 +55,9 @@ type Options struct {
 // value enables all.
 type Settings struct {
 	NoHashAgg, NoHashJoin, NoIndexScan, NoSeqScan, NoMergeJoin, NoNestLoop, NoSort, NoParallel bool
+	// NoEagerAgg: no aggregation moves below joins; EagerAlways: every one that may does, whether it pays
+	// or not, for tests (basalt.eager_aggregation: on, off or always).
+	NoEagerAgg, EagerAlways bool
 }
 
 // ResultColumn describes an output column for RowDescription.

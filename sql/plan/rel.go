@@ -173,6 +173,8 @@ const (
 type aggItem struct {
 	col Col
 	agg *query.Aggref
+	// whole is the call itself where agg is over its states (FINAL).
+	whole *query.Aggref
 }
 
 // relGroup groups by keys. Without keys and sets it gives exactly one row.
@@ -185,6 +187,9 @@ type relGroup struct {
 	// groupings are GROUPING() calls: positions in keys.
 	groupings []groupingItem
 	distinct  bool // made from DISTINCT or UNION
+	// phase: PARTIAL gives keys and states, FINAL takes them: its keys and the arguments of
+	// its calls are columns (pass_eager_agg.go).
+	phase planpb.Agg_Phase
 }
 
 type groupingItem struct {

@@ -349,7 +349,7 @@ func (u *unnester) groupMissing(g *relGroup, found query.Expr, own int, empty bo
 	int8 := types.Of(types.Int8)
 	count := &query.Aggref{Base: query.Base{T: int8, Loc: -1}, Func: procCountStar, Name: "count", Kind: 'n', Star: true, Filter: found}
 	n := p.newCol(colInfo{t: int8, name: "count", expr: count})
-	g.aggs = append(g.aggs, aggItem{n, count})
+	g.aggs = append(g.aggs, aggItem{col: n, agg: count})
 	all := groupingItem{col: p.newCol(colInfo{t: types.Of(types.Int4), name: "grouping", notNull: true})}
 	for i := range own {
 		all.keys = append(all.keys, i)

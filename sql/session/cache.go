@@ -309,6 +309,7 @@ func (s *Session) planOptions(r catalog.Reader) plan.Options {
 			NoHashAgg: off("enable_hashagg"), NoHashJoin: off("enable_hashjoin"), NoIndexScan: off("enable_indexscan"),
 			NoSeqScan: off("enable_seqscan"), NoMergeJoin: off("enable_mergejoin"), NoNestLoop: off("enable_nestloop"),
 			NoSort: off("enable_sort"), NoParallel: workers <= 1,
+			NoEagerAgg: off("basalt.eager_aggregation"), EagerAlways: s.settings.Get("basalt.eager_aggregation") == "always",
 		},
 	}
 }

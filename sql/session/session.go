@@ -260,7 +260,7 @@ func (s *Session) planKey() string {
 	var b strings.Builder
 	for _, n := range []string{"search_path", "timezone", "datestyle", "intervalstyle", "extra_float_digits", "bytea_output",
 		"enable_hashagg", "enable_hashjoin", "enable_indexscan", "enable_seqscan", "enable_mergejoin", "enable_nestloop",
-		"enable_sort", "max_parallel_workers_per_gather", "transform_null_equals"} {
+		"enable_sort", "basalt.eager_aggregation", "max_parallel_workers_per_gather", "transform_null_equals"} {
 		b.WriteString(s.settings.Get(n))
 		b.WriteByte(0)
 	}

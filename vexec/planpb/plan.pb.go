@@ -5284,7 +5284,8 @@ func (x *AggCall) GetVariadic() bool {
 // same is done for FINAL on Gather on PARTIAL, where FINAL repeats PARTIAL's keys
 // and calls in order. Between nodes PARTIAL delivers the keys and then one bytea
 // column of transition state per call (format and version: vexec), and FINAL, over
-// an ExchangeSource, takes keys and states from its input's columns in that order.
+// an ExchangeSource, takes keys and states from its input's columns in that order. So
+// does a FINAL above joins, whose keys may be other columns.
 // Agg groups. Output: group columns, then (if grouping sets) one int4 per
 // grouping_calls entry, then one column per call. With no keys and no sets: one row always.
 type Agg struct {
