@@ -145,6 +145,8 @@ func load() map[string]*Definition {
 		{Name: "is_superuser", Kind: Bool, Context: "internal", Boot: "on", Category: "Client Connection Defaults", Short: "Shows whether the current user is a superuser."},
 		{Name: "role", Kind: String, Context: "user", Boot: "none", Hidden: true},
 		{Name: "session_authorization", Kind: String, Context: "user", Hidden: true},
+		{Name: "basalt.eager_aggregation", Kind: Enum, Context: "user", Boot: "on", Enum: []string{"on", "off", "always"}, Category: "Query Tuning / Planner Method Configuration",
+			Short: "Lets groupings aggregate an operand of joins before it is joined."},
 		{Name: "seed", Kind: Real, Context: "user", Min: -1, Max: 1, Boot: "0", Hidden: true},
 	} {
 		d.Report = reported[d.Name]

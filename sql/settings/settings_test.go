@@ -37,6 +37,8 @@ func TestSet(t *testing.T) {
 		{"geqo_threshold", "1.6", "2", "", ""},
 		{"client_encoding", "utf-8", "UTF8", "", ""},
 		{"idle_in_transaction_session_timeout", "1h", "1h", "", ""},
+		{"basalt.eager_aggregation", "maybe", "", `invalid value for parameter "basalt.eager_aggregation": "maybe"`, "Available values: on, off, always."},
+		{"basalt.eager_aggregation", "Always", "always", "", ""},
 		{"extra_float_digits", "4", "", `4 is outside the valid range for parameter "extra_float_digits" (-15 .. 3)`, ""},
 	} {
 		s := New(nil)
