@@ -397,7 +397,7 @@ func (p *planner) isTotal(e query.Expr) bool {
 	return ok
 }
 
-// totalOperator: +, − and * of numeric, which has room for every result of columns' values.
+// totalOperator: +, − and * of numeric, which has room for every result of columns of a declared precision.
 func totalOperator(x *query.OpExpr) bool {
 	if x.RetSet || x.Op >= types.FirstNormalOID || x.T.OID != types.NumericOID {
 		return false
@@ -407,7 +407,14 @@ func totalOperator(x *query.OpExpr) bool {
 			return false
 		}
 	}
-	return x.Name == "+" || x.Name == "-" || x.Name == "*"
+	declared := true
+	walk(x, func(e query.Expr) bool {
+		if v, ok := e.(*query.Var); ok && v.T.OID == types.NumericOID && v.T.Mod < 0 {
+			declared = false
+		}
+		return declared
+	})
+	return declared && (x.Name == "+" || x.Name == "-" || x.Name == "*")
 }
 
 // totalCast: a widening cast, or a part of a date or timestamp.
