@@ -225,15 +225,15 @@ func TestLargeStatements(t *testing.T) {
 		{"large pattern", "select 'a' ~ '" + strings.Repeat("(a{1,100}){1,100}", 50) + "'", "2201B"},
 		{"long LIKE", "select repeat('a', 100000) like '" + strings.Repeat("%a", 5000) + "b'", ""},
 	} {
-		started := time.Now()
-		ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+		started := cpu(t, []*nodetest.Node{n})[0]
+		ctx, cancel := context.WithTimeout(ctx, time.Minute)
 		_, err := c.Exec(ctx, tc.sql)
 		cancel()
 		if tc.code == "" && err != nil || tc.code != "" && !hasCode(err, tc.code) {
 			t.Errorf("%s: %.200v, want code %q", tc.name, err, tc.code)
 		}
-		if d := time.Since(started); d > 3*time.Second {
-			t.Errorf("%s took %s", tc.name, d)
+		if d := cpu(t, []*nodetest.Node{n})[0] - started; d > 6*time.Second { // other work on the machine does not count
+			t.Errorf("%s took %s of processor time", tc.name, d)
 		}
 		if c.IsClosed() {
 			c = connect(t, n)
