@@ -11,7 +11,23 @@ import (
 	"github.com/basaltdb/basalt/storage/columns"
 	"github.com/basaltdb/basalt/storage/engine"
 	"github.com/basaltdb/basalt/txn"
+	"github.com/basaltdb/basalt/vexec/planpb"
 )
+
+// insertEvery inserts rows of measurements with every step-th key of [from, to) in one transaction.
+func insertEvery(t *testing.T, n *Node, tb *planpb.Table, from, to, step int32) {
+	t.Helper()
+	tx := n.DB().Begin(txn.Options{})
+	defer tx.Rollback()
+	tx.BeginStatement()
+	var rows [][]types.Datum
+	for i := from; i < to; i += step {
+		rows = append(rows, row(i, int32(0), "red", nil, nil, nil, nil, nil))
+	}
+	must(t, n.Store(tx, nil).InsertBatch(ctx, tb, batchOf(tb, rows...)))
+	_, err := tx.Commit(ctx)
+	must(t, err)
+}
 
 // TestMergeGaps: rows with keys before the first segment, and between segments that bulk writes
 // have made, are merged as those behind the last one are.
@@ -19,18 +35,7 @@ func TestMergeGaps(t *testing.T) {
 	n := openMem(t, vfs.NewMem(), Options{Columns: columns.Options{RowsMin: 100, FileRowsMax: 1000}})
 	defer func() { must(t, n.Close()) }()
 	tb := measurements()
-	insert := func(from, to, step int32) {
-		tx := n.DB().Begin(txn.Options{})
-		defer tx.Rollback()
-		tx.BeginStatement()
-		var rows [][]types.Datum
-		for i := from; i < to; i += step {
-			rows = append(rows, row(i, int32(0), "red", nil, nil, nil, nil, nil))
-		}
-		must(t, n.Store(tx, nil).InsertBatch(ctx, tb, batchOf(tb, rows...)))
-		_, err := tx.Commit(ctx)
-		must(t, err)
-	}
+	insert := func(from, to, step int32) { insertEvery(t, n, tb, from, to, step) }
 	sp := columns.MakeSpace(uint16(1), tb.StorageId)
 	left := func() (versions int) {
 		lower, upper := sp[:], append(append([]byte{}, sp[:]...), 0xff)
@@ -70,18 +75,7 @@ func TestMergeLayers(t *testing.T) {
 	n := openMem(t, vfs.NewMem(), Options{Columns: columns.Options{RowsMin: 100, FileRowsMax: 1000}})
 	defer func() { must(t, n.Close()) }()
 	tb := measurements()
-	layer := func(from int32) {
-		tx := n.DB().Begin(txn.Options{})
-		defer tx.Rollback()
-		tx.BeginStatement()
-		var rows [][]types.Datum
-		for i := from; i < 30000; i += 5 {
-			rows = append(rows, row(i, int32(0), "red", nil, nil, nil, nil, nil))
-		}
-		must(t, n.Store(tx, nil).InsertBatch(ctx, tb, batchOf(tb, rows...)))
-		_, err := tx.Commit(ctx)
-		must(t, err)
-	}
+	layer := func(from int32) { insertEvery(t, n, tb, from, 30000, 5) }
 	sp := columns.MakeSpace(uint16(1), tb.StorageId)
 	merge := func() {
 		t.Helper()
@@ -109,18 +103,7 @@ func TestMergeSmallSpans(t *testing.T) {
 	n := openMem(t, vfs.NewMem(), Options{Columns: columns.Options{RowsMin: 100, FileRowsMax: 100}})
 	defer func() { must(t, n.Close()) }()
 	tb := measurements()
-	insert := func(from, to, step int32) {
-		tx := n.DB().Begin(txn.Options{})
-		defer tx.Rollback()
-		tx.BeginStatement()
-		var rows [][]types.Datum
-		for i := from; i < to; i += step {
-			rows = append(rows, row(i, int32(0), "red", nil, nil, nil, nil, nil))
-		}
-		must(t, n.Store(tx, nil).InsertBatch(ctx, tb, batchOf(tb, rows...)))
-		_, err := tx.Commit(ctx)
-		must(t, err)
-	}
+	insert := func(from, to, step int32) { insertEvery(t, n, tb, from, to, step) }
 	insert(0, 10000, 4) // in bulk, over each other
 	insert(2, 10000, 4)
 	must(t, n.Columns().MergeNow(ctx, tb.StorageId))

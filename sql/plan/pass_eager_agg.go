@@ -115,7 +115,7 @@ func (e *eagerSearch) calls(m map[Col]query.Expr) bool {
 			e.aggs = append(e.aggs, eagerCall{item: aggItem{col: a.col, agg: n}})
 			continue
 		}
-		if n.Kind != 'n' || n.Func >= types.FirstNormalOID || !combines(n, anyOrder) || p.isVolatile(n) {
+		if n.Kind != 'n' || n.Func >= types.FirstNormalOID || !combines(n, anyOrder) || p.isVolatile(n) || sumOverflows(n) {
 			return false
 		}
 		c := eagerCall{item: aggItem{col: a.col, agg: n}}
@@ -395,6 +395,21 @@ func (p *planner) isTotal(e query.Expr) bool {
 		return ok
 	})
 	return ok
+}
+
+// sumOverflows: the aggregate adds up values whose sum may be out of range, and that of rows which a join drops
+// must not be the one that is.
+func sumOverflows(n *query.Aggref) bool {
+	if n.Name == "count" || n.Name == "min" || n.Name == "max" {
+		return false
+	}
+	for i := range n.NumArgs {
+		switch n.Args[i].Expr.Type().OID {
+		case types.Float4, types.Float8, types.IntervalOID:
+			return true
+		}
+	}
+	return false
 }
 
 // totalOperator: +, − and * of numeric, which has room for every result of columns of a declared precision.
